@@ -1,0 +1,51 @@
+"""What all tools share: exit codes and errors of one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from autodl.errors import AutoDLError
+
+
+def run_tool(work: Callable[[], int | None]) -> int:
+    """Do a tool's work and turn its outcome into an exit code.
+
+    Returns:
+        0 or what ``work`` returns; 2 for an ``AutoDLError``, whose one line goes to stderr;
+        130 for Ctrl-C; 1 if the reader of a pipe went away.
+    """
+    try:
+        return work() or 0
+    except AutoDLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """``-c CONFIG`` and repeated ``-o Section.key=value`` as Paddle users know them."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        required=True,
+        metavar="CONFIG",
+        help="a YAML file, or the name of a shipped one",
+    )
+    parser.add_argument(
+        "-o",
+        "--override",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="Section.key=value",
+        help="override one key; repeatable",
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print every key with its value, and stop"
+    )

@@ -1,0 +1,76 @@
+"""Where the files that ship with the project are: configs, models, tools and the lock.
+
+In a checkout they stand beside the package, after an installation inside it (setup.py puts
+them there). Nothing else in the project knows of the difference.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from autodl.errors import ConfigError, UnknownNameError, did_you_mean
+
+PACKAGE = Path(__file__).resolve().parent
+LOCK = "requirements.lock"
+
+
+def resource(*parts: str) -> Path:
+    """Return the file or folder that ships with the project, such as ``resource("configs")``.
+
+    Raises:
+        UnknownNameError: there is no such file; the message says what its folder holds.
+    """
+    # The lock ships in every installation, so it tells where the others are.
+    root = PACKAGE if (PACKAGE / LOCK).is_file() else PACKAGE.parent
+    path = root
+    for part in parts:
+        folder, path = path, path / part
+        if not path.exists():
+            there = sorted(entry.name for entry in _visible(folder))
+            raise UnknownNameError(
+                f"no {part!r} in {folder}.{did_you_mean(part, there)} "
+                f"It holds: {', '.join(there) or 'nothing'}."
+            )
+    return path
+
+
+def find_config(name: Path) -> Path:
+    """Return ``name`` if there is such a file, else the shipped config of that name.
+
+    Shipped configs are named as in the tree (``configs/search/demo.yaml``) or without the
+    first folder (``search/demo.yaml``), so the same command works from every folder.
+
+    Raises:
+        ConfigError: neither is there; the message names the shipped config that is nearest.
+    """
+    if name.is_file():
+        return name
+    folder = resource("configs")
+    shipped = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*.y*ml"))
+        if path.is_file()
+    }
+    asked = name.as_posix().removeprefix("configs/")
+    if asked in shipped:
+        return shipped[asked]
+    problem = "is a folder, not a YAML file" if name.is_dir() else "is not there"
+    # What stands in other people's folders is compared by its last two names.
+    hint = did_you_mean(asked, shipped) or did_you_mean("/".join(name.parts[-2:]), shipped)
+    raise ConfigError(
+        f"config {str(name)!r} {problem}.{hint} "
+        f"Give a path, or one that ships with AutoDL: {', '.join(shipped) or 'none'}."
+    )
+
+
+def install_command() -> str:
+    """The one command that installs everything: Paddle, PARL and the rest, as tested together."""
+    return f"pip install --no-deps -r {shlex.quote(str(resource(LOCK)))}"
+
+
+def _visible(folder: Path) -> Iterable[Path]:
+    if not folder.is_dir():
+        return ()
+    return (entry for entry in folder.iterdir() if not entry.name.startswith((".", "__")))
