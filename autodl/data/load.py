@@ -1,0 +1,137 @@
+"""From a ``Data`` section to pictures: one table of loaders, and the split of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autodl.data.batches import Normalisation
+from autodl.data.cifar import load_cifar
+from autodl.data.dataset import Dataset, Pictures, resize_dataset, select_classes
+from autodl.data.folder import load_folder
+from autodl.data.options import DataOptions
+from autodl.data.sample import NAME as SAMPLE
+from autodl.data.sample import load_sample
+from autodl.data.splits import default_held_out, split
+from autodl.data.subset import load_npz
+from autodl.errors import DataError, lookup
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchData:
+    """What trials train on and are scored on; the test part is not in here.
+
+    ``checksum`` is that of the whole data set (both parts, after selection and resizing).
+    ``split`` holds ``seed``, ``train`` and ``held_out`` (counts) and ``sha256`` (of the
+    indices): with the checksum it says exactly which pictures a run saw.
+    """
+
+    train: Pictures
+    held_out: Pictures
+    normalisation: Normalisation
+    name: str
+    classes: tuple[str, ...]
+    checksum: str
+    official: bool | None
+    split: Mapping[str, int | str]
+
+
+def load(options: DataOptions) -> Dataset:
+    """Read the data set that ``options`` describe. Nothing is ever downloaded.
+
+    Raises:
+        DataError: the data are missing, damaged or unsuitable.
+        UnknownNameError: no such data set, or no such class in it.
+    """
+    return _select(_read(options), options)
+
+
+def load_split(options: DataOptions) -> SearchData:
+    """Read the data and cut the training part into pictures to train on and to score on.
+
+    Selecting classes does not move a picture across the cut: every class keeps the order it
+    has in the whole data set.
+
+    Raises:
+        DataError: see ``load``, or the numbers of pictures are impossible.
+        UnknownNameError: see ``load``.
+    """
+    whole = _read(options)
+    dataset = _select(whole, options)
+    labels = dataset.train.labels
+    held_out = options.held_out or default_held_out(len(labels), len(dataset.classes))
+    class_ids = [whole.classes.index(name) for name in dataset.classes]
+    cut = split(labels, held_out, options.train, options.split_seed, class_ids)
+    train = dataset.train.take(cut.train)
+    return SearchData(
+        train=train,
+        held_out=dataset.train.take(cut.held_out),
+        normalisation=Normalisation.of(train),
+        name=dataset.name,
+        classes=dataset.classes,
+        checksum=dataset.checksum,
+        official=dataset.official,
+        split={
+            "seed": options.split_seed,
+            "train": len(cut.train),
+            "held_out": len(cut.held_out),
+            "sha256": cut.sha256,
+        },
+    )
+
+
+def _read(options: DataOptions) -> Dataset:
+    return lookup(LOADERS, options.name, "data set")(options)
+
+
+def _select(dataset: Dataset, options: DataOptions) -> Dataset:
+    if options.classes is not None:
+        dataset = select_classes(dataset, options.classes)
+    if options.image_size is not None:
+        dataset = resize_dataset(dataset, options.image_size)
+    return dataset
+
+
+def _path(options: DataOptions, what: str) -> Path:
+    if options.path is None:
+        raise DataError(
+            f"Data.path is missing: {options.name} is read from {what}, nothing is downloaded. "
+            f"Give Data.path, or set Data.name to {SAMPLE} for the embedded pictures"
+        )
+    return options.path
+
+
+def _cifar10(options: DataOptions) -> Dataset:
+    return load_cifar(_path(options, "the official python archive (folder or .tar.gz)"), 10)
+
+
+def _cifar100(options: DataOptions) -> Dataset:
+    return load_cifar(_path(options, "the official python archive (folder or .tar.gz)"), 100)
+
+
+def _folder(options: DataOptions) -> Dataset:
+    path = _path(options, "a folder with one sub-folder of pictures per class")
+    return load_folder(path, options.image_size, seed=options.split_seed)
+
+
+def _npz(options: DataOptions) -> Dataset:
+    return load_npz(_path(options, "a file made by tools/prepare_data.py"))
+
+
+def _sample(options: DataOptions) -> Dataset:
+    if options.path is not None:
+        raise DataError(
+            f"{SAMPLE} ships with the package and reads no Data.path, got {str(options.path)!r}: "
+            "set Data.name to cifar10, cifar100, folder or npz to read it"
+        )
+    return load_sample()
+
+
+LOADERS: Mapping[str, Callable[[DataOptions], Dataset]] = {
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "folder": _folder,
+    "npz": _npz,
+    SAMPLE: _sample,
+}

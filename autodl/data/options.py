@@ -1,0 +1,43 @@
+"""The ``Data`` section of every configuration, checked before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from autodl.config import Section
+from autodl.data.splits import SPLIT_SEED
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+
+class DataOptions(Section):
+    """Which pictures to use and how to cut them; unknown keys are errors.
+
+    ``held_out`` defaults to 20 % of the training part, at most 2,500 pictures: 2,500 on
+    CIFAR, 200 on the embedded sample.
+    """
+
+    name: str = Field(
+        "cifar10-mini", description="cifar10, cifar100, folder, npz or cifar10-mini (embedded)"
+    )
+    path: Path | None = Field(
+        None, description="archive, folder or file to read; not for cifar10-mini"
+    )
+    image_size: Annotated[int, Field(strict=True, ge=8, le=512)] | None = Field(
+        None, description="side in pixels, 8..512; null keeps the stored size"
+    )
+    train: Count | None = Field(
+        None, description="limit on the training pictures; null takes all behind the reserve"
+    )
+    held_out: Count | None = Field(
+        None, description="pictures that score an architecture; null: 20 %, at most 2,500"
+    )
+    classes: Annotated[int, Field(strict=True, ge=2)] | tuple[str, ...] | None = Field(
+        None, description="the first so many classes, or their names; null takes all"
+    )
+    split_seed: Annotated[int, Field(strict=True, ge=0)] = Field(
+        SPLIT_SEED, description="seed of the split; the same for all runs that are compared"
+    )
