@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from autodl.errors import AutoDLError
 
@@ -17,14 +19,19 @@ def run_tool(work: Callable[[], int | None]) -> int:
         130 for Ctrl-C; 1 if the reader of a pipe went away.
     """
     try:
-        return work() or 0
+        code = work() or 0
+        sys.stdout.flush()
+        return code
     except AutoDLError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        # else the interpreter would complain when it flushes on its way out
+        with suppress(OSError):  # a stream without a handle
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

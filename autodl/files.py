@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,15 +27,13 @@ def replacing(path: Path) -> Iterator[Path]:
     aside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-        aside = Path(name)
+        name = f".{path.name}.{secrets.token_hex(4)}{path.suffix}"
+        # not mkstemp, whose files are for their owner alone whatever the umask
+        os.close(os.open(path.with_name(name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        aside = path.with_name(name)
         yield aside
         with open(aside, "rb+") as written:
             os.fsync(written.fileno())
-        os.chmod(aside, 0o644)
         os.replace(aside, path)
         aside = None
         _sync_folder(path.parent)

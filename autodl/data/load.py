@@ -81,6 +81,16 @@ def load_split(options: DataOptions) -> SearchData:
     )
 
 
+def describe(data: SearchData) -> dict[str, object]:
+    """What says exactly which pictures a run saw, as plain values for its manifest."""
+    return {
+        "name": data.name,
+        "checksum": data.checksum,
+        "official": data.official,
+        "split": dict(data.split),
+    }
+
+
 def _read(options: DataOptions) -> Dataset:
     return lookup(LOADERS, options.name, "data set")(options)
 

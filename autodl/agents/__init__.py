@@ -1,0 +1,5 @@
+"""Strategies that learn with Paddle, cut as PARL cuts them: Model, Algorithm, Agent."""
+
+from autodl.packages import require_paddle
+
+require_paddle()

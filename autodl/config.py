@@ -1,0 +1,237 @@
+"""YAML files in the style of the Paddle projects, read into frozen, checked sections.
+
+A file has capitalised sections of snake_case keys and may inherit from others through
+``_BASE_`` (paths relative to the file; mappings merge, lists replace, later bases and the file
+itself win). ``-o Section.key=value`` overrides any key; its value is read as YAML. Nothing
+is ever evaluated. Which sections exist, and what may stand in them, is settled in
+``autodl/assemble.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from autodl.errors import ConfigError, did_you_mean
+from autodl.resources import find_config
+
+KeyPath: TypeAlias = tuple[str, ...]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+
+
+class GlobalOptions(Section):
+    """``Global`` section of every configuration."""
+
+    seed: int = Field(0, ge=0, lt=2**31, description="of everything random in a run")
+    device: str = Field("auto", pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$")
+    plugins: tuple[str, ...] = Field(
+        (), description="modules or .py files that add operations, spaces, strategies"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RawConfig:
+    """Merged but unchecked values, and where each key came from (``file:line`` or ``-o``)."""
+
+    values: dict[str, Any]
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+
+    def origin(self, path: KeyPath) -> str:
+        """Where the key, or the nearest one around it, was written; empty if nowhere."""
+        while path and path not in self.origins:
+            path = path[:-1]
+        return self.origins.get(path, "")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that also reads 1e-3 as a number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> RawConfig:
+    """Read a YAML file with its bases and apply overrides.
+
+    Args:
+        path: a file, or the name of a shipped one such as ``search/demo.yaml``.
+        overrides: ``Section.key=value`` each; list items are addressed by their index.
+
+    Raises:
+        ConfigError: a file is missing, is not YAML, repeats a key or inherits from itself, or
+            an override is malformed.
+    """
+    raw = _read(find_config(path), ())
+    for override in overrides:
+        _override(raw, override)
+    return raw
+
+
+def _read(path: Path, children: tuple[Path, ...]) -> RawConfig:
+    path = path.resolve()
+    if path in children:
+        chain = " -> ".join(p.name for p in (*children, path))
+        raise ConfigError(f"{path}: _BASE_ goes in a circle: {chain}; remove one of them")
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        own = RawConfig({})
+        if node is not None:
+            if not isinstance(node, yaml.MappingNode):
+                raise ConfigError(
+                    f"{path}: a config is a mapping of sections, got {str(node.value)[:40]!r}"
+                )
+            own = RawConfig(*_collect(node, loader, path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply, or an alias holds itself") from None
+    bases = own.values.pop("_BASE_", None)
+    bases = bases if isinstance(bases, list) else [] if bases is None else [bases]
+    merged = RawConfig({})
+    for base in bases:
+        if not isinstance(base, str):
+            line = own.origin(("_BASE_",))
+            raise ConfigError(f"{line}: _BASE_ lists paths of other files, got {base!r}")
+        _merge(merged, _read(path.parent / base, (*children, path)))
+    _merge(merged, own)
+    return merged
+
+
+def _collect(
+    node: yaml.MappingNode, loader: yaml.SafeLoader, path: Path, above: KeyPath = ()
+) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """Values of a mapping node and the line of every key below it."""
+    values: dict[str, Any] = {}
+    origins: dict[KeyPath, str] = {}
+    for key_node, value_node in node.value:
+        line = f"{path}:{key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ConfigError(f"{line}: a key is a word, got a {key_node.id}")
+        key = str(key_node.value)
+        if key in values:
+            raise ConfigError(f"{line}: the key {key!r} is there twice; remove one")
+        here = (*above, key)
+        origins[here] = line
+        if isinstance(value_node, yaml.MappingNode):
+            values[key], below = _collect(value_node, loader, path, here)
+            origins |= below
+            continue
+        try:
+            values[key] = loader.construct_object(value_node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: the 45th of a month
+            raise ConfigError(f"{line}: {key}: {' '.join(str(error).split())}") from None
+    return values, origins
+
+
+def _merge(into: RawConfig, other: RawConfig) -> None:
+    """Merge ``other`` into ``into``: mappings merge, everything else replaces.
+
+    A component (a mapping with a ``name``) that is renamed drops the old one's options.
+    """
+
+    def merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+        for key, value in source.items():
+            old = target.get(key)
+            renamed = (
+                isinstance(value, dict)
+                and isinstance(old, dict)
+                and "name" in value
+                and value["name"] != old.get("name", value["name"])
+            )
+            if isinstance(value, dict) and isinstance(old, dict) and not renamed:
+                merge(old, value)
+            else:
+                target[key] = value
+
+    merge(into.values, other.values)
+    into.origins.update(other.origins)
+
+
+def _override(raw: RawConfig, text: str) -> None:
+    key, equals, value_text = text.partition("=")
+    parts = tuple(key.strip().split("."))
+    if not equals or not all(parts):
+        raise ConfigError(f"-o {text!r}: give Section.key=value, for example -o Global.seed=1")
+    try:
+        value = _Loader(value_text).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: the 45th of a month
+        raise ConfigError(f"-o {text!r}: the value is not valid YAML; quote it") from None
+    target: Any = raw.values
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(target, list):
+            target = target[_index(target, part, text)]
+        else:
+            if target.get(part) is None:  # absent, or an empty section
+                target[part] = {}
+            target = target[part]
+        if not isinstance(target, dict | list):
+            where = ".".join(parts[: depth + 1])
+            raise ConfigError(f"-o {text!r}: {where} is {target!r}, it has no keys")
+    if isinstance(target, list):
+        target[_index(target, parts[-1], text)] = value
+    else:
+        target[parts[-1]] = value
+    raw.origins[parts] = f"-o {text}"
+
+
+def _index(items: list[Any], part: str, text: str) -> int:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise ConfigError(f"-o {text!r}: {part!r} is no index of a list of {len(items)} items")
+    return int(part)
+
+
+def validate(model: type[S], values: Mapping[str, Any], raw: RawConfig, path: KeyPath) -> S:
+    """Check the values of one section against its model.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type or a value out of range, with the key's full
+            name, what is allowed, and the file and line it stands in.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            _message(raw, path, f"{'.'.join(path)} is a section of keys, got {values!r}")
+        )
+    try:
+        # JSON mode is strict about types ("12" is no number, true is no integer) and still
+        # reads lists as tuples and texts as paths.
+        return model.model_validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = tuple(str(part) for part in first["loc"])
+        name = ".".join((*path, *key))
+        if first["type"] == "extra_forbidden":
+            known = list(model.model_fields)
+            reason = f"unknown key {name}.{did_you_mean(key[-1], known)} Known: {', '.join(known)}."
+        elif first["type"] == "missing":
+            reason = f"{name} is missing; it has no default"
+        else:
+            wish = first["msg"][0].lower() + first["msg"][1:]
+            reason = f"{name}: {wish}, got {first['input']!r}"
+        raise ConfigError(_message(raw, (*path, *key), reason)) from None
+
+
+def _message(raw: RawConfig, path: KeyPath, reason: str) -> str:
+    origin = raw.origin(path)
+    return f"{origin}: {reason}" if origin else reason

@@ -1,0 +1,72 @@
+"""Scores an architecture by training it and measuring it on the held-out pictures."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from autodl.data.load import SearchData
+from autodl.networks.network import PlanNetwork
+from autodl.options.training import TrainOptions
+from autodl.spaces.codec import Architecture
+from autodl.spaces.plan import Plan
+from autodl.training.metrics import score
+from autodl.training.trainer import Trainer
+from autodl.trial import Evaluation, TrialFailure
+
+
+class TrainEvaluator:
+    """Reward = accuracy on the held-out split after the last epoch that was run.
+
+    Every trial of a run is scored on the same pictures, none of which it trained on; early
+    stopping looks at the training loss alone. The same generator gives the same reward on the
+    same machine.
+    """
+
+    def __init__(
+        self, data: SearchData, make_plan: Callable[[Architecture], Plan], options: TrainOptions
+    ) -> None:
+        self._data = data
+        self._make_plan = make_plan
+        self._options = options
+
+    def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
+        """Train the architecture's network from scratch and measure it.
+
+        Raises:
+            TrialFailure: the training loss or the held-out loss is not finite.
+        """
+        start = time.perf_counter()
+        plan = self._make_plan(architecture)
+        seed = int(rng.integers(2**31))
+        network = PlanNetwork(plan, seed)
+        trainer = Trainer(network, self._data.train, self._data.normalisation, self._options, seed)
+        stopped = trainer.fit()
+        began = time.perf_counter()
+        held_out = score(network, self._data.held_out, self._data.normalisation)
+        end = time.perf_counter()
+        if not math.isfinite(held_out.loss):  # its accuracy would be that of class 0
+            raise TrialFailure(
+                f"the held-out loss is {held_out.loss} after {len(trainer.curve)} epochs;"
+                " a lower Train.learning_rate or Train.gradient_clip may help"
+            )
+        compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + end - began
+        last = trainer.curve[-1]
+        return Evaluation(
+            reward=held_out.accuracy,
+            metrics={
+                "held_out_loss": held_out.loss,
+                "train_loss": last["loss"],
+                "train_accuracy": last["accuracy"],
+                "epochs": last["epoch"],
+                "stopped_early": float(bool(stopped)),
+                "parameters": plan.parameters,
+                "macs": plan.macs,
+                "seconds": end - start,
+                "compute_seconds": compute,
+            },
+            curve=tuple(trainer.curve),
+        )

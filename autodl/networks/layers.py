@@ -1,0 +1,133 @@
+"""The Paddle layer of every kind of layer that a plan can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod, sqrt
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddle.nn import initializer
+
+from autodl.spaces import layers as kinds
+
+
+def _window_padding(padding: kinds.Padding) -> list[int]:
+    """Paddle's shorter form where both sides agree, which its faster kernels take."""
+    top, bottom, left, right = padding
+    return [top, left] if top == bottom and left == right else [top, bottom, left, right]
+
+
+def he_normal(fan_in: int) -> initializer.Initializer:
+    """Normal of deviation sqrt(2 / fan_in), cut at two deviations (AutoDL Design)."""
+    std = sqrt(2.0 / fan_in)
+    return initializer.TruncatedNormal(std=std, a=-2 * std, b=2 * std)  # a, b: values, not stds
+
+
+def _conv(kind: kinds.Conv) -> nn.Layer:
+    return nn.Conv2D(
+        kind.in_channels,
+        kind.out_channels,
+        list(kind.kernel),
+        list(kind.stride),
+        _window_padding(kind.padding),
+        list(kind.dilation),
+        kind.groups,
+        weight_attr=he_normal(prod(kind.kernel) * kind.in_channels // kind.groups),
+        bias_attr=None if kind.bias else False,
+    )
+
+
+def _linear(kind: kinds.Linear) -> nn.Layer:
+    return nn.Linear(kind.in_features, kind.out_features, weight_attr=he_normal(kind.in_features))
+
+
+class AvgPool(nn.Layer):
+    """Average pooling that can pad its sides differently and count the padded zeros."""
+
+    def __init__(self, kind: kinds.AvgPool) -> None:
+        super().__init__()
+        top, bottom, left, right = kind.padding
+        self._kind = kind
+        self._pad = [left, right, top, bottom] if kind.count_padding and any(kind.padding) else None
+        self._padding = [0, 0] if self._pad else _window_padding(kind.padding)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Pool ``[B, C, H, W]``."""
+        if self._pad:
+            x = F.pad(x, self._pad)
+        return F.avg_pool2d(x, list(self._kind.kernel), list(self._kind.stride), self._padding)
+
+
+class Add(nn.Layer):
+    """Sum of its inputs."""
+
+    def forward(self, *inputs: paddle.Tensor) -> paddle.Tensor:
+        """Add tensors of one shape."""
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = total + x
+        return total
+
+
+class Concat(nn.Layer):
+    """Its inputs side by side on the channel axis."""
+
+    def forward(self, *inputs: paddle.Tensor) -> paddle.Tensor:
+        """Concatenate ``[B, C_i, H, W]`` to ``[B, sum C_i, H, W]``."""
+        return paddle.concat(list(inputs), axis=1)
+
+
+class GlobalAvgPool(nn.Layer):
+    """Mean over height and width."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, H, W]`` to ``[B, C]``."""
+        return x.mean(axis=[2, 3])
+
+
+_FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
+    kinds.Conv: _conv,
+    kinds.BatchNorm: lambda kind: nn.BatchNorm2D(
+        kind.channels, momentum=kind.momentum, epsilon=kind.epsilon
+    ),
+    kinds.Relu: lambda kind: nn.ReLU(),
+    kinds.MaxPool: lambda kind: nn.MaxPool2D(
+        list(kind.kernel), list(kind.stride), _window_padding(kind.padding)
+    ),
+    kinds.AvgPool: AvgPool,
+    kinds.Add: lambda kind: Add(),
+    kinds.Concat: lambda kind: Concat(),
+    kinds.GlobalAvgPool: lambda kind: GlobalAvgPool(),
+    kinds.Dropout: lambda kind: nn.Dropout(kind.rate),
+    kinds.Linear: _linear,
+}
+
+
+def register_layer(kind: type[kinds.Layer], factory: Callable[..., nn.Layer]) -> None:
+    """Teach the builder another kind of layer (for plugins).
+
+    Raises:
+        ValueError: the kind is known already.
+    """
+    if kind in _FACTORIES:
+        raise ValueError(f"layer kind {kind.__name__} exists already")
+    _FACTORIES[kind] = factory
+
+
+def make_layer(kind: kinds.Layer) -> nn.Layer:
+    """The Paddle layer that computes what ``kind`` describes, freshly initialised.
+
+    Raises:
+        TypeError: nobody registered this kind.
+    """
+    if type(kind) not in _FACTORIES:
+        raise TypeError(f"no Paddle layer for {type(kind).__name__}; call register_layer")
+    return _FACTORIES[type(kind)](kind)
+
+
+def trainable(layers: Sequence[nn.Layer] | nn.Layer) -> list[paddle.Tensor]:
+    """Parameters that training changes; Paddle lists batch-norm statistics among the others."""
+    owners = [layers] if isinstance(layers, nn.Layer) else layers
+    return [p for layer in owners for p in layer.parameters() if not p.stop_gradient]

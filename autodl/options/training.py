@@ -1,0 +1,39 @@
+"""Options of one fit, apart from it so that reading a config needs no framework."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from autodl.config import Section
+
+
+class TrainOptions(Section):
+    """``Train`` section: how one network is trained."""
+
+    epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
+    batch_size: int = Field(128, ge=2)
+    learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
+    warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before the cosine")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(1e-4, ge=0, description="L2, on weights and batch-norm scales")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
+    amp: bool = Field(False, description="mixed precision: float16 on a GPU, bfloat16 on a CPU")
+    pad_crop: int = Field(4, ge=0, description="pixels of padding before a random crop")
+    flip: Literal["none", "random", "alternating"] = Field(
+        "random", description="mirror pictures: by a coin, or every one in every other epoch"
+    )
+    cutout: int = Field(0, ge=0, description="side of the square that is blanked out, 0: none")
+    mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta, 0: none")
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without a better training loss"
+    )
+    min_improvement: float = Field(
+        1e-3, ge=0, lt=1, description="what counts as a better training loss, relative"
+    )
+    divergence: float | None = Field(
+        3.0, gt=1, description="stop when the training loss exceeds the lowest one so many times"
+    )

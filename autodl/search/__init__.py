@@ -1,0 +1,1 @@
+"""The experiment: asking, evaluating, storing, telling, and being watched."""

@@ -1,0 +1,74 @@
+"""Evaluating one proposal: whatever happens in it becomes a result."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from typing import Protocol
+
+import numpy as np
+
+from autodl.errors import AutoDLError
+from autodl.spaces.codec import Architecture
+from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
+
+
+class Evaluator(Protocol):
+    """Gives an architecture its reward."""
+
+    def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
+        """Evaluate; all randomness comes from ``rng``.
+
+        Raises:
+            TrialFailure: the architecture gives no reward, for the reason it names. Any other
+                exception fails the trial as well, with its traceback.
+        """
+        ...
+
+
+def evaluate_trial(
+    evaluator: Evaluator, trial_id: int, architecture: Architecture, seed: int
+) -> Trial:
+    """Evaluate a proposal with ``default_rng((seed, trial_id, 1))``; never raises an Exception.
+
+    A reward that is not finite is a failure, and so is a result that is no ``Evaluation``.
+    """
+    start = time.perf_counter()
+    reason, trace, evaluation = "", "", None
+    try:
+        evaluation = _plain(evaluator(architecture, np.random.default_rng((seed, trial_id, 1))))
+    except TrialFailure as failure:
+        reason = _one_line(failure) or "the evaluator gave no reason"
+    except (Exception, SystemExit) as error:  # whatever made it fail, a failed trial is a result
+        message = _one_line(error)
+        known = isinstance(error, AutoDLError) and message
+        reason = message if known else f"{type(error).__name__}: {message}"
+        trace = traceback.format_exc()
+    return Trial(
+        id=trial_id,
+        architecture=architecture,
+        state=TrialState.FAILED if evaluation is None else TrialState.COMPLETE,
+        evaluation=evaluation,
+        reason=reason[:500],
+        traceback=trace,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _plain(evaluation: object) -> Evaluation:
+    """The evaluation with Python's own numbers, which every store and report can hold."""
+    if not isinstance(evaluation, Evaluation):
+        raise TypeError(f"an evaluator returns an Evaluation, got {type(evaluation).__name__}")
+    reward = float(evaluation.reward)
+    if not math.isfinite(reward):
+        raise TrialFailure(f"the reward is {reward}")
+    return Evaluation(
+        reward,
+        {name: float(value) for name, value in evaluation.metrics.items()},
+        tuple({k: float(v) for k, v in epoch.items()} for epoch in evaluation.curve),
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,28 @@
+"""``Search`` section, and sections of strategies and evaluators that take few options."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from autodl.config import Section
+
+
+class SearchOptions(Section):
+    """How long a search runs, and on how many workers."""
+
+    max_trials: int = Field(100, ge=1, description="finished trials to end with")
+    workers: int | None = Field(
+        None, ge=0, description="worker processes; null: one per core, 0: none, in this process"
+    )
+    note: str = Field("", description="printed at the end of the search")
+    snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")
+
+
+class NoOptions(Section):
+    """For components that take no options."""
+
+
+class TokenCountOptions(Section):
+    """``Evaluator`` section of the token-count demo."""
+
+    token: int = Field(1, ge=0, description="operation id that is counted")

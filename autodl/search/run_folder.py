@@ -1,0 +1,187 @@
+"""The folder of a run: who may write to it, what it was started with, and on what.
+
+``config.yaml`` is the resolved configuration, ``run.json`` the manifest, ``trials.sqlite``
+the store, ``best.json`` the best architecture, ``vdl/`` the logs, ``logs/`` workers' output.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autodl import __version__
+from autodl.errors import StoreError
+from autodl.files import write_json, write_text
+
+CONFIG, MANIFEST, TRIALS, BEST = "config.yaml", "run.json", "trials.sqlite", "best.json"
+_LOCK = ".lock"
+
+
+@contextmanager
+def run_folder(
+    folder: Path,
+    config: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    start: Mapping[str, Any],
+    *,
+    resume: bool,
+) -> Iterator[Path]:
+    """Open a run folder for writing, alone, and record this start in its manifest.
+
+    Args:
+        folder: made if missing.
+        config: the resolved configuration, plain values.
+        identity: the part of it (and of the data) that a resumed run must share.
+        start: what may differ from start to start (budget, workers, device).
+        resume: go on with what is there; without it a folder that is not empty is refused.
+            A folder that is missing or empty is started afresh either way.
+
+    Raises:
+        StoreError: in use by another process, not empty, of another configuration, damaged,
+            or not writable.
+    """
+    if folder.is_dir():  # before anything is written to somebody else's folder
+        _check_content(folder, resume)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / _LOCK, "a")  # noqa: SIM115  (held for as long as the run)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder}: {error.strerror}; choose another --out folder"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"another process is writing to {folder}; wait for it, or choose another folder"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"cannot lock {folder}: {error.strerror}; choose a folder on another file system"
+            ) from None
+        _check_content(folder, resume)  # again: another process may just have left it
+        manifest = _manifest(folder, identity)
+        manifest.pop("ended", None)
+        manifest["starts"].append({"time": _now(), "command": sys.argv, **start})
+        # the manifest first: it is what tells a run folder from any other
+        write_json(folder / MANIFEST, manifest)
+        write_text(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+        yield folder
+
+
+def _check_content(folder: Path, resume: bool) -> None:
+    """Refuse a folder that holds a run unless it is resumed, and one that holds anything else."""
+    try:
+        # files that a kill has left beside their goal do not count
+        names = [p.name for p in folder.iterdir() if not p.name.startswith((_LOCK, f".{MANIFEST}"))]
+    except OSError as error:
+        raise StoreError(f"cannot read {folder}: {error.strerror}") from None
+    if not names:
+        return
+    if MANIFEST not in names:
+        raise StoreError(
+            f"{folder} is not empty and holds no run (no {MANIFEST}); choose another --out folder"
+        )
+    if not resume:
+        raise StoreError(
+            f"{folder} is not empty: go on with it by --resume, or choose another --out folder"
+        )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run.
+
+    Raises:
+        StoreError: there is none, or it is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{folder} is no run folder: it has no {MANIFEST}") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read {path}: {error}") from None
+    if not isinstance(value, dict) or not isinstance(value.get("starts"), list):
+        raise StoreError(f"{path} is damaged: it is no manifest of a run")
+    return value
+
+
+def update_manifest(folder: Path, **values: Any) -> None:
+    """Set values in the manifest."""
+    write_json(folder / MANIFEST, {**read_manifest(folder), **values})
+
+
+def _manifest(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(identity))
+    if not (folder / MANIFEST).exists():
+        return {
+            "created": _now(),
+            "identity": plain,
+            "versions": versions(),
+            "git": _git_state(),
+            "starts": [],
+        }
+    manifest = read_manifest(folder)
+    if differing := _first_difference(manifest.get("identity"), plain):
+        key, old, new = differing
+        raise StoreError(
+            f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."
+            " Only budget, workers and device may change; choose another --out folder"
+        )
+    return manifest
+
+
+def _first_difference(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            here = f"{path}.{key}" if path else key
+            if found := _first_difference(old.get(key), new.get(key), here):
+                return found
+        return None
+    return None if old == new else (path, old, new)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what results may depend on; packages that are absent are left out."""
+    found = {"autodl": __version__, "python": platform.python_version()}
+    for package in ("numpy", "paddlepaddle", "paddlepaddle-gpu", "parl", "visualdl"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this code runs from, and whether it was changed since."""
+    top = Path(__file__).resolve().parents[2]
+    if not (top / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(top), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return {"commit": commit, "changed": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,1 @@
+"""What can be built: immutable, validated architectures and the plans of their layers."""

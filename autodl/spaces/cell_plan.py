@@ -1,0 +1,103 @@
+"""The network that AutoDL Design stacks from a cell pair, as a plan (Inception style).
+
+Stem, then stages of cells; the first cell of every stage but the first is the reduction
+cell, which halves the resolution and doubles the channels; then the classifier.
+"""
+
+from __future__ import annotations
+
+from autodl.errors import ConfigError
+from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Dropout,
+    GlobalAvgPool,
+    Linear,
+    Relu,
+)
+from autodl.spaces.operations import operation, same_conv
+from autodl.spaces.plan import Plan, PlanBuilder
+
+
+def cell_plan(
+    architecture: CellPair,
+    *,
+    width: int = 64,
+    cells_per_stage: int = 3,
+    stages: int = 3,
+    classes: int = 10,
+    bottleneck: int = 4,
+    image_size: int = 32,
+    dropout: float = 0.5,
+) -> Plan:
+    """Spell out the layers of an architecture's network.
+
+    Args:
+        width: channels of the stem and of the first stage; each further stage doubles them.
+        cells_per_stage: cells in a stage, the reduction cell included.
+        bottleneck: nodes work on ``channels // bottleneck`` channels (the original: 4).
+        image_size: height and width of the RGB input.
+        dropout: share of the pooled features that is dropped while training.
+
+    Raises:
+        ConfigError: an argument is out of range, or the width is below the bottleneck.
+    """
+    for name, value in {
+        "width": width,
+        "cells_per_stage": cells_per_stage,
+        "stages": stages,
+        "classes": classes,
+        "bottleneck": bottleneck,
+        "image_size": image_size,
+    }.items():
+        if value < 1:
+            raise ConfigError(f"Network.{name} must be at least 1, got {value}")
+    if width < bottleneck:
+        raise ConfigError(
+            f"Network.width must be at least Network.bottleneck = {bottleneck}, got {width}"
+        )
+    if not 0.0 <= dropout < 1.0:
+        raise ConfigError(f"Network.dropout must be at least 0 and below 1, got {dropout}")
+
+    builder = PlanBuilder((3, image_size, image_size))
+    x = same_conv(builder, 0, "stem", width, (3, 3))
+    for stage in range(stages):
+        for index in range(cells_per_stage):
+            reduces = stage > 0 and index == 0
+            cell = architecture.reduction if reduces else architecture.normal
+            x = _add_cell(builder, x, cell, f"stage{stage}.cell{index}", reduces, bottleneck)
+    x = _batch_norm_relu(builder, x, "head")
+    x = builder.add("head.pool", GlobalAvgPool(), x)
+    x = builder.add("head.dropout", Dropout(dropout), x)
+    builder.add("head.classifier", Linear(builder.shape(x)[0], classes), x)
+    return builder.finish()
+
+
+def _batch_norm_relu(builder: PlanBuilder, x: int, name: str) -> int:
+    x = builder.add(f"{name}.norm", BatchNorm(builder.shape(x)[0]), x)
+    return builder.add(f"{name}.relu", Relu(), x)
+
+
+def _add_cell(
+    builder: PlanBuilder, entry: int, cell: Cell, name: str, reduces: bool, bottleneck: int
+) -> int:
+    """Append a cell that reads ``entry``; nodes without predecessor do its down-sampling."""
+    channels = builder.shape(entry)[0]
+    outputs: list[int] = []
+    for node, op_id in enumerate(cell.op_ids):
+        here = f"{name}.node{node}"
+        parents = cell.parents(node)
+        if not parents:
+            x = _batch_norm_relu(builder, entry, f"{here}.entry")
+            x = same_conv(builder, x, f"{here}.squeeze", channels // bottleneck, (1, 1))
+        elif len(parents) == 1:
+            x = outputs[parents[0]]
+        else:
+            x = builder.add(f"{here}.sum", Add(), *(outputs[parent] for parent in parents))
+        x = _batch_norm_relu(builder, x, here)
+        outputs.append(operation(op_id).build(builder, x, here, reduces and not parents))
+    ends = [outputs[node] for node in cell.loose_ends()]
+    x = builder.add(f"{name}.concat", Concat(), *ends) if len(ends) > 1 else ends[0]
+    return same_conv(builder, x, f"{name}.project", 2 * channels if reduces else channels, (1, 1))

@@ -1,0 +1,97 @@
+"""Architectures to and from versioned JSON files, whatever their space."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from autodl.errors import EncodingError, did_you_mean
+from autodl.files import write_json
+from autodl.spaces.cell import CellPair
+
+
+class Architecture(Protocol):
+    """What every space's architecture offers: an immutable, hashable value with a JSON form."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with the keys ``kind`` and ``version``."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+_DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
+    "cell_pair": CellPair.from_json,
+}
+
+
+def register_architecture(kind: str, decode: Callable[[Mapping[str, Any]], Architecture]) -> None:
+    """Teach the codec another kind of architecture (for plugins).
+
+    Raises:
+        ValueError: the kind is known already.
+    """
+    if kind in _DECODERS:
+        raise ValueError(f"architecture kind {kind!r} exists already; choose another name")
+    _DECODERS[kind] = decode
+
+
+def decode_architecture(value: object) -> Architecture:
+    """The architecture behind a JSON object.
+
+    Raises:
+        EncodingError: not an object, of an unknown kind, or refused by that kind.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
+        raise EncodingError(
+            f"an architecture is a JSON object with a 'kind' ({', '.join(_DECODERS)}), "
+            f"got {str(value)[:60]!r}"
+        )
+    if value["kind"] not in _DECODERS:
+        raise EncodingError(
+            f"unknown architecture kind {value['kind'][:60]!r}."
+            f"{did_you_mean(value['kind'], _DECODERS)} Known: {', '.join(_DECODERS)}."
+            " If a plugin defines it, name the plugin in Global.plugins."
+        )
+    return _DECODERS[value["kind"]](value)
+
+
+def encode_text(architecture: Architecture) -> str:
+    """Compact JSON with sorted keys: equal architectures have equal texts."""
+    return json.dumps(architecture.to_json(), sort_keys=True, separators=(",", ":"))
+
+
+def decode_text(text: str) -> Architecture:
+    """The inverse of ``encode_text``.
+
+    Raises:
+        EncodingError: not JSON, or refused by ``decode_architecture``.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
+        raise EncodingError(f"not JSON: {error}") from None
+    return decode_architecture(value)
+
+
+def save_architecture(architecture: Architecture, path: Path) -> None:
+    """Write an architecture as a JSON file, whole or not at all."""
+    write_json(path, architecture.to_json())
+
+
+def load_architecture(path: Path) -> Architecture:
+    """Read an architecture from a JSON file.
+
+    Raises:
+        EncodingError: the file is missing, unreadable, or holds no architecture.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EncodingError(f"cannot read the architecture {path}: {error}") from None
+    try:
+        return decode_text(text)
+    except EncodingError as error:
+        raise EncodingError(f"{path}: {error}") from None

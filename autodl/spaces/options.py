@@ -1,0 +1,29 @@
+"""``Space`` and ``Network`` sections of the cell space."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from autodl.config import Section
+from autodl.spaces.cell import MAX_NODES
+from autodl.spaces.operations import ORIGINAL_OPERATIONS
+
+
+class CellSpaceOptions(Section):
+    """Which cells can be proposed."""
+
+    nodes: int = Field(10, ge=1, le=MAX_NODES, description="nodes of a cell")
+    operations: tuple[str, ...] = Field(
+        ORIGINAL_OPERATIONS, description="names of operations that nodes choose from"
+    )
+    tied: bool = Field(False, description="one cell serves as normal and as reduction cell")
+
+
+class CellNetworkOptions(Section):
+    """How a network is stacked from the cells."""
+
+    width: int = Field(64, ge=1, description="channels of the first stage")
+    cells_per_stage: int = Field(3, ge=1)
+    stages: int = Field(3, ge=1)
+    bottleneck: int = Field(4, ge=1, description="nodes work on channels // bottleneck")
+    dropout: float = Field(0.5, ge=0, lt=1, description="before the classifier")

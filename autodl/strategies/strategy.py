@@ -1,0 +1,59 @@
+"""The role of a strategy: it is asked for an architecture and told what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from autodl.spaces.codec import Architecture
+from autodl.trial import Trial
+
+
+class Strategy(Protocol):
+    """Proposes architectures and learns from finished trials.
+
+    A strategy owns no random state: proposal ``i`` of a run with seed ``s`` is asked for with
+    ``default_rng((s, i, 0))``. Asking changes nothing; only telling does. Every trial is told
+    exactly once, a failed one with reward None.
+    """
+
+    batch_size: int | None
+    """Proposals ``k * batch_size`` and on are asked for once all trials before them are told,
+    and trials are told in the order of their ids. None: asked whenever a worker is free, told
+    in the order in which trials finish."""
+
+    def ask(self, rng: np.random.Generator) -> Architecture:
+        """Propose an architecture. All randomness comes from ``rng``."""
+        ...
+
+    def tell(self, trial: Trial) -> None:
+        """Learn from a finished trial."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that telling has changed: numbers, texts, lists of them, and NumPy arrays."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Return to a state that ``state()`` gave, here or in another process."""
+        ...
+
+
+@runtime_checkable
+class BatchStrategy(Protocol):
+    """A strategy that proposes several architectures faster together than one by one."""
+
+    def ask_batch(self, rngs: Sequence[np.random.Generator]) -> list[Architecture]:
+        """One proposal for every generator: the same as ``ask`` for each of them."""
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A strategy with numbers worth watching."""
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Numbers of the latest update; ``update`` counts them from 1, 0 before the first."""
+        ...

@@ -1,0 +1,5 @@
+"""One fit of one network: the loop, its schedules, early stopping, checkpoints."""
+
+from autodl.packages import require_paddle
+
+require_paddle()

@@ -1,0 +1,55 @@
+"""Measuring a network on pictures it does not learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from paddle import nn
+
+from autodl.data.batches import Normalisation, iterate
+from autodl.data.dataset import Pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Share of pictures whose likeliest class is the right one, and their mean cross-entropy."""
+
+    accuracy: float
+    loss: float
+
+
+@paddle.no_grad()  # type: ignore[untyped-decorator]
+def logits_of(
+    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, batch_size: int = 256
+) -> NDArray[np.float32]:
+    """Logits of every picture, float32 ``[N, classes]``, in evaluation mode.
+
+    The network's training mode is restored afterwards.
+    """
+    was_training = network.training
+    network.eval()
+    parts = [
+        network(paddle.to_tensor(images)).astype("float32").numpy()
+        for images, _ in iterate(pictures, batch_size, normalisation=normalisation)
+    ]
+    if was_training:
+        network.train()
+    return np.concatenate(parts)
+
+
+def score(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) -> Score:
+    """Measure a network on pictures; of equal logits the first class counts."""
+    logits = logits_of(network, pictures, normalisation).astype(np.float64)
+    right = logits.argmax(axis=1) == pictures.labels
+    return Score(float(right.mean()), float(cross_entropy(logits, pictures.labels).mean()))
+
+
+def cross_entropy(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """-log softmax(logits)[label] of every row: float64 ``[N, classes]`` to ``[N]``."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    taken = np.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
+    losses: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=1)) - taken
+    return losses

@@ -1,0 +1,245 @@
+"""Training one network: the loop over epochs, and what has to be kept to go on with it.
+
+All randomness of an epoch is drawn from ``(seed, epoch)``, so a training that is resumed
+from the end of any epoch continues exactly like one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from autodl.data.augment import augmenter, mixup
+from autodl.data.batches import Normalisation, batch_count, iterate
+from autodl.data.dataset import Pictures
+from autodl.errors import CheckpointError
+from autodl.options.training import TrainOptions
+from autodl.training.early_stopping import reason_to_stop
+from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
+from autodl.training.schedules import cosine_rate
+from autodl.trial import TrialFailure
+
+
+def make_optimizer(network: nn.Layer, options: TrainOptions) -> paddle.optimizer.Momentum:
+    """SGD with (Nesterov) momentum; weight decay on what the original decays.
+
+    That is weights and batch-norm scales and shifts. Biases of convolutions and linear layers
+    have none; batch-norm statistics, which Paddle lists among the parameters, are left out.
+    """
+    decayed: list[paddle.Tensor] = []
+    plain: list[paddle.Tensor] = []
+    for layer in network.sublayers(include_self=True):
+        is_norm = isinstance(layer, nn.BatchNorm2D)
+        for name, parameter in layer.named_parameters(include_sublayers=False):
+            if not parameter.stop_gradient:
+                (decayed if is_norm or not name.endswith("bias") else plain).append(parameter)
+    for parameter in plain:  # not a group of its own: Paddle would clip each group by itself
+        parameter.regularizer = paddle.regularizer.L2Decay(0.0)
+    clip = options.gradient_clip
+    return paddle.optimizer.Momentum(
+        learning_rate=options.learning_rate,
+        momentum=options.momentum,
+        use_nesterov=options.nesterov,
+        parameters=[*decayed, *plain],
+        weight_decay=options.weight_decay,
+        grad_clip=None if clip is None else nn.ClipGradByGlobalNorm(clip),
+    )
+
+
+class Trainer:
+    """One network being trained on one set of pictures.
+
+    ``curve`` has a mapping for every epoch so far: ``epoch`` from 1, mean training ``loss`` and
+    ``accuracy``, the last ``learning_rate``, and ``seconds`` in all and of ``compute_seconds``
+    (forward, backward and update).
+    """
+
+    def __init__(
+        self,
+        network: nn.Layer,
+        pictures: Pictures,
+        normalisation: Normalisation,
+        options: TrainOptions,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.curve: list[dict[str, float]] = []
+        self._pictures = pictures
+        self._normalisation = normalisation
+        self._options = options
+        self._seed = seed
+        self._optimizer = make_optimizer(network, options)
+        self._steps = batch_count(len(pictures), options.batch_size, drop_last=True)
+        on_gpu = paddle.get_device().startswith("gpu")
+        self._amp_type = "float16" if on_gpu else "bfloat16"
+        self._scaler = paddle.amp.GradScaler(enable=options.amp and on_gpu)
+
+    def fit(self, after_epoch: Callable[[Trainer], None] = lambda trainer: None) -> str:
+        """Train until the epochs are used up or early stopping says why to stop.
+
+        Returns:
+            The reason for stopping early, or an empty string.
+
+        Raises:
+            TrialFailure: the loss is not finite.
+        """
+        while len(self.curve) < self._options.epochs:
+            stop = reason_to_stop(
+                [epoch["loss"] for epoch in self.curve],
+                patience=self._options.patience,
+                min_improvement=self._options.min_improvement,
+                divergence=self._options.divergence,
+            )
+            if stop:
+                return stop
+            self._train_epoch()
+            after_epoch(self)
+        return ""
+
+    def _train_epoch(self) -> None:
+        start = time.perf_counter()
+        options, epoch = self._options, len(self.curve)
+        rng = np.random.default_rng((self._seed, epoch))
+        paddle.seed(int(rng.integers(2**31)))  # dropout
+        self.network.train()
+        loss_sum, right, seen, compute_seconds, rate = 0.0, 0.0, 0, 0.0, 0.0
+        augment = augmenter(
+            padding=options.pad_crop,
+            flip_rule=options.flip,
+            cutout_size=options.cutout,
+            fill=self._normalisation.mean_colour,
+            epoch=epoch,
+            seed=self._seed,
+        )
+        batches = iterate(
+            self._pictures,
+            options.batch_size,
+            normalisation=self._normalisation,
+            rng=rng,
+            augment=augment,
+            drop_last=True,
+        )
+        for step, (images, labels) in enumerate(batches, start=epoch * self._steps):
+            rate = cosine_rate(
+                step,
+                options.epochs * self._steps,
+                options.learning_rate,
+                round(options.warmup_epochs * self._steps),
+            )
+            images, targets = self._targets(images, labels, rng)
+            began = time.perf_counter()
+            loss, hits = self._step(images, labels, targets, rate)
+            compute_seconds += time.perf_counter() - began
+            loss_sum, right = loss_sum + loss * len(labels), right + hits
+            seen += len(labels)
+        mean_loss = float(loss_sum) / seen
+        if not math.isfinite(mean_loss):
+            raise TrialFailure(
+                f"the training loss is {mean_loss} in epoch {epoch + 1} of {options.epochs};"
+                " a lower Train.learning_rate or Train.gradient_clip may help"
+            )
+        self.curve.append(
+            {
+                "epoch": epoch + 1,
+                "loss": mean_loss,
+                "accuracy": float(right) / seen,
+                "learning_rate": rate,
+                "seconds": time.perf_counter() - start,
+                "compute_seconds": compute_seconds,
+            }
+        )
+
+    def _targets(
+        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Images, and soft targets ``[B, classes]`` where mixup asks for them."""
+        if not self._options.mixup:
+            return images, None
+        mixed = mixup(images, labels, rng, self._options.mixup)
+        classes = self.network.plan.output_shape[0]
+        hot = np.eye(classes, dtype=np.float32)
+        weight = np.float32(mixed.weight)
+        soft = weight * hot[mixed.labels] + (1 - weight) * hot[mixed.partners]
+        return mixed.images, soft
+
+    def _step(
+        self, images: np.ndarray, labels: np.ndarray, targets: np.ndarray | None, rate: float
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """One update; the batch's mean loss and number of hits, still on the device."""
+        self._optimizer.set_lr(rate)
+        truth = paddle.to_tensor(labels)
+        with paddle.amp.auto_cast(enable=self._options.amp, dtype=self._amp_type):
+            logits = self.network(paddle.to_tensor(images))
+        logits = logits.astype("float32")
+        loss = self._loss(logits, truth, targets)
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.clear_grad(set_to_zero=False)
+        return loss.detach(), (logits.detach().argmax(axis=1) == truth).sum().astype("float32")
+
+    def _loss(
+        self, logits: paddle.Tensor, truth: paddle.Tensor, targets: np.ndarray | None
+    ) -> paddle.Tensor:
+        smoothing = self._options.label_smoothing
+        if targets is None and not smoothing:
+            return F.cross_entropy(logits, truth)
+        classes = logits.shape[1]
+        soft = F.one_hot(truth, classes) if targets is None else paddle.to_tensor(targets)
+        soft = (1.0 - smoothing) * soft + smoothing / classes
+        return F.cross_entropy(logits, soft, soft_label=True)
+
+    def state(self) -> dict[str, Any]:
+        """Weights, statistics, optimiser and curve: all that the epochs so far have changed."""
+        return {
+            "network": {name: value.numpy() for name, value in self.network.state_dict().items()},
+            "optimizer": optimizer_arrays(self._optimizer, dict(self.network.named_parameters())),
+            "scaler": {k: _plain(v) for k, v in self._scaler.state_dict().items()},
+            "curve": [dict(epoch) for epoch in self.curve],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what ``state()`` gave.
+
+        Raises:
+            CheckpointError: it belongs to another network.
+        """
+        load_arrays(self.network, state["network"])
+        restore_optimizer(
+            self._optimizer, dict(self.network.named_parameters()), state["optimizer"]
+        )
+        if state["scaler"]:
+            self._scaler.load_state_dict(dict(state["scaler"]))
+        self.curve = list(state["curve"])
+
+
+def _plain(value: Any) -> Any:
+    return value.numpy() if isinstance(value, paddle.Tensor) else value
+
+
+def load_arrays(network: nn.Layer, arrays: Mapping[str, np.ndarray]) -> None:
+    """Give a network its weights and statistics; nothing is changed unless all of them fit.
+
+    Raises:
+        CheckpointError: a missing or surplus name, or another shape.
+    """
+    own = network.state_dict()
+    for name in own:
+        if name not in arrays:
+            raise CheckpointError(f"the saved weights lack {name!r}: they are of another network")
+    for name, array in arrays.items():
+        if name not in own:
+            raise CheckpointError(f"the network has no {name!r}: the weights are of another one")
+        if list(own[name].shape) != list(array.shape):
+            raise CheckpointError(
+                f"saved {name!r} has shape {list(array.shape)}, the network {own[name].shape}"
+            )
+    for name, array in arrays.items():
+        own[name].set_value(paddle.to_tensor(array))

@@ -1,0 +1,33 @@
+"""A network's weights in a safetensors file, which is never half-written and runs no code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paddle import nn
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from autodl.errors import CheckpointError
+from autodl.files import replacing
+from autodl.training.trainer import load_arrays
+
+
+def save_weights(network: nn.Layer, path: Path) -> None:
+    """Write all weights and batch-norm statistics under their names in the network."""
+    arrays = {name: value.numpy() for name, value in network.state_dict().items()}
+    with replacing(path) as aside:
+        aside.write_bytes(save(arrays))
+
+
+def load_weights(network: nn.Layer, path: Path) -> None:
+    """Read what ``save_weights`` wrote; nothing is changed unless all of it fits.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another network.
+    """
+    try:
+        arrays = load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error}") from None
+    load_arrays(network, arrays)

@@ -1,0 +1,76 @@
+"""The words that all parts share: a trial, its state, and what evaluating it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from autodl.spaces.codec import Architecture
+
+
+class TrialState(str, Enum):
+    """How far a trial has come; the last two are final."""
+
+    PROPOSED = "PROPOSED"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to the trial."""
+        return self in (TrialState.COMPLETE, TrialState.FAILED)
+
+
+class TrialFailure(Exception):
+    """Raised by an evaluator for an architecture that gives no reward, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What evaluating an architecture gave.
+
+    ``reward`` is finite and higher is better; ``metrics`` are further numbers (parameters,
+    losses, seconds of each phase); ``curve`` has one mapping per epoch.
+    """
+
+    reward: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curve: tuple[Mapping[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One proposed architecture and what became of it.
+
+    A FAILED trial has a ``reason`` of one line and, where an exception was the cause, its
+    ``traceback``; only a COMPLETE one has an evaluation. ``seconds`` is the evaluation's
+    wall-clock time.
+    """
+
+    id: int
+    architecture: Architecture
+    state: TrialState
+    evaluation: Evaluation | None = None
+    reason: str = ""
+    traceback: str = ""
+    seconds: float = 0.0
+
+    @property
+    def reward(self) -> float | None:
+        """The reward of a complete trial, else None."""
+        return self.evaluation.reward if self.evaluation else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as a JSON object, as reports print it."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "reward": self.reward,
+            "architecture": self.architecture.to_json(),
+            "seconds": round(self.seconds, 3),
+            "reason": self.reason,
+            "metrics": dict(self.evaluation.metrics) if self.evaluation else {},
+        }

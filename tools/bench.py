@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Measure how fast the parts are on this machine, on one core.
+
+Example: python tools/bench.py agent --json
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: figures are per core
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "name", metavar="NAME", help="agent, token-count, evaluator or augment; all: every one"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args(argv)
+    return run_tool(lambda: bench(args))
+
+
+def bench(args: argparse.Namespace) -> None:
+    """Run the benchmark and print its numbers."""
+    from autodl.benchmarks import BENCHMARKS
+    from autodl.errors import lookup
+
+    names = list(BENCHMARKS) if args.name == "all" else [args.name]
+    results = {name: lookup(BENCHMARKS, name, "benchmark")() for name in names}
+    if args.json:
+        print(json.dumps(results if args.name == "all" else results[args.name]))
+        return
+    for name, numbers in results.items():
+        print(name)
+        for key, value in numbers.items():
+            print(f"  {key}: {value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

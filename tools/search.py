@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Search for an architecture: propose, train, rank, and learn from it.
+
+Example: python tools/search.py -c configs/search/demo.yaml --out runs/demo
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: one thread for each trial
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import add_config_arguments, run_tool
+
+if TYPE_CHECKING:
+    from autodl.trial import Trial
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_config_arguments(parser)
+    parser.add_argument("--out", type=Path, help="run folder, made if missing")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run that is in the folder"
+    )
+    args = parser.parse_args(argv)
+    if args.out is None and not args.print_config:
+        parser.error("give a run folder: --out FOLDER")
+    return run_tool(lambda: search(args))
+
+
+def search(args: argparse.Namespace) -> int:
+    """Run the search and say where its result is."""
+    from autodl.assemble import load_search
+    from autodl.experiment import run_search
+    from autodl.search.progress import console_progress
+    from autodl.search.visualdl_log import VisualDLLog
+
+    config = load_search(args.config, args.override)
+    if args.print_config:
+        import yaml
+
+        print(yaml.safe_dump(config.to_plain(), sort_keys=False), end="")
+        return 0
+    observers = (console_progress(sys.stdout), VisualDLLog())
+    result = run_search(config, args.out, resume=args.resume, observers=observers)
+    if config.search.note:
+        print(config.search.note.strip())
+    if result.best is None:
+        print(f"no trial was completed; `tools/report.py {args.out}` says why")
+        return 130 if result.interrupted else 1
+    print(f"best cell:  {draw_best(result.best, args.out)}{args.out / 'best.json'}")
+    print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
+    print(f"all trials: autodl report {args.out}")
+    print(f"curves:     visualdl --logdir {args.out / 'vdl'}")
+    if result.interrupted:
+        print("interrupted: go on with the same command and --resume")
+    return 130 if result.interrupted else 0
+
+
+def draw_best(best: Trial, folder: Path) -> str:
+    """Draw the best architecture; the path and "and", or nothing for a kind without a drawing."""
+    from autodl.drawing.cells import draw_architecture, save_figure
+    from autodl.errors import AutoDLError
+
+    title = f"trial {best.id}, reward {best.reward:.4f}"
+    try:
+        figure = draw_architecture(best.architecture, title=title)
+    except AutoDLError:  # a plugin's own kind of architecture
+        return ""
+    save_figure(figure, folder / "best.svg")
+    return f"{folder / 'best.svg'} and "
+
+
+if __name__ == "__main__":
+    sys.exit(main())

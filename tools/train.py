@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Train one architecture, or the best of a search, in full.
+
+Examples:
+    python tools/train.py -c configs/train/demo.yaml --run runs/demo --top 2 --out runs/best
+    python tools/train.py -c configs/train/demo.yaml --architecture best.json --out runs/one
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import add_config_arguments, run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_config_arguments(parser)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--architecture", type=Path, metavar="FILE", help="an architecture JSON")
+    source.add_argument("--run", type=Path, metavar="RUN", help="folder of a search")
+    parser.add_argument("--top", type=int, default=1, metavar="N", help="with --run: the N best")
+    parser.add_argument("--out", type=Path, help="folder; each network gets one inside it")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints there")
+    args = parser.parse_args(argv)
+    if not args.print_config:
+        if args.out is None or (args.architecture is None) == (args.run is None):
+            parser.error("give --out FOLDER and either --architecture FILE or --run RUN")
+        if args.top < 1:
+            parser.error(f"--top must be at least 1, got {args.top}")
+    return run_tool(lambda: train(args))
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train every chosen architecture and rank them by held-out accuracy."""
+    from autodl.retrain import best_of_run, load_train, retrain
+    from autodl.spaces.codec import load_architecture
+    from autodl.trial import TrialFailure
+
+    config = load_train(args.config, args.override)
+    if args.print_config:
+        import yaml
+
+        print(yaml.safe_dump(config.to_plain(), sort_keys=False), end="")
+        return 0
+    if args.run is not None:
+        chosen = best_of_run(args.run, args.top)
+    else:
+        chosen = [(args.architecture.stem, load_architecture(args.architecture))]
+    done, failed = [], 0
+    for name, architecture in chosen:
+
+        def progress(line: str, name: str = name) -> None:
+            print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] autodl INFO: {name} {line}", flush=True)
+
+        try:
+            done.append(
+                retrain(
+                    config, architecture, args.out / name, resume=args.resume, progress=progress
+                )
+            )
+        except TrialFailure as failure:  # the others may still succeed
+            failed += 1
+            print(f"{name} failed: {failure}", file=sys.stderr)
+    for result in sorted(done, key=lambda result: -result.accuracy):
+        print(f"{result.folder}: held-out accuracy {result.accuracy:.4f}")
+    if done:
+        print(f"test accuracy, once: autodl eval {max(done, key=lambda r: r.accuracy).folder}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
