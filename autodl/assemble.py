@@ -278,6 +278,20 @@ def load_data(config: SearchConfig) -> SearchData | None:
     return load_split(config.data) if config.evaluator.entry.trains else None
 
 
+def check_device(config: SearchConfig) -> str:
+    """The full name of the device that trials will run on, once it is known to be there.
+
+    Raises:
+        MissingPackageError: trials need Paddle and it is not installed.
+        DeviceError: no such device here.
+    """
+    if not config.evaluator.entry.trains:
+        return "cpu"
+    from autodl.training.device import resolve_device
+
+    return resolve_device(config.general.device)
+
+
 def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Evaluator:
     """The evaluator.
 
@@ -305,16 +319,21 @@ def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:
 
 
 def make_executor(
-    config: SearchConfig, log_folder: Path, data: SearchData | None = None
+    config: SearchConfig, log_folder: Path, data: SearchData | None = None, device: str = "cpu"
 ) -> Executor:
-    """Worker processes, or this process where ``Search.workers`` is 0."""
+    """Worker processes, or this process where ``Search.workers`` is 0.
+
+    By default there is one worker per core, or a single one where trials share a GPU.
+    """
     seed, workers = config.general.seed, config.search.workers
+    if workers is None:
+        workers = 1 if device.startswith("gpu") else default_workers()
     if workers == 0:
         return InlineExecutor(make_evaluator(config, data), seed)
     return ProcessExecutor(
         "autodl.assemble:evaluator_in_worker",
         config.to_plain(),
         seed,
-        workers=default_workers() if workers is None else workers,
+        workers=workers,
         log_folder=log_folder,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autodl.assemble import (
     SearchConfig,
+    check_device,
     load_data,
     make_executor,
     make_space,
@@ -49,13 +50,15 @@ def run_search(
         AutoDLError: config, data, packages, device or folder are unusable.
     """
     folder, begun = Path(folder), time.monotonic()
+    device = check_device(config)
     data = load_data(config)
     strategy = make_strategy(config, make_space(config))
     identity = {**config.identity(), "Pictures": describe(data) if data else None}
     with (
-        run_folder(folder, config.to_plain(), identity, _start(config), resume=resume),
+        # first, so that an evaluator that cannot be made leaves no folder behind
+        closing(make_executor(config, folder / "logs", data, device)) as executor,
+        run_folder(folder, config.to_plain(), identity, _start(config, device), resume=resume),
         closing(TrialStore(folder / TRIALS)) as store,
-        closing(make_executor(config, folder / "logs", data)) as executor,
     ):
         best = next(iter(store.best()), None)
         info = RunInfo(
@@ -111,10 +114,10 @@ def _better(trial: Trial, best: Trial) -> bool:
     return (trial.reward, -trial.id) > (best.reward, -best.id)
 
 
-def _start(config: SearchConfig) -> dict[str, object]:
+def _start(config: SearchConfig, device: str) -> dict[str, object]:
     return {
         "max_trials": config.search.max_trials,
         "workers": config.search.workers,
-        "device": config.general.device,
+        "device": device,
         "data_path": None if config.data.path is None else str(config.data.path),
     }

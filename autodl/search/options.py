@@ -12,7 +12,7 @@ class SearchOptions(Section):
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     workers: int | None = Field(
-        None, ge=0, description="worker processes; null: one per core, 0: none, in this process"
+        None, ge=0, description="processes; null: one per core or GPU, 0: in this process"
     )
     note: str = Field("", description="printed at the end of the search")
     snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")

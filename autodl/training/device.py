@@ -9,8 +9,8 @@ import paddle
 from autodl.errors import DeviceError
 
 
-def select_device(name: str) -> str:
-    """Make Paddle compute on a device and return its full name, ``cpu`` or ``gpu:N``.
+def resolve_device(name: str) -> str:
+    """The full name, ``cpu`` or ``gpu:N``, of a device that is there; nothing is switched.
 
     Args:
         name: ``auto`` (the first GPU, or else the CPU), ``cpu``, ``gpu`` or ``gpu:N``.
@@ -18,20 +18,27 @@ def select_device(name: str) -> str:
     Raises:
         DeviceError: no such device here.
     """
-    gpus = paddle.device.cuda.device_count() if paddle.device.is_compiled_with_cuda() else 0
+    has_cuda = paddle.device.is_compiled_with_cuda()
+    gpus = paddle.device.cuda.device_count() if has_cuda else 0
     if name == "auto":
-        name = "gpu:0" if gpus else "cpu"
-    if name == "gpu":
-        name = "gpu:0"
-    match = re.fullmatch(r"cpu|gpu:(\d+)", name)
+        return "gpu:0" if gpus else "cpu"
+    match = re.fullmatch(r"cpu|gpu(?::(\d+))?", name)
     if match is None:
         raise DeviceError(f"Global.device is auto, cpu, gpu or gpu:N, got {name!r}")
-    if match[1] is not None and int(match[1]) >= gpus:
-        compiled = paddle.device.is_compiled_with_cuda()
-        hint = "check the driver" if compiled else "install paddlepaddle-gpu"
+    if name == "cpu":
+        return name
+    number = int(match[1] or 0)
+    if number >= gpus:
+        mend = "check its driver" if has_cuda else "install paddlepaddle-gpu"
         raise DeviceError(
-            f"Global.device {name!r} is not there: this Paddle sees {gpus} GPUs; use"
-            f" Global.device=cpu, or {hint}"
+            f"Global.device {name!r} is not there: this Paddle sees {gpus} GPUs;"
+            f" use Global.device=cpu, or {mend}"
         )
-    paddle.set_device(name)
-    return name
+    return f"gpu:{number}"
+
+
+def select_device(name: str) -> str:
+    """Make Paddle compute on a device and return its full name; see ``resolve_device``."""
+    device = resolve_device(name)
+    paddle.set_device(device)
+    return device

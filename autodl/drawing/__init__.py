@@ -1,0 +1,1 @@
+"""Pictures of architectures, drawn with Matplotlib alone: no window, no system package."""

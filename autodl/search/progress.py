@@ -1,0 +1,238 @@
+"""Shows a search's progress: live on a terminal, one line per event in a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TextIO
+
+from autodl.search.observer import Observer, RunInfo
+from autodl.trial import Trial, TrialState
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+
+def console_progress(stream: TextIO) -> Observer:
+    """The display that suits a stream: live on a terminal, else plain lines without colours."""
+    if stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
+        return LiveProgress(stream)
+    return LineProgress(stream)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What both displays count. ``done`` includes earlier starts, ``failed`` does not."""
+
+    max_trials: int = 0
+    workers: int = 1
+    done: int = 0
+    failed: int = 0
+    best: Trial | None = None
+    _measured: int = 0
+    _seconds: float = 0.0
+
+    @classmethod
+    def of(cls, run: RunInfo) -> Tally:
+        """The tally at the start of a run."""
+        return cls(run.max_trials, max(run.workers, 1), run.finished, 0, run.best)
+
+    def add(self, trial: Trial, best: Trial | None, done: int) -> None:
+        """Count a finished trial."""
+        self.done, self.best = done, best
+        self.failed += trial.state is TrialState.FAILED
+        self._measured += 1
+        self._seconds += trial.seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Trials to come times their mean seconds, divided by workers; None before the first."""
+        if not self._measured:
+            return None
+        left = max(self.max_trials - self.done, 0)
+        return left * self._seconds / self._measured / self.workers
+
+
+class LineProgress:
+    """A line per finished trial and per update, in the shape that Paddle's tools print.
+
+    A stream that can no longer be written (its reader went away) silences the display.
+    """
+
+    def __init__(self, stream: TextIO, *, now: Callable[[], datetime] = datetime.now) -> None:
+        self._stream = stream
+        self._now = now
+        self._tally = Tally()
+        self._broken = False
+
+    def started(self, run: RunInfo) -> None:
+        """Say what is going to happen."""
+        self._tally = Tally.of(run)
+        earlier = f", finished before: {run.finished}" if run.finished else ""
+        self._print(
+            f"[Search][Start] trials: {run.max_trials}, workers: {run.workers}{earlier}, "
+            f"folder: {run.folder}"
+        )
+
+    def running(self, trial_ids: tuple[int, ...]) -> None:
+        """Nothing: a line per start would only double the output."""
+
+    def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
+        """Print the trial's reward, or why it has none."""
+        self._tally.add(trial, best, done)
+        outcome = (
+            f"failed: {_one_line(trial.reason)}"
+            if trial.reward is None
+            else f"reward: {trial.reward:.4f}"
+        )
+        self._print(
+            f"[Search][Trial {done}/{self._tally.max_trials}] id: {trial.id}, {outcome}, "
+            f"best: {_best(best)}, seconds: {trial.seconds:.1f}, "
+            f"eta: {_duration(self._tally.seconds_left)}"
+        )
+
+    def learned(self, diagnostics: Mapping[str, float]) -> None:
+        """Print the numbers of an update."""
+        self._print(f"[Search][Update {diagnostics['update']:.0f}] {_numbers(diagnostics)}")
+
+    def ended(self, best: Trial | None, done: int, seconds: float) -> None:
+        """Print the outcome."""
+        self._print(
+            f"[Search][End] trials: {done}/{self._tally.max_trials}, best: {_best(best)}, "
+            f"failed: {self._tally.failed}, seconds: {seconds:.1f}"
+        )
+
+    def _print(self, message: str) -> None:
+        if self._broken:
+            return
+        try:
+            self._stream.write(f"[{self._now():%Y-%m-%d %H:%M:%S}] autodl INFO: {message}\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self._broken = True
+
+
+class LiveProgress:
+    """A bar with the best so far, the time left and the latest update, redrawn in place."""
+
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._tally = Tally()
+        self._running: tuple[int, ...] = ()
+        self._diagnostics: Mapping[str, float] = {}
+        self._begun = self._told_at = clock()
+        self._live: Live | None = None
+
+    def started(self, run: RunInfo) -> None:
+        """Start the display."""
+        from rich.console import Console
+        from rich.live import Live
+
+        self._tally = Tally.of(run)
+        self._begun = self._told_at = self._clock()
+        console = Console(file=self._stream, highlight=False)
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=4, transient=True
+        )
+        with _unbreakable():
+            self._live.start()
+
+    def running(self, trial_ids: tuple[int, ...]) -> None:
+        """Show which trials are being evaluated."""
+        self._running = tuple(trial_ids)
+
+    def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
+        """Move the bar; a failed trial leaves a line above it."""
+        self._tally.add(trial, best, done)
+        self._told_at = self._clock()
+        self._running = tuple(other for other in self._running if other != trial.id)
+        if trial.state is TrialState.FAILED:
+            self._leave(f"trial {trial.id} failed: {_one_line(trial.reason)}")
+
+    def learned(self, diagnostics: Mapping[str, float]) -> None:
+        """Show the numbers of an update."""
+        self._diagnostics = dict(diagnostics)
+
+    def ended(self, best: Trial | None, done: int, seconds: float) -> None:
+        """Replace the display by one line."""
+        if self._live is not None:
+            with _unbreakable():
+                self._live.stop()
+        failed = f", {self._tally.failed} failed" if self._tally.failed else ""
+        self._leave(
+            f"{done} of {self._tally.max_trials} trials in {_duration(seconds)}, "
+            f"best reward {_best(best)}{failed}"
+        )
+        self._live = None
+
+    def _leave(self, line: str) -> None:
+        """Print a line that stays, above the display."""
+        if self._live is not None:
+            with _unbreakable():
+                self._live.console.print(line, markup=False, soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        """The display as it is now; called several times a second."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        tally, now = self._tally, self._clock()
+        left = tally.seconds_left
+        if left is not None:
+            left = max(left - (now - self._told_at), 0.0)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            Text("search", style="bold"),
+            ProgressBar(total=max(tally.max_trials, 1), completed=tally.done, width=32),
+            Text(f"{tally.done}/{tally.max_trials} trials"),
+            Text(f"{_duration(now - self._begun)} elapsed", style="dim"),
+            Text(f"{_duration(left)} left", style="cyan"),
+        )
+        facts = [("best ", "dim"), (_best(tally.best), "bold green")]
+        if self._running:
+            facts += [("   running ", "dim"), (", ".join(map(str, self._running)), "")]
+        if tally.failed:
+            facts += [("   failed ", "dim"), (str(tally.failed), "bold red")]
+        lines: list[RenderableType] = [bar, Text.assemble(*facts)]
+        if self._diagnostics:
+            update = f"update {self._diagnostics.get('update', 0):.0f}   "
+            lines.append(Text(update + _numbers(self._diagnostics), style="dim"))
+        return Group(*lines)
+
+
+@contextlib.contextmanager
+def _unbreakable() -> Iterator[None]:
+    """Go on without a display when the terminal has gone away."""
+    with contextlib.suppress(OSError, ValueError):
+        yield
+
+
+def _best(best: Trial | None) -> str:
+    return "none" if best is None or best.reward is None else f"{best.reward:.4f} (trial {best.id})"
+
+
+def _numbers(diagnostics: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{name}: {value:.4g}" for name, value in diagnostics.items() if name != "update"
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None or not math.isfinite(seconds):
+        return "-:--:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,139 @@
+"""Writes what happens in a search to ``RUN/vdl``, for ``visualdl --logdir RUN/vdl``."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, ParamSpec
+
+from autodl.errors import AutoDLError
+from autodl.search.event_log import EventLog
+from autodl.search.observer import RunInfo
+from autodl.spaces.codec import encode_text
+from autodl.trial import Trial, TrialState
+
+FOLDER = "vdl"
+SECONDS_BETWEEN_PICTURES = 5.0
+
+_Arguments = ParamSpec("_Arguments")
+_LOGGER = logging.getLogger("autodl")
+
+
+def _harmless(
+    method: Callable[Concatenate[VisualDLLog, _Arguments], None],
+) -> Callable[Concatenate[VisualDLLog, _Arguments], None]:
+    """Turn whatever a method raises into one warning for the whole run."""
+
+    @functools.wraps(method)
+    def guarded(self: VisualDLLog, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # a log must never stop a run
+            if not self.warned:
+                self.warned = True
+                _LOGGER.warning("the VisualDL log is incomplete: %s", error, exc_info=error)
+
+    return guarded
+
+
+class VisualDLLog:
+    """Logs a search for VisualDL; implements ``Observer``.
+
+    ``search/reward`` has the trial's id as its step; ``search/best`` and ``search/failed`` (a
+    count) have the number of finished trials. ``agent/...`` are the strategy's diagnostics by
+    update. The epochs of a trial are a run of their own, ``trials/0007``, so that VisualDL lays
+    the curves of chosen trials over each other. ``best/cell`` is the best architecture drawn,
+    ``best/architecture`` its JSON; the hyper-parameters have ``search/best`` as their result.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds_between_pictures: float = SECONDS_BETWEEN_PICTURES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.warned = False
+        self._seconds_between_pictures = seconds_between_pictures
+        self._clock = clock
+        self._log: EventLog | None = None
+        self._failed = 0
+        self._not_drawn: Trial | None = None
+        self._next_picture = -float("inf")
+        self._can_draw = True
+
+    @_harmless
+    def started(self, run: RunInfo) -> None:
+        """Open the log, or continue it."""
+        self._log = EventLog(run.folder / FOLDER)
+        self._failed = int(self._log.last("search/failed") or 0)
+        self._log.hyper_parameters(run.config, ["search/best"])
+
+    def running(self, trial_ids: tuple[int, ...]) -> None:
+        """Nothing to log."""
+
+    @_harmless
+    def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
+        """Log the trial's reward and curve, and the best so far."""
+        if self._log is None:
+            return
+        self._failed += trial.state is TrialState.FAILED
+        self._log.scalar("search/failed", self._failed, done)
+        if trial.reward is not None:
+            self._log.scalar("search/reward", trial.reward, trial.id)
+        if best is not None and best.reward is not None:
+            self._log.scalar("search/best", best.reward, done)
+        if trial.evaluation is not None:
+            self._log.curve(f"trials/{trial.id:04d}", trial.evaluation.curve, "epoch")
+        if best is not None and best.id == trial.id:
+            self._log.text("best/architecture", encode_text(best.architecture), best.id)
+            self._not_drawn = best
+        if self._clock() >= self._next_picture:
+            self._draw()
+
+    @_harmless
+    def learned(self, diagnostics: Mapping[str, float]) -> None:
+        """Log the numbers of an update of the strategy."""
+        if self._log is None:
+            return
+        numbers = dict(diagnostics)
+        update = int(numbers.pop("update"))
+        for name, value in numbers.items():
+            self._log.scalar(f"agent/{name}", value, update)
+
+    @_harmless
+    def ended(self, best: Trial | None, done: int, seconds: float) -> None:
+        """Draw a best cell that came too soon after another, and close the log."""
+        if self._log is None:
+            return
+        try:
+            self._draw()
+        finally:
+            self._log.close()
+            self._log = None
+
+    def _draw(self) -> None:
+        """Add the picture of the newest best architecture, if it has none yet."""
+        trial, self._not_drawn = self._not_drawn, None
+        if trial is None or self._log is None or not self._can_draw:
+            return
+        from autodl.drawing.cells import draw_architecture, to_pixels
+
+        try:
+            figure = draw_architecture(trial.architecture, title=_caption(trial))
+        except AutoDLError:
+            self._can_draw = False  # the architectures of this space have no drawing
+            return
+        self._log.picture("best/cell", to_pixels(figure), trial.id)
+        self._next_picture = self._clock() + self._seconds_between_pictures
+
+
+def _caption(trial: Trial) -> str:
+    metrics: Mapping[str, Any] = trial.evaluation.metrics if trial.evaluation else {}
+    parts = [f"trial {trial.id}", f"reward {trial.reward:.4f}"]
+    if "parameters" in metrics:
+        parts.append(f"{metrics['parameters']:,.0f} parameters")
+    if "macs" in metrics:
+        parts.append(f"{metrics['macs']:,.0f} MACs")
+    return ", ".join(parts)

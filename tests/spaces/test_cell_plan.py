@@ -1,0 +1,119 @@
+"""The plan of a cell network: written out by hand for small cells, then its general shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autodl.errors import ConfigError
+from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell_plan import cell_plan
+from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.operations import operation_names
+
+
+def test_a_cell_written_out_by_hand():
+    """Nodes 0 and 1 read the input, node 2 reads their sum, node 3 reads node 2 alone."""
+    cell = Cell.from_names(
+        ["conv_1x1", "skip_connect", "conv_3x3", "max_pool_3x3"],
+        [0, 1, 1, 0, 0, 1],
+    )
+    plan = cell_plan(CellPair(cell, cell), width=8, cells_per_stage=1, stages=1, image_size=8)
+    here = "stage0.cell0."
+    names = [record.name.removeprefix(here) for record in plan.records]
+    assert names == [
+        "input", "stem",
+        "node0.entry.norm", "node0.entry.relu", "node0.squeeze",
+        "node0.norm", "node0.relu", "node0.conv",
+        "node1.entry.norm", "node1.entry.relu", "node1.squeeze", "node1.norm", "node1.relu",
+        "node2.sum", "node2.norm", "node2.relu", "node2.conv",
+        "node3.norm", "node3.relu", "node3.pool",
+        "project", "head.norm", "head.relu", "head.pool", "head.dropout", "head.classifier",
+    ]  # fmt: skip
+    by_name = {name: record for name, record in zip(names, plan.records, strict=True)}
+    position = {name: number for number, name in enumerate(names)}
+    assert by_name["node0.entry.norm"].inputs == (position["stem"],)
+    assert by_name["node1.entry.norm"].inputs == (position["stem"],)
+    assert by_name["node2.sum"].inputs == (position["node0.conv"], position["node1.relu"])
+    assert by_name["node3.norm"].inputs == (position["node2.conv"],)
+    assert by_name["project"].inputs == (position["node3.pool"],)
+    assert by_name["node0.squeeze"].shape == (2, 8, 8)  # 8 channels // bottleneck 4
+    # by hand: stem 3->8; two squeezes 8->2; 1x1 2->2; 3x3 2->2; project 2->8; classifier
+    convolutions = (27 * 8 + 8) + 2 * (16 + 2) + (4 + 2) + (36 + 2) + (16 + 8)
+    norms = 2 * (8 + 8 + 2 + 2 + 2 + 2 + 8)
+    assert plan.parameters == convolutions + norms + 8 * 10 + 10
+    assert plan.macs == 64 * (27 * 8 + 2 * 16 + 4 + 36 + 16) + 80
+
+
+def test_only_nodes_without_predecessors_down_sample():
+    cell = Cell.from_names(["avg_pool_3x3", "conv_3x3", "conv_1x1"], [1, 0, 0])
+    plan = cell_plan(CellPair(cell, cell), width=8, cells_per_stage=1, stages=2, image_size=8)
+    shapes = {record.name: record.shape for record in plan.records}
+    assert shapes["stage1.cell0.node0.squeeze"] == (2, 8, 8)
+    assert shapes["stage1.cell0.node0.pool"] == (2, 4, 4)
+    assert shapes["stage1.cell0.node0.widen"] == (4, 4, 4)
+    assert shapes["stage1.cell0.node1.conv"] == (4, 4, 4)
+    assert shapes["stage1.cell0.node2.conv"] == (4, 4, 4)
+    assert shapes["stage1.cell0.concat"] == (8, 4, 4)
+    assert shapes["stage1.cell0.project"] == (16, 4, 4)
+
+
+def test_the_first_cell_of_later_stages_is_the_reduction_cell():
+    normal, reduction = Cell.from_names(["conv_1x1"], []), Cell.from_names(["max_pool_3x3"], [])
+    plan = cell_plan(
+        CellPair(normal, reduction), width=4, cells_per_stage=2, stages=3, image_size=16
+    )
+    shapes = {r.name: r.shape for r in plan.records if r.name.endswith("project")}
+    assert shapes == {
+        "stage0.cell0.project": (4, 16, 16),
+        "stage0.cell1.project": (4, 16, 16),
+        "stage1.cell0.project": (8, 8, 8),
+        "stage1.cell1.project": (8, 8, 8),
+        "stage2.cell0.project": (16, 4, 4),
+        "stage2.cell1.project": (16, 4, 4),
+    }
+    pools = [r.name for r in plan.records if r.name.endswith("node0.pool")]
+    assert pools == ["stage1.cell0.node0.pool", "stage2.cell0.node0.pool"]
+
+
+def test_every_random_cell_gives_a_network_of_the_promised_shape():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        nodes = int(rng.integers(1, 12))
+        architecture = CellSpace(nodes=nodes, operations=operation_names()).sample(rng)
+        width, size = int(rng.integers(4, 20)), int(rng.integers(1, 40))
+        stages, classes = int(rng.integers(1, 5)), int(rng.integers(1, 12))
+        plan = cell_plan(
+            architecture, width=width, stages=stages, classes=classes, image_size=size,
+            cells_per_stage=int(rng.integers(1, 3)), bottleneck=int(rng.integers(1, 5)),
+        )  # fmt: skip
+        assert plan.input_shape == (3, size, size)
+        assert plan.output_shape == (classes,)
+        shrunk = size
+        for _ in range(stages - 1):
+            shrunk = -(-shrunk // 2)
+        (pooled,) = [r for r in plan.records if r.name == "head.relu"]
+        assert pooled.shape == (width * 2 ** (stages - 1), shrunk, shrunk)
+
+
+ONE = CellPair(Cell((0,), ()), Cell((0,), ()))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"width": 0}, "Network.width must be at least 1, got 0"),
+        ({"width": 3}, "at least Network.bottleneck = 4, got 3"),
+        ({"stages": 0}, "Network.stages"),
+        ({"cells_per_stage": -1}, "Network.cells_per_stage"),
+        ({"classes": 0}, "Network.classes"),
+        ({"bottleneck": 0}, "Network.bottleneck"),
+        ({"image_size": 0}, "Network.image_size"),
+        ({"dropout": 1.0}, "Network.dropout must be at least 0 and below 1, got 1.0"),
+        ({"dropout": -0.1}, "Network.dropout"),
+        ({"dropout": float("nan")}, "Network.dropout"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        cell_plan(ONE, **arguments)

@@ -1,0 +1,256 @@
+"""A whole search in this process and in processes that are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autodl import assemble
+from autodl.assemble import load_search
+from autodl.errors import ConfigError, StoreError
+from autodl.experiment import run_search
+from autodl.search.run_folder import BEST, CONFIG, MANIFEST, TRIALS
+from autodl.search.store import TrialStore
+from autodl.spaces.codec import load_architecture
+from autodl.trial import TrialState
+
+HERE = Path(__file__).resolve().parent
+PLUGIN = HERE / "search" / "plugin_for_tests.py"
+LEARNER = {
+    "Global": {"seed": 3, "plugins": [str(PLUGIN)]},
+    "Search": {"max_trials": 48, "workers": 0, "snapshot_every": 7},
+    "Strategy": {"name": "BatchLearner", "batch_size": 10},
+    "Space": {"name": "CellSpace", "nodes": 3},
+    "Evaluator": {"name": "SlowCount"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_tables(monkeypatch):
+    """Tables that plugins may change, without a trace in other tests."""
+    tables = {section: dict(table) for section, table in assemble.TABLES.items()}
+    monkeypatch.setattr(assemble, "TABLES", tables)
+    yield
+    for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "learner.yaml"
+    path.write_text(yaml.safe_dump(LEARNER))
+    return path
+
+
+def trials(folder):
+    """What has to be the same whatever happened to the processes; not the seconds."""
+    with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
+        return [
+            (trial.id, trial.state, trial.architecture, trial.reward, trial.reason)
+            for trial in store.trials()
+        ]
+
+
+def manifest(folder):
+    return json.loads((folder / MANIFEST).read_text())
+
+
+def test_a_search_leaves_a_complete_folder(config_file, tmp_path):
+    result = run_search(load_search(config_file), tmp_path / "run")
+    found = trials(tmp_path / "run")
+    assert [trial[0] for trial in found] == list(range(48))
+    assert {trial[1] for trial in found} == {TrialState.COMPLETE, TrialState.FAILED}
+    rewards = [trial[3] for trial in found if trial[3] is not None]
+    assert result.best is not None
+    assert result.best.reward == max(rewards)
+    assert (result.finished, result.interrupted) == (48, False)
+    assert load_architecture(tmp_path / "run" / BEST) == result.best.architecture
+    assert manifest(tmp_path / "run")["best"] == result.best.to_json()
+    assert manifest(tmp_path / "run")["ended"] == "complete"
+    # the learner learns, or the comparisons below would prove nothing
+    assert sum(rewards[-10:]) > sum(rewards[:10])
+
+
+def test_the_stored_config_is_a_config_of_the_same_run(config_file, tmp_path):
+    config = load_search(config_file)
+    run_search(config, tmp_path / "run")
+    assert load_search(tmp_path / "run" / CONFIG) == config
+
+
+def test_more_trials_later_are_the_trials_of_asking_for_all_at_once(config_file, tmp_path):
+    # 24 ends in the middle of a batch of 10
+    run_search(load_search(config_file), tmp_path / "whole")
+    for trials_wanted in (24, 24, 31, 48):
+        overrides = [f"Search.max_trials={trials_wanted}"]
+        done = run_search(load_search(config_file, overrides), tmp_path / "parts", resume=True)
+        assert done.finished == trials_wanted
+    assert trials(tmp_path / "parts") == trials(tmp_path / "whole")
+
+
+def test_fewer_trials_later_add_none(config_file, tmp_path):
+    run_search(load_search(config_file, ["Search.max_trials=15"]), tmp_path / "run")
+    before = trials(tmp_path / "run")
+    run_search(load_search(config_file, ["Search.max_trials=4"]), tmp_path / "run", resume=True)
+    assert trials(tmp_path / "run") == before
+
+
+def test_budget_and_workers_may_change_and_every_start_is_recorded(config_file, tmp_path):
+    first = load_search(config_file, ["Search.max_trials=3", "Global.device=cpu"])
+    run_search(first, tmp_path / "run")
+    second = load_search(
+        config_file, ["Search.max_trials=12", "Search.workers=1", "Global.device=cpu"]
+    )
+    run_search(second, tmp_path / "run", resume=True)
+    run_search(load_search(config_file, ["Search.max_trials=12"]), tmp_path / "whole")
+    assert trials(tmp_path / "run") == trials(tmp_path / "whole")
+    starts = [
+        (start["max_trials"], start["workers"], start["device"])
+        for start in manifest(tmp_path / "run")["starts"]
+    ]
+    assert starts == [(3, 0, "cpu"), (12, 1, "cpu")]
+
+
+@pytest.mark.parametrize(
+    "override, key",
+    [
+        ("Global.seed=4", "Global.seed was 3, now it is 4"),
+        ("Strategy.batch_size=4", "Strategy.batch_size was 10, now it is 4"),
+        ("Space.nodes=4", "Space.nodes was 3, now it is 4"),
+        ("Evaluator={name: TokenCount}", "Evaluator.name was 'SlowCount', now it is 'TokenCount'"),
+        ("Train.epochs=1", "Train.epochs was 20, now it is 1"),
+        ("Network.width=8", "Network.width was 64, now it is 8"),
+    ],
+)
+def test_a_run_is_not_resumed_with_another_config(config_file, tmp_path, override, key):
+    run_search(load_search(config_file, ["Search.max_trials=2"]), tmp_path / "run")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
+    with pytest.raises(StoreError) as caught:
+        run_search(load_search(config_file, [override]), tmp_path / "run", resume=True)
+    assert key in str(caught.value)
+    assert "\n" not in str(caught.value)
+    after = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
+    assert after == before
+
+
+class Recorder:
+    """An observer that writes down what it is told; Ctrl-C comes after ``interrupt_at`` trials."""
+
+    def __init__(self, interrupt_at=None):
+        self.calls = []
+        self._interrupt_at = interrupt_at
+
+    def started(self, run):
+        self.calls.append(("started", run.finished, run.best and run.best.id, run.max_trials))
+
+    def running(self, trial_ids):
+        self.calls.append(("running", trial_ids))
+
+    def finished(self, trial, best, done):
+        self.calls.append(("finished", trial.id, best and best.id, done))
+        if done == self._interrupt_at:
+            raise KeyboardInterrupt
+
+    def learned(self, diagnostics):
+        self.calls.append(("learned", diagnostics["update"]))
+
+    def ended(self, best, done, seconds):
+        self.calls.append(("ended", best and best.id, done))
+
+
+def test_ctrl_c_keeps_what_is_finished(config_file, tmp_path):
+    config = load_search(config_file)
+    first, second = Recorder(interrupt_at=17), Recorder()
+    stopped = run_search(config, tmp_path / "run", observers=[first])
+    assert (stopped.interrupted, stopped.finished) == (True, 17)
+    assert manifest(tmp_path / "run")["ended"] == "interrupted"
+    assert load_architecture(tmp_path / "run" / BEST) == stopped.best.architecture
+    assert first.calls[-1] == ("ended", stopped.best.id, 17)
+    run_search(config, tmp_path / "run", resume=True, observers=[second])
+    assert second.calls[0] == ("started", 17, stopped.best.id, 48)
+    run_search(config, tmp_path / "whole")
+    assert trials(tmp_path / "run") == trials(tmp_path / "whole")
+
+
+def test_observers_hear_of_every_trial_and_of_the_best_so_far(config_file, tmp_path):
+    recorder = Recorder()
+    run_search(load_search(config_file), tmp_path / "run", observers=[recorder])
+    told = [call for call in recorder.calls if call[0] == "finished"]
+    rewards = {trial[0]: trial[3] for trial in trials(tmp_path / "run")}
+    best = None
+    for done, (_, trial_id, best_id, count) in enumerate(told, 1):
+        if rewards[trial_id] is not None and (best is None or rewards[trial_id] > rewards[best]):
+            best = trial_id
+        assert (count, best_id) == (done, best)
+    assert len(told) == 48
+
+
+def test_an_evaluator_that_cannot_be_made_leaves_no_folder(config_file, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise ConfigError("no evaluator today; come back tomorrow")
+
+    monkeypatch.setattr(assemble, "make_evaluator", refuse)
+    with pytest.raises(ConfigError, match="no evaluator today"):
+        run_search(load_search(config_file), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+# --- killed by SIGKILL -------------------------------------------------------------------------
+
+
+def run_killed(config_file, folder, targets, overrides):
+    """Kill a search at random moments after so many trials, resume it until it is done."""
+    paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [
+            *(sys.executable, HERE / "search" / "forking_driver.py", config_file, folder),
+            *("17", *map(str, targets), "--", *overrides),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert done.returncode == 0, done.stderr
+    # a kill "after 0 trials" may come before a start is recorded
+    assert len(manifest(folder)["starts"]) >= len([t for t in targets if t]) + 1
+
+
+@pytest.mark.parametrize(
+    "workers, targets",
+    [(0, [0, 1, 3, 9, 10, 11, 19, 20, 27, 35, 47]), (1, [0, 14, 30]), (2, [3, 19, 33])],
+)
+def test_a_batch_strategy_that_is_killed_gives_the_trials_of_an_unbroken_run(
+    config_file, tmp_path, workers, targets
+):
+    run_search(load_search(config_file), tmp_path / "whole")
+    overrides = [f"Search.workers={workers}", "Evaluator.seconds=0.02"]
+    # the seconds belong to the run's identity, not to its results
+    run_killed(config_file, tmp_path / "run", targets, overrides)
+    assert trials(tmp_path / "run") == trials(tmp_path / "whole")
+
+
+def test_random_search_that_is_killed_gives_the_trials_of_an_unbroken_run(config_file, tmp_path):
+    control = ["Strategy={name: RandomSearch}"]
+    run_search(load_search(config_file, control), tmp_path / "whole")
+    overrides = [*control, "Search.workers=2", "Evaluator.seconds=0.02"]
+    run_killed(config_file, tmp_path / "run", [2, 20, 40], overrides)
+    assert trials(tmp_path / "run") == trials(tmp_path / "whole")
+
+
+def test_the_agent_that_is_killed_gives_the_trials_of_an_unbroken_run(config_file, tmp_path):
+    agent = ["Strategy={name: AutoDLAgent, batch_size: 6, hidden: 8, learning_rate: 0.1}"]
+    run_search(load_search(config_file, agent), tmp_path / "whole")
+    overrides = [*agent, "Search.workers=2", "Evaluator.seconds=0.02"]
+    run_killed(config_file, tmp_path / "run", [4, 13, 26, 45], overrides)
+    whole = trials(tmp_path / "whole")
+    assert trials(tmp_path / "run") == whole
+    rewards = [trial[3] for trial in whole if trial[3] is not None]
+    assert sum(rewards[-12:]) > sum(rewards[:12])  # it learnt, so its state mattered

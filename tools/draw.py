@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Draw an architecture's cells as an SVG or PNG file.
+
+Example: python tools/draw.py runs/demo/best.json --out best.svg --title "reward 0.41"
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the arguments and draw; exit code 2 and one line if that fails."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("architecture", type=Path, help="a JSON file, such as RUN/best.json")
+    parser.add_argument("--out", type=Path, required=True, help="file to write: .svg or .png")
+    parser.add_argument("--title", default="", help="a caption above the cells")
+    args = parser.parse_args(argv)
+    return run_tool(lambda: draw(args))
+
+
+def draw(args: argparse.Namespace) -> None:
+    """Draw what ``args`` ask for, and say where it is."""
+    from autodl.drawing.cells import draw_architecture, save_figure
+    from autodl.spaces.codec import load_architecture
+
+    figure = draw_architecture(load_architecture(args.architecture), title=args.title)
+    save_figure(figure, args.out)
+    print(f"drew {args.out}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
