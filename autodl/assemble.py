@@ -63,6 +63,10 @@ TABLES: dict[str, dict[str, Entry]] = {
         "AutoDLAgent": Entry(
             "autodl.options.agent:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
         ),
+        "ExhaustiveSearch": Entry(
+            "autodl.search.options:NoOptions",
+            "autodl.strategies.exhaustive_search:ExhaustiveSearch",
+        ),
         "RandomSearch": Entry(
             "autodl.search.options:NoOptions", "autodl.strategies.random_search:RandomSearch"
         ),
@@ -233,7 +237,10 @@ def read_component(raw: RawConfig, section: str) -> Component:
     values = raw.values.get(section) or {}
     path: KeyPath = (section,)
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{raw.origin(path)}: {section} is a section of keys, got {values!r}")
+        where = raw.origin(path)
+        raise ConfigError(
+            f"{where + ': ' if where else ''}{section} is a section of keys, got {values!r}"
+        )
     values = dict(values)
     name = values.pop("name", DEFAULTS[section])
     try:

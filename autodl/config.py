@@ -95,7 +95,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> RawConfig:
         loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         own = RawConfig({})
-        if node is not None:
+        if node is not None and node.tag != "tag:yaml.org,2002:null":
             if not isinstance(node, yaml.MappingNode):
                 raise ConfigError(
                     f"{path}: a config is a mapping of sections, got {str(node.value)[:40]!r}"

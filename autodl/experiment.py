@@ -60,14 +60,15 @@ def run_search(
         run_folder(folder, config.to_plain(), identity, _start(config, device), resume=resume),
         closing(TrialStore(folder / TRIALS)) as store,
     ):
-        best = next(iter(store.best()), None)
+        best, finished = next(iter(store.best()), None), store.count_finished()
         info = RunInfo(
             folder=folder,
             config=config.to_plain(),
             max_trials=config.search.max_trials,
             workers=executor.workers,
-            finished=store.count_finished(),
+            finished=finished,
             best=best,
+            latest=next(store.finished(start=finished - 1), None) if finished else None,
         )
         for observer in observers:
             observer.started(info)

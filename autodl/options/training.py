@@ -21,7 +21,7 @@ class TrainOptions(Section):
     weight_decay: float = Field(1e-4, ge=0, description="L2, on weights and batch-norm scales")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
-    amp: bool = Field(False, description="mixed precision: float16 on a GPU, bfloat16 on a CPU")
+    amp: bool = Field(False, description="mixed precision: float16 on a GPU, no effect on a CPU")
     pad_crop: int = Field(4, ge=0, description="pixels of padding before a random crop")
     flip: Literal["none", "random", "alternating"] = Field(
         "random", description="mirror pictures: by a coin, or every one in every other epoch"
@@ -35,5 +35,7 @@ class TrainOptions(Section):
         1e-3, ge=0, lt=1, description="what counts as a better training loss, relative"
     )
     divergence: float | None = Field(
-        3.0, gt=1, description="stop when the training loss exceeds the lowest one so many times"
+        3.0,
+        gt=1,
+        description="stop when the training loss exceeds the first, and the lowest so many times",
     )

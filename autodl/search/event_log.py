@@ -111,6 +111,10 @@ class EventLog:
                     {"kind": "scalar", "run": run, "tag": tag, "step": step, "value": number}
                 )
 
+    def has(self, tag: str, step: int) -> bool:
+        """Whether a scalar has this step already, also from earlier starts."""
+        return step in self._known.get(tag, {})
+
     def last(self, tag: str) -> float | None:
         """The value of a scalar's highest step, also from earlier starts; None without any."""
         steps = self._known.get(tag)
@@ -186,12 +190,15 @@ class EventLog:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str]:
-    """Nested settings as ``Section.key``: numbers and texts, which is all that VisualDL takes."""
+    """Nested settings as ``Section/key``: numbers and texts, which is all that VisualDL takes.
+
+    A dot in a name would make VisualDL's page look for a value inside a value, and show none.
+    """
     flat: dict[str, int | float | str] = {}
     for key, value in values.items():
         name = f"{prefix}{key}".replace("%", "_")
         if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{name}."))
+            flat.update(flatten(value, f"{name}/"))
         else:
             flat[name] = value if _is_plain(value) else json.dumps(value, default=str)
     return flat

@@ -11,7 +11,7 @@ from autodl.search.executors import Executor
 from autodl.search.observer import Observer
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import Architecture
-from autodl.strategies.strategy import BatchStrategy, Strategy, Watchable
+from autodl.strategies.strategy import BatchStrategy, Exhausted, Prepared, Strategy, Watchable
 from autodl.trial import Trial
 
 
@@ -25,13 +25,16 @@ def search(
     observers: Sequence[Observer] = (),
     snapshot_every: int = 100,
 ) -> Iterator[Trial]:
-    """Run trials until the store holds ``max_trials`` finished ones; yield each as it finishes.
+    """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
     Killing it at any point is safe: a proposal is stored before it is evaluated, a result
     before the strategy learns from it. A proposal that was not finished is evaluated again, with
     the generator it would have had, not asked for again.
     """
     teller = Teller(strategy, store, observers, snapshot_every)
+    teller.report_update()  # a kill may have come between telling and watching
+    if not store.count() and isinstance(strategy, Prepared):
+        store.propose([Proposal(i, arch, 0) for i, arch in enumerate(strategy.initial())])
     queue = deque(proposal for proposal in store.unfinished() if proposal.id < max_trials)
     proposed = store.count()
     while True:
@@ -56,7 +59,7 @@ def search(
 
 
 def _ask(strategy: Strategy, first: int, max_trials: int, told: int, seed: int) -> list[Proposal]:
-    """The next proposals, from id ``first`` on; none if the strategy has to be told more first.
+    """The next proposals, from id ``first`` on; none before the strategy is told more, or ever.
 
     A batch strategy is asked for the rest of its batch; the last batch ends at ``max_trials``,
     and a later start with more trials asks for what is missing of it from the same policy.
@@ -70,10 +73,13 @@ def _ask(strategy: Strategy, first: int, max_trials: int, told: int, seed: int) 
     ids = range(first, end)
     rngs = [np.random.default_rng((seed, trial_id, 0)) for trial_id in ids]
     architectures: list[Architecture]
-    if isinstance(strategy, BatchStrategy) and rngs:
-        architectures = strategy.ask_batch(rngs)
-    else:
-        architectures = [strategy.ask(rng) for rng in rngs]
+    try:
+        if isinstance(strategy, BatchStrategy) and rngs:
+            architectures = strategy.ask_batch(rngs)
+        else:
+            architectures = [strategy.ask(rng) for rng in rngs]
+    except Exhausted:
+        return []
     return [Proposal(i, arch, told) for i, arch in zip(ids, architectures, strict=True)]
 
 
@@ -118,10 +124,15 @@ class Teller:
         self.told += 1
         if (updates := self._update_count()) != self._updates:
             self._updates = updates
-            for observer in self._observers:
-                observer.learned(self._strategy.diagnostics())  # type: ignore[attr-defined]
+            self.report_update()
         if self.told % self._snapshot_every == 0:
             self._store.snapshot(self.told, self._strategy.state())
+
+    def report_update(self) -> None:
+        """Let the observers see the strategy's latest update, if there was one."""
+        if isinstance(self._strategy, Watchable) and self._update_count():
+            for observer in self._observers:
+                observer.learned(self._strategy.diagnostics())
 
     def _update_count(self) -> float:
         if isinstance(self._strategy, Watchable):

@@ -14,8 +14,9 @@ from autodl.trial import Trial
 class RunInfo:
     """What an observer is told at the start of a run.
 
-    ``finished`` counts the trials that an earlier, interrupted start had finished already and
-    ``best`` is the best of them; ``config`` is the resolved configuration, nested plain values.
+    ``finished`` counts the trials that an earlier, interrupted start had finished already,
+    ``best`` is the best of them and ``latest`` the last one, of which a kill may have kept an
+    observer from hearing; ``config`` is the resolved configuration, nested plain values.
     """
 
     folder: Path
@@ -24,6 +25,7 @@ class RunInfo:
     workers: int
     finished: int = 0
     best: Trial | None = None
+    latest: Trial | None = None
 
 
 class Observer(Protocol):

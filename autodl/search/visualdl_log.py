@@ -69,6 +69,8 @@ class VisualDLLog:
         self._log = EventLog(run.folder / FOLDER)
         self._failed = int(self._log.last("search/failed") or 0)
         self._log.hyper_parameters(run.config, ["search/best"])
+        if run.latest is not None and not self._log.has("search/failed", run.finished):
+            self.finished(run.latest, run.best, run.finished)
 
     def running(self, trial_ids: tuple[int, ...]) -> None:
         """Nothing to log."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, EncodingError
+from autodl.spaces.canonical import canonical_cell
 from autodl.spaces.cell import MAX_NODES, Cell, CellPair
 from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
 
@@ -62,7 +64,12 @@ class CellSpace:
         Args:
             tokens: positions in ``operations``, ``[cells * nodes]``, the normal cell's first.
             bits: 0 or 1, ``[cells * nodes * (nodes - 1) / 2]``, as in ``Cell.edges``.
+
+        Raises:
+            EncodingError: a token or a bit is out of range.
         """
+        if bad := [int(token) for token in tokens if not 0 <= token < len(self.operations)]:
+            raise EncodingError(f"tokens go from 0 to {len(self.operations) - 1}, got {bad[0]}")
         ids = np.array([operation(name).id for name in self.operations])[np.asarray(tokens, int)]
         edges = np.asarray(bits, int)
         made = [
@@ -103,6 +110,23 @@ class CellSpace:
         if foreign := sorted(used - set(self.operations)):
             raise ConfigError(f"Space.operations lacks {foreign[0]!r}, which the architecture uses")
         return architecture
+
+    def architectures(self) -> Iterator[CellPair]:
+        """Every architecture once, in canonical form, in the order of the encodings.
+
+        There are ``K^N * 2^(N (N - 1) / 2)`` encodings of a cell: for small spaces only.
+        """
+        seen: dict[Cell, None] = {}
+        for tokens in product(range(len(self.operations)), repeat=self.nodes):
+            op_ids = tuple(operation(self.operations[token]).id for token in tokens)
+            for bits in product((0, 1), repeat=self.bits):
+                cell = canonical_cell(Cell(op_ids, bits))
+                if cell not in seen:
+                    seen[cell] = None
+                    if self.tied:
+                        yield CellPair(cell, cell)
+        if not self.tied:
+            yield from (CellPair(*pair) for pair in product(seen, repeat=2))
 
     def sample(self, rng: np.random.Generator) -> CellPair:
         """An architecture with every operation and every edge bit uniform and independent."""

@@ -204,7 +204,8 @@ def operation(key: int | str) -> Operation:
         if key in _TABLE:
             return _TABLE[key]
         raise EncodingError(
-            f"unknown operation {key[:60]!r}.{did_you_mean(key, _TABLE)} Known: {', '.join(_TABLE)}."
+            f"unknown operation {key[:60]!r}.{did_you_mean(key, _TABLE)}"
+            f" Known: {', '.join(_TABLE)}."
             " If a plugin defines it, name the plugin in Global.plugins."
         )
     if not 0 <= key < len(_BY_ID):

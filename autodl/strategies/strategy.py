@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from autodl.spaces.codec import Architecture
 from autodl.trial import Trial
+
+
+class Exhausted(Exception):
+    """Raised by ``ask`` when a strategy has nothing more to propose; the search then ends."""
 
 
 class Strategy(Protocol):
@@ -25,7 +29,11 @@ class Strategy(Protocol):
     in the order in which trials finish."""
 
     def ask(self, rng: np.random.Generator) -> Architecture:
-        """Propose an architecture. All randomness comes from ``rng``."""
+        """Propose an architecture. All randomness comes from ``rng``.
+
+        Raises:
+            Exhausted: there is nothing more to propose.
+        """
         ...
 
     def tell(self, trial: Trial) -> None:
@@ -47,6 +55,15 @@ class BatchStrategy(Protocol):
 
     def ask_batch(self, rngs: Sequence[np.random.Generator]) -> list[Architecture]:
         """One proposal for every generator: the same as ``ask`` for each of them."""
+        ...
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A strategy that knows its first proposals before it is told anything."""
+
+    def initial(self) -> Iterator[Architecture]:
+        """What to propose before anything is asked for."""
         ...
 
 

@@ -22,7 +22,8 @@ def reason_to_stop(
         losses: mean training loss of every epoch so far, finite.
         patience: epochs without improvement that are tolerated; None never stops.
         min_improvement: a loss below ``(1 - min_improvement)`` times the lowest one counts.
-        divergence: how many times the lowest loss is too much; None never stops.
+        divergence: how many times the lowest loss is too much, if it is also more than the first
+            epoch's loss; None never stops.
     """
     lowest, since = float("inf"), 0
     for loss in losses:
@@ -32,7 +33,8 @@ def reason_to_stop(
             since += 1
     if not losses:
         return ""
-    if divergence is not None and losses[-1] > divergence * lowest:
+    ran_away = divergence is not None and losses[-1] > divergence * lowest
+    if ran_away and losses[-1] > losses[0]:  # near zero, threefold is little
         return f"diverged: training loss {losses[-1]:.4g} after a lowest of {lowest:.4g}"
     if patience is not None and since >= patience:
         return f"plateau: no better training loss than {lowest:.4g} for {since} epochs"

@@ -1,12 +1,13 @@
 """An optimiser's state under the parameters' own names.
 
-Paddle files the state under names that it makes up afresh in every process and for every
-network built before (``linear_7.w_0_moment1_0``). Stored under the names of the parameters
-in their network it can be restored anywhere.
+Paddle files the state under names that it makes up afresh in every process, for every network
+and for every optimiser built before (``linear_7.w_0_moment1_0``). Stored under the names of the
+parameters in their network it can be restored anywhere.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,15 +23,7 @@ def optimizer_arrays(
     Args:
         named: the optimised parameters under their names in the network.
     """
-    raw = optimizer.state_dict()
-    raw.pop("LR_Scheduler", None)  # schedules are functions of the step, nothing to store
-    arrays = {}
-    for name, parameter in named.items():
-        prefix = f"{parameter.name}_"
-        for key, value in raw.items():
-            if key.startswith(prefix):
-                arrays[f"{name}|{key.removeprefix(prefix)}"] = value.numpy()
-    return arrays
+    return {key: value.numpy() for key, value in _slots(optimizer, named).items()}
 
 
 def restore_optimizer(
@@ -41,12 +34,33 @@ def restore_optimizer(
     """Put back what ``optimizer_arrays`` gave, into a fresh or a used optimiser.
 
     Raises:
-        KeyError: the arrays name a parameter that is not in ``named``.
+        KeyError: the arrays name a parameter that is not in ``named``, or another optimiser's
+            slot.
     """
-    raw = {}
+    slots = _slots(optimizer, named)
+    if slots and not arrays:  # back to before the first step
+        optimizer._accumulators.clear()
+        optimizer._already_create_accumulator.clear()
+        return
+    if arrays and not slots:  # Paddle would make them in the first step
+        block = paddle.static.default_main_program().global_block()
+        optimizer._create_accumulators(
+            block, [value for value in named.values() if not value.stop_gradient]
+        )
+        slots = _slots(optimizer, named)
     for key, value in arrays.items():
-        name, slot = key.rsplit("|", 1)
-        raw_name = f"{named[name].name}_{slot}"
-        raw[raw_name] = paddle.to_tensor(value)
-        raw[raw_name].name = raw_name
-    optimizer.set_state_dict(raw)
+        slots[key].set_value(paddle.to_tensor(value))
+
+
+def _slots(
+    optimizer: paddle.optimizer.Optimizer, named: Mapping[str, paddle.Tensor]
+) -> dict[str, paddle.Tensor]:
+    """The live tensors; ``LR_Scheduler`` is not among them, as schedules are pure functions."""
+    raw = optimizer.state_dict()
+    slots = {}
+    for name, parameter in named.items():
+        prefix = f"{parameter.name}_"
+        for key, value in raw.items():
+            if key.startswith(prefix):
+                slots[f"{name}|{re.sub(r'_[0-9]+$', '', key.removeprefix(prefix))}"] = value
+    return slots

@@ -77,9 +77,9 @@ class Trainer:
         self._seed = seed
         self._optimizer = make_optimizer(network, options)
         self._steps = batch_count(len(pictures), options.batch_size, drop_last=True)
-        on_gpu = paddle.get_device().startswith("gpu")
-        self._amp_type = "float16" if on_gpu else "bfloat16"
-        self._scaler = paddle.amp.GradScaler(enable=options.amp and on_gpu)
+        # on a CPU Paddle's auto_cast does nothing but warn
+        self._amp = options.amp and paddle.get_device().startswith("gpu")
+        self._scaler = paddle.amp.GradScaler(enable=self._amp)
 
     def fit(self, after_epoch: Callable[[Trainer], None] = lambda trainer: None) -> str:
         """Train until the epochs are used up or early stopping says why to stop.
@@ -88,7 +88,7 @@ class Trainer:
             The reason for stopping early, or an empty string.
 
         Raises:
-            TrialFailure: the loss is not finite.
+            TrialFailure: the loss, a weight or a batch-norm statistic is not finite.
         """
         while len(self.curve) < self._options.epochs:
             stop = reason_to_stop(
@@ -145,6 +145,13 @@ class Trainer:
                 f"the training loss is {mean_loss} in epoch {epoch + 1} of {options.epochs};"
                 " a lower Train.learning_rate or Train.gradient_clip may help"
             )
+        # a loss can be finite without them: on a CPU, Paddle's ReLU turns NaN into 0
+        for name, value in self.network.state_dict().items():
+            if not bool(paddle.isfinite(value).all()):
+                raise TrialFailure(
+                    f"{name} is not finite after epoch {epoch + 1} of {options.epochs};"
+                    " a lower Train.learning_rate or Train.gradient_clip may help"
+                )
         self.curve.append(
             {
                 "epoch": epoch + 1,
@@ -175,7 +182,7 @@ class Trainer:
         """One update; the batch's mean loss and number of hits, still on the device."""
         self._optimizer.set_lr(rate)
         truth = paddle.to_tensor(labels)
-        with paddle.amp.auto_cast(enable=self._options.amp, dtype=self._amp_type):
+        with paddle.amp.auto_cast(enable=self._amp, dtype="float16"):
             logits = self.network(paddle.to_tensor(images))
         logits = logits.astype("float32")
         loss = self._loss(logits, truth, targets)

@@ -30,7 +30,9 @@ class BatchLearner:
 
     def ask(self, rng):
         tokens = (self._odds + rng.gumbel(size=self._odds.shape)).argmax(axis=1)
-        return self._space.decode(tokens, rng.integers(2, size=self._space.cells * self._space.bits))
+        return self._space.decode(
+            tokens, rng.integers(2, size=self._space.cells * self._space.bits)
+        )
 
     def tell(self, trial):
         self._told.append((self._space.encode(trial.architecture)[0], trial.reward))

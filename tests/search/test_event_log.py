@@ -53,9 +53,9 @@ def test_read_back(tmp_path):
     assert picture.image.encoded_image_string.startswith(b"\x89PNG")
     (settings,) = data.get_data("hyper_parameters", "hparam")
     values = {info.name: info for info in settings.hparam.hparamInfos}
-    assert values["Search.trials"].int_value == 24
-    assert values["Search.yes"].string_value == "true"
-    assert values["Search.no"].string_value == "null"
+    assert values["Search/trials"].int_value == 24
+    assert values["Search/yes"].string_value == "true"
+    assert values["Search/no"].string_value == "null"
     assert [info.name for info in settings.hparam.metricInfos] == ["search/best"]
 
 
@@ -181,8 +181,8 @@ def test_nothing_writable_is_survived(tmp_path, caplog):
 def test_flatten():
     nested = {"A": {"x": 1, "y": {"z": 0.5}}, "b%": [1, None], "big": 2**60, "t": "s", "no": False}
     assert flatten(nested) == {
-        "A.x": 1,
-        "A.y.z": 0.5,
+        "A/x": 1,
+        "A/y/z": 0.5,
         "b_": "[1, null]",
         "big": str(2**60),
         "t": "s",

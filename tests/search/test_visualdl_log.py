@@ -114,8 +114,8 @@ def test_visualdl_itself_shows_settings_with_their_result(tmp_path):
         check=True,
     )
     (entry,), runs = json.loads(done.stdout)
-    assert entry["hparams"]["Search.max_trials"] == 4
-    assert entry["hparams"]["Global.plugins"] == "[]"
+    assert entry["hparams"]["Search/max_trials"] == 4
+    assert entry["hparams"]["Global/plugins"] == "[]"
     assert entry["metrics"] == {"search/best": 0.5}
     assert sorted(runs) == [str(tmp_path / "vdl"), str(tmp_path / "vdl/trials/0001")]
 

@@ -30,7 +30,7 @@ def test_a_cell_written_out_by_hand():
         "node3.norm", "node3.relu", "node3.pool",
         "project", "head.norm", "head.relu", "head.pool", "head.dropout", "head.classifier",
     ]  # fmt: skip
-    by_name = {name: record for name, record in zip(names, plan.records, strict=True)}
+    by_name = dict(zip(names, plan.records, strict=True))
     position = {name: number for number, name in enumerate(names)}
     assert by_name["node0.entry.norm"].inputs == (position["stem"],)
     assert by_name["node1.entry.norm"].inputs == (position["stem"],)

@@ -24,7 +24,9 @@ from autodl.spaces.layers import (
 
 def positions(size, before, after, reach, stride):
     """How many windows of ``reach`` fit, found by trying every start."""
-    return len([s for s in range(0, size + before + after, stride) if s + reach <= size + before + after])
+    return len(
+        [s for s in range(0, size + before + after, stride) if s + reach <= size + before + after]
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8, 9])

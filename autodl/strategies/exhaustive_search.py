@@ -1,0 +1,50 @@
+"""Exhaustive search: every architecture of a small space once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from autodl.spaces.codec import Architecture
+from autodl.strategies.strategy import Exhausted
+from autodl.trial import Trial
+
+Arch = TypeVar("Arch", bound=Architecture, covariant=True)
+
+
+class ListedSpace(Protocol[Arch]):
+    """A space that can list its architectures."""
+
+    def architectures(self) -> Iterator[Arch]:
+        """Every architecture once."""
+        ...
+
+
+class ExhaustiveSearch(Generic[Arch]):
+    """Propose all architectures of the space before the first is evaluated, and no more."""
+
+    batch_size: int | None = None
+
+    def __init__(self, space: ListedSpace[Arch], *, seed: int = 0) -> None:
+        """``seed`` is there for the factory's sake; nothing is random here."""
+        self._space = space
+
+    def initial(self) -> Iterator[Arch]:
+        """Every architecture of the space."""
+        return self._space.architectures()
+
+    def ask(self, rng: np.random.Generator) -> Arch:
+        """Always raises ``Exhausted``: all there is to propose is proposed initially."""
+        raise Exhausted
+
+    def tell(self, trial: Trial) -> None:
+        """Nothing to learn."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing to remember."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Nothing to restore."""

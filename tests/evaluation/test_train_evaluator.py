@@ -1,0 +1,229 @@
+"""The reward: what it is measured on, when, by whom, and that it can be repeated."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import paddle
+import pytest
+
+from autodl.data.batches import Normalisation
+from autodl.data.dataset import Pictures
+from autodl.data.load import SearchData
+from autodl.evaluation import train_evaluator as module
+from autodl.evaluation.train_evaluator import TrainEvaluator
+from autodl.options.training import TrainOptions
+from autodl.search.evaluate import evaluate_trial
+from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell_plan import cell_plan
+from autodl.training import metrics
+from autodl.training import trainer as trainer_module
+from autodl.trial import TrialFailure, TrialState
+
+ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
+COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])
+
+
+def coloured(count, seed):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 4
+    noise = rng.integers(-60, 61, size=(count, 8, 8, 3))
+    images = (COLOURS[labels][:, None, None] + noise).clip(0, 255).astype(np.uint8)
+    return Pictures(images, labels)
+
+
+@pytest.fixture(scope="module")
+def data():
+    train, held_out = coloured(40, 0), coloured(20, 1)
+    return SearchData(
+        train=train,
+        held_out=held_out,
+        normalisation=Normalisation.of(train),
+        name="colours",
+        classes=("red", "green", "blue", "yellow"),
+        checksum="0",
+        official=None,
+        split={"seed": 0, "train": 40, "held_out": 20, "sha256": "0"},
+    )
+
+
+@pytest.fixture
+def make_evaluator(data):
+    def make(search_data=data, **options):
+        plain = {"epochs": 3, "batch_size": 8, "learning_rate": 0.1, "pad_crop": 1}
+
+        def plan(architecture):
+            return cell_plan(
+                architecture, width=4, cells_per_stage=1, stages=2, classes=4, image_size=8
+            )
+
+        return TrainEvaluator(search_data, plan, TrainOptions(**{**plain, **options}))
+
+    return make
+
+
+def generator(trial=0, seed=0):
+    return np.random.default_rng((seed, trial, 1))
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Every trainer that an evaluator makes."""
+    made = []
+
+    class Spied(module.Trainer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(module, "Trainer", Spied)
+    return made
+
+
+def count_right(network, pictures, normalisation):
+    """argmax == label over all pictures at once, without the code under test."""
+    mean, std = (
+        np.array(value)[:, None, None] for value in (normalisation.mean, normalisation.std)
+    )
+    scaled = (pictures.images.transpose(0, 3, 1, 2) / 255 - mean) / std
+    network.eval()
+    with paddle.no_grad():
+        logits = network(paddle.to_tensor(scaled.astype("float32"))).numpy()
+    return int((logits.argmax(1) == pictures.labels).sum())
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_reward_is_the_held_out_accuracy_after_the_last_epoch(
+    data, make_evaluator, trained, epochs
+):
+    evaluation = make_evaluator(epochs=epochs)(ONE, generator())
+    (trainer,) = trained
+    assert len(trainer.curve) == epochs
+    right = count_right(trainer.network, data.held_out, data.normalisation)
+    assert evaluation.reward == right / 20
+    assert evaluation.metrics["epochs"] == epochs
+    assert evaluation.metrics["stopped_early"] == 0.0
+
+
+def test_not_the_best_epoch_counts_but_the_last(data, make_evaluator, trained, monkeypatch):
+    """After the last epoch the network is spoilt: the reward must show it."""
+    fit = module.Trainer.fit
+
+    def spoil(trainer):
+        if len(trainer.curve) == 3:
+            layer = trainer.network.layer("head.classifier")
+            layer.weight.set_value(paddle.zeros_like(layer.weight))
+            layer.bias.set_value(paddle.to_tensor([0.0, 0.0, 0.0, 5.0]))
+
+    monkeypatch.setattr(module.Trainer, "fit", lambda trainer: fit(trainer, spoil))
+    assert make_evaluator()(ONE, generator()).reward == 0.25  # class 3 everywhere
+
+
+def test_plain_colours_are_learnt(make_evaluator):
+    evaluation = make_evaluator(epochs=12)(ONE, generator())
+    assert evaluation.reward >= 0.75  # a quarter by chance
+
+
+def test_held_out_pictures_are_never_trained_on(data, make_evaluator, monkeypatch):
+    learnt, measured = [], []
+    for place, seen in [(trainer_module, learnt), (metrics, measured)]:
+
+        def spy(pictures, *arguments, original=place.iterate, seen=seen, **options):
+            seen.append(pictures)
+            return original(pictures, *arguments, **options)
+
+        monkeypatch.setattr(place, "iterate", spy)
+    make_evaluator()(ONE, generator())
+    held_out = {image.tobytes() for image in data.held_out.images}
+    assert len(learnt) == 3
+    for pictures in learnt:
+        assert held_out.isdisjoint(image.tobytes() for image in pictures.images)
+    assert len(measured) == 1  # once, after the last epoch
+    assert measured[0] is data.held_out
+
+
+def test_held_out_pictures_change_nothing_but_the_reward(data, make_evaluator):
+    """Early stopping and training cannot see them: other pictures give the same curve."""
+    other = SearchData(
+        **{
+            name: getattr(data, name)
+            for name in SearchData.__dataclass_fields__
+            if name != "held_out"
+        },
+        held_out=Pictures(data.held_out.images[:4], np.array([3, 2, 1, 0])),
+    )
+    options = {"patience": 1, "epochs": 6}
+    first = make_evaluator(**options)(ONE, generator())
+    second = make_evaluator(other, **options)(ONE, generator())
+    assert [e["loss"] for e in first.curve] == [e["loss"] for e in second.curve]
+
+
+def test_the_same_seed_and_trial_give_the_same_reward(make_evaluator):
+    """Whatever was computed before, and with another evaluator object too."""
+    evaluator = make_evaluator(mixup=0.2, cutout=2, label_smoothing=0.1)
+    first = evaluator(ONE, generator(trial=4))
+    other = evaluator(ONE, generator(trial=5))
+    paddle.seed(99)
+    again = make_evaluator(mixup=0.2, cutout=2, label_smoothing=0.1)(ONE, generator(trial=4))
+    assert again.reward == first.reward
+    losses = [[epoch["loss"] for epoch in e.curve] for e in (first, again, other)]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+    assert first.metrics["held_out_loss"] == again.metrics["held_out_loss"]
+    rewards = {make_evaluator(epochs=1)(ONE, generator(trial=t)).reward for t in range(6)}
+    assert len(rewards) > 1
+
+
+def test_numbers_beside_the_reward(make_evaluator):
+    evaluation = make_evaluator()(ONE, generator())
+    plan = make_evaluator()._make_plan(ONE)
+    numbers = evaluation.metrics
+    assert (numbers["parameters"], numbers["macs"]) == (plan.parameters, plan.macs)
+    assert numbers["train_loss"] == evaluation.curve[-1]["loss"]
+    assert numbers["train_accuracy"] == evaluation.curve[-1]["accuracy"]
+    assert 0 < numbers["compute_seconds"] <= numbers["seconds"]
+    assert all(math.isfinite(value) for value in numbers.values())
+    assert [epoch["epoch"] for epoch in evaluation.curve] == [1, 2, 3]
+
+
+def test_an_early_stop_is_reported(make_evaluator):
+    evaluation = make_evaluator(epochs=9, learning_rate=1e-12, patience=1, min_improvement=0.9)(
+        ONE, generator()
+    )
+    assert evaluation.metrics["stopped_early"] == 1.0
+    assert evaluation.metrics["epochs"] == len(evaluation.curve) == 2
+    assert 0 <= evaluation.reward <= 1
+
+
+def test_a_loss_that_is_not_finite_is_a_failed_trial(make_evaluator):
+    evaluator = make_evaluator(epochs=30, learning_rate=1e20, momentum=0.99)
+    with pytest.raises(TrialFailure, match=r"(training loss is|not finite) .*epoch \d+ of 30"):
+        evaluator(ONE, generator())
+    trial = evaluate_trial(evaluator, 3, ONE, seed=0)
+    assert (trial.state, trial.reward, trial.traceback) == (TrialState.FAILED, None, "")
+    assert "Train.learning_rate" in trial.reason
+
+
+def test_weights_lost_in_the_very_last_update_are_a_failed_trial(make_evaluator, monkeypatch):
+    """The training loss was measured before that update; the accuracy would be class 0's."""
+    fit = module.Trainer.fit
+
+    def spoil(trainer):
+        weight = trainer.network.layer("head.classifier").weight
+        if len(trainer.curve) == 3:
+            weight.set_value(paddle.full_like(weight, float("nan")))
+
+    monkeypatch.setattr(module.Trainer, "fit", lambda trainer: fit(trainer, spoil))
+    with pytest.raises(TrialFailure, match="held-out loss is nan after 3 epochs"):
+        make_evaluator()(ONE, generator())
+
+
+def test_an_exception_is_a_failed_trial_with_its_traceback(data):
+    def plan(architecture):
+        raise RuntimeError("no such layer\nhere")
+
+    trial = evaluate_trial(TrainEvaluator(data, plan, TrainOptions()), 0, ONE, seed=0)
+    assert trial.state is TrialState.FAILED
+    assert trial.reason == "RuntimeError: no such layer here"
+    assert "in plan" in trial.traceback

@@ -1,0 +1,251 @@
+"""The store of a run's trials."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from autodl.errors import StoreError
+from autodl.search.store import Proposal, TrialStore
+from autodl.spaces.cell_space import CellSpace
+from autodl.trial import Evaluation, Trial, TrialState
+
+SPACE = CellSpace(nodes=4)
+ARCHITECTURES = [SPACE.sample(np.random.default_rng(i)) for i in range(40)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "trials.sqlite"
+
+
+@pytest.fixture
+def store(path):
+    with closing(TrialStore(path)) as store:
+        yield store
+
+
+def proposals(*ids, seen=0):
+    return [Proposal(i, ARCHITECTURES[i], seen) for i in ids]
+
+
+def complete(trial_id, reward, **more):
+    evaluation = Evaluation(reward, **more)
+    return Trial(trial_id, ARCHITECTURES[trial_id], TrialState.COMPLETE, evaluation, seconds=1.25)
+
+
+def failed(trial_id):
+    state = TrialState.FAILED
+    return Trial(
+        trial_id, ARCHITECTURES[trial_id], state, None, "too\u00a0deep", "Traceback: x", 0.5
+    )
+
+
+def test_what_is_stored_is_found_again_by_the_next_process(path):
+    curve = ({"epoch": 1.0, "loss": 2.5}, {"epoch": 2.0, "loss": float("inf")})
+    told = [complete(1, 0.1 + 0.2, metrics={"macs": 3.0}, curve=curve), failed(0)]
+    with closing(TrialStore(path)) as store:
+        store.propose(proposals(0, 1, 2, seen=0))
+        for trial in told:
+            store.finish(trial)
+    with closing(TrialStore(path)) as store:
+        assert list(store.finished()) == told
+        assert list(store.finished(by_id=True)) == told[::-1]
+        assert list(store.trials())[:2] == told[::-1]
+        assert list(store.trials())[2] == Trial(2, ARCHITECTURES[2], TrialState.PROPOSED)
+        assert (store.count(), store.count_finished()) == (3, 2)
+        assert store.unfinished() == proposals(2)
+
+
+def test_an_empty_store(store):
+    assert (store.count(), store.count_finished()) == (0, 0)
+    assert (store.unfinished(), list(store.finished()), list(store.trials())) == ([], [], [])
+    assert (store.best(), store.latest_snapshot()) == ([], None)
+
+
+def test_finished_trials_from_a_start(store):
+    store.propose(proposals(*range(5)))
+    for i in (3, 0, 1, 2):
+        store.finish(complete(i, float(i)))
+    assert [t.id for t in store.finished(start=1)] == [0, 1, 2]
+    assert [t.id for t in store.finished(by_id=True, start=1)] == [1, 2, 3]
+    assert list(store.finished(start=4)) == []
+
+
+def test_the_best_are_complete_and_of_equal_ones_the_earlier_comes_first(store):
+    store.propose(proposals(*range(5)))
+    for trial in (complete(4, 0.5), failed(3), complete(2, -1.0), complete(1, 0.5), failed(0)):
+        store.finish(trial)
+    assert [t.id for t in store.best(3)] == [1, 4, 2]
+    assert [t.id for t in store.best(99)] == [1, 4, 2]
+    assert [t.id for t in store.best()] == [1]
+
+
+def test_proposals_are_recorded_all_or_none(store):
+    store.propose(proposals(0, 1))
+    with pytest.raises(StoreError):
+        store.propose(proposals(2, 1))
+    assert store.count() == 2
+    store.propose(proposals(2))
+
+
+@pytest.mark.parametrize("trial_id, known", [(0, True), (7, False)])
+def test_a_result_is_recorded_once_and_for_a_proposal(store, trial_id, known):
+    store.propose(proposals(0))
+    if known:
+        store.finish(complete(0, 1.0))
+    with pytest.raises(StoreError, match=f"trial {trial_id} was not proposed, or is finished"):
+        store.finish(complete(trial_id, 2.0))
+    assert [t.reward for t in store.finished()] == ([1.0] if known else [])
+
+
+def test_a_snapshot_takes_the_place_of_earlier_ones(store, path):
+    store.snapshot(3, {"x": np.arange(3.0)})
+    store.snapshot(8, {"x": np.arange(4.0), "note": "second"})
+    with closing(TrialStore(path, read_only=True)) as other:
+        tells, state = other.latest_snapshot()
+    assert (tells, state["note"]) == (8, "second")
+    np.testing.assert_array_equal(state["x"], np.arange(4.0))
+
+
+def test_snapshots_can_be_written_while_finished_trials_are_read(store):
+    store.propose(proposals(*range(6)))
+    for i in range(6):
+        store.finish(complete(i, 1.0))
+    seen = []
+    for trial in store.finished():
+        store.snapshot(trial.id, {})
+        seen.append(trial.id)
+    assert seen == list(range(6))
+
+
+def test_others_may_read_while_one_writes(store, path):
+    store.propose(proposals(0))
+    with closing(TrialStore(path, read_only=True)) as reader:
+        assert reader.count_finished() == 0
+        store.finish(complete(0, 1.0))
+        assert reader.count_finished() == 1
+        with pytest.raises(StoreError, match="readonly"):
+            reader.finish(complete(0, 2.0))
+
+
+@pytest.mark.parametrize("name", ["plain", "100% #1?mode=ro&x", "run é", "a'b\"c"])
+def test_folders_may_have_any_name(tmp_path, name, monkeypatch):
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for path in (folder / "trials.sqlite", type(folder)("relative.sqlite")):
+        with closing(TrialStore(path)) as store:
+            store.propose(proposals(0))
+        with closing(TrialStore(path, read_only=True)) as store:
+            assert store.count() == 1
+    assert sorted(p.name for p in folder.glob("*.sqlite")) == ["relative.sqlite", "trials.sqlite"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_reading_makes_no_file(path):
+    with pytest.raises(StoreError, match="no trials in .*trials.sqlite; give a run folder"):
+        TrialStore(path, read_only=True)
+    assert not path.exists()
+
+
+def one_line(error):
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def test_a_store_of_another_version_is_refused(path):
+    TrialStore(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 7")
+    with pytest.raises(StoreError) as error:
+        TrialStore(path)
+    assert "has store version 7, this release reads 1" in one_line(error)
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(84)])
+def test_a_file_that_is_no_store_is_refused_and_left_as_it_is(path, content):
+    path.write_bytes(content)
+    with pytest.raises(StoreError) as error:
+        TrialStore(path)
+    assert str(path) in one_line(error)
+    assert path.read_bytes() == content
+
+
+def read_all(path):
+    with closing(TrialStore(path)) as store:
+        return list(store.finished()), list(store.trials()), store.unfinished(), store.best(9)
+
+
+def test_a_damaged_file_gives_store_errors_only(path):
+    with closing(TrialStore(path)) as store:
+        store.propose(proposals(*range(40)))
+        for i in range(30):
+            store.finish(complete(i, float(i)))
+    whole = path.read_bytes()
+    expected, rng, refused = read_all(path), np.random.default_rng(0), 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        start = int(rng.integers(len(whole)))
+        damaged[start : start + 300] = rng.bytes(len(damaged[start : start + 300]))
+        path.write_bytes(damaged)
+        for leftover in path.parent.glob("trials.sqlite-*"):
+            leftover.unlink()
+        try:
+            read_all(path)
+        except StoreError as error:
+            refused += 1
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+    assert refused > 20
+    path.write_bytes(whole)
+    assert read_all(path) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE trials SET architecture = '{}' WHERE id = 1",
+        "UPDATE trials SET architecture = 'no JSON' WHERE id = 1",
+        "UPDATE trials SET state = 'GONE' WHERE id = 1",
+        "UPDATE trials SET evaluation = '{' WHERE id = 1",
+        "UPDATE trials SET evaluation = '{}' WHERE id = 1",
+    ],
+)
+def test_a_damaged_row_is_named(path, change):
+    with closing(TrialStore(path)) as store:
+        store.propose(proposals(0, 1))
+        store.finish(complete(1, 1.0))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(change)
+        db.commit()
+    with closing(TrialStore(path)) as store, pytest.raises(StoreError) as error:
+        list(store.trials())
+    assert "trial 1: " in one_line(error)
+
+
+def test_a_write_that_another_process_blocks_is_an_error_that_loses_nothing(path):
+    with closing(TrialStore(path)) as store, closing(sqlite3.connect(path)) as other:
+        store._db.execute("PRAGMA busy_timeout = 1")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="database is locked"):
+            store.propose(proposals(0))
+        other.execute("ROLLBACK")
+        store.propose(proposals(0))
+        assert store.count() == 1
+
+
+def test_a_full_disk_is_an_error_that_loses_nothing(path):
+    with closing(TrialStore(path)) as store:
+        store.propose(proposals(0, 1))
+        store.finish(complete(0, 1.0))
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match=r"full\. Nothing finished is lost: free some space"):
+            store.propose([Proposal(i, ARCHITECTURES[0], 0) for i in range(2, 600)])
+        store.finish(complete(1, 2.0))
+        assert (store.count(), store.count_finished()) == (2, 2)

@@ -1,0 +1,184 @@
+"""From names to parts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autodl import assemble
+from autodl.assemble import (
+    DEFAULTS,
+    TABLES,
+    RawConfig,
+    evaluator_in_worker,
+    load_search,
+    make_space,
+    make_strategy,
+    register,
+    resolve_search,
+)
+from autodl.config import Section
+from autodl.errors import AutoDLError, ConfigError, UnknownNameError
+from autodl.resources import resource
+from autodl.search.synthetic import TokenCount
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = sorted(resource("configs", "search").glob("*.yaml"))
+ENTRIES = [(section, name) for section, table in TABLES.items() for name in table]
+
+
+@pytest.fixture
+def tables(monkeypatch):
+    """Tables that may be changed."""
+    copy = {section: dict(table) for section, table in TABLES.items()}
+    monkeypatch.setattr(assemble, "TABLES", copy)
+    return copy
+
+
+@pytest.mark.parametrize("section, name", ENTRIES)
+def test_every_name_leads_to_options_and_a_factory(section, name):
+    entry = TABLES[section][name]
+    module, _, attribute = entry.options.partition(":")
+    options = getattr(import_module(module), attribute)
+    assert issubclass(options, Section)
+    options()  # every option has a default
+    module, _, attribute = entry.factory.partition(":")
+    assert callable(getattr(import_module(module), attribute))
+
+
+def test_defaults_are_known():
+    assert {section: name for section, name in ENTRIES if DEFAULTS[section] == name} == DEFAULTS
+
+
+def test_checking_a_config_and_listing_options_imports_no_framework():
+    code = (
+        "import sys\nfrom importlib import import_module\n"
+        "from autodl.assemble import TABLES, load_search\n"
+        "for table in TABLES.values():\n"
+        "    for entry in table.values(): import_module(entry.options.partition(':')[0])\n"
+        "for path in sys.argv[1:]: load_search(path)\n"
+        "print([name for name in ('paddle', 'parl', 'visualdl') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *SHIPPED], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configs_are_right_and_say_what_they_do(path):
+    config = load_search(path)
+    again = resolve_search(RawConfig(yaml.safe_load(yaml.safe_dump(config.to_plain()))))
+    assert again == config
+    assert again.to_plain() == config.to_plain()
+    assert path.read_text().startswith("# ")
+    make_space(config)
+
+
+def test_an_empty_config_is_complete():
+    config = resolve_search(RawConfig({}))
+    assert {s: config.to_plain()[s]["name"] for s in DEFAULTS} == DEFAULTS
+    sections = {"Global", "Search", "Strategy", "Space", "Network", "Evaluator", "Data", "Train"}
+    assert set(config.to_plain()) == sections
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "Search.max_trials=7",
+        "Search.workers=1",
+        "Search.snapshot_every=3",
+        "Global.device=gpu",
+        "Data.path=elsewhere",
+    ],
+)
+def test_budget_workers_device_and_path_are_no_part_of_the_identity(override):
+    plain, changed = load_search("search/demo.yaml"), load_search("search/demo.yaml", [override])
+    assert changed != plain
+    assert changed.identity() == plain.identity()
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["Global.seed=1", "Strategy.batch_size=5", "Space.tied=true", "Network.width=8"]
+    + ["Evaluator={name: TokenCount}", "Data.image_size=8", "Train.epochs=1"],
+)
+def test_everything_else_is(override):
+    plain, changed = load_search("search/demo.yaml"), load_search("search/demo.yaml", [override])
+    assert changed.identity() != plain.identity()
+
+
+@pytest.mark.parametrize(
+    "values, wanted",
+    [
+        ({"Serach": {}}, "unknown section Serach. Did you mean 'Search'? Known: Global, Search"),
+        ({"_BASE_": "x"}, "unknown section _BASE_."),
+        ({"Strategy": {"name": "RandomSerach"}}, "unknown Strategy.name 'RandomSerach'. Did you"),
+        ({"Space": {"name": "Cell"}}, "unknown Space.name 'Cell'. Did you mean 'CellSpace'?"),
+        ({"Evaluator": {"name": 5}}, "unknown Evaluator.name '5'. Known: TokenCount, TrainEv"),
+        ({"Network": {"name": None}}, "unknown Network.name 'None'. Known: CellNetwork."),
+        ({"Strategy": "RandomSearch"}, "Strategy is a section of keys, got 'RandomSearch'"),
+        ({"Strategy": {"batch": 3}}, "unknown key Strategy.batch. Did you mean 'batch_size'?"),
+        ({"Strategy": {"name": "RandomSearch", "batch_size": 3}}, "unknown key Strategy.batch_si"),
+        ({"Search": [1]}, "Search is a section of keys, got [1]"),
+    ],
+)
+def test_a_mistake_is_named(values, wanted):
+    with pytest.raises(ConfigError) as caught:
+        resolve_search(RawConfig(values))
+    assert str(caught.value).lstrip(": ").startswith(wanted)
+    assert not str(caught.value).startswith(":")
+
+
+@pytest.mark.parametrize(
+    "space, wanted",
+    [
+        ({"operations": ["conv_3x3", "conv_9x9"]}, "conv_9x9"),
+        ({"operations": []}, "must name at least one operation"),
+        ({"operations": ["conv_3x3", "conv_3x3"]}, "names 'conv_3x3' twice"),
+    ],
+)
+def test_operations_that_cannot_be_had_are_named(space, wanted):
+    with pytest.raises(AutoDLError, match=wanted) as caught:
+        make_space(resolve_search(RawConfig({"Space": space})))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_registered_component_can_be_named(tables):
+    name = "tests_assemble_parts"
+    module = type(sys)(name)
+
+    class Options(Section):
+        scale: int = 2
+
+    module.Options, module.make = Options, lambda space, *, seed, scale: (space, seed, scale)
+    sys.modules[name] = module
+    try:
+        register("Strategy", "Mine", f"{name}:Options", f"{name}:make")
+        raw = RawConfig({"Strategy": {"name": "Mine", "scale": 5}, "Global": {"seed": 3}})
+        config = resolve_search(raw)
+        assert make_strategy(config, "space") == ("space", 3, 5)
+        assert config.to_plain()["Strategy"] == {"name": "Mine", "scale": 5}
+    finally:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    "section, name, kind",
+    [("Strategy", "RandomSearch", ValueError), ("Strat", "Mine", UnknownNameError)],
+)
+def test_names_are_registered_once_and_in_a_section_that_there_is(tables, section, name, kind):
+    with pytest.raises(kind):
+        register(section, name, "x:Y", "x:y")
+
+
+def test_a_worker_makes_the_evaluator_of_the_config():
+    config = load_search("search/token_count.yaml", ["Evaluator.token=3"])
+    evaluator = evaluator_in_worker(config.to_plain())
+    assert isinstance(evaluator, TokenCount)
+    assert evaluator._token == 3

@@ -1,0 +1,313 @@
+"""Reading YAML configs: inheritance, overrides, and what is said about mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from autodl.config import GlobalOptions, RawConfig, Section, load_config, validate
+from autodl.errors import ConfigError
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder / f"{next(iter(files))}.yaml"
+
+
+def values(folder, text, overrides=()):
+    return load_config(write(folder, own=text), overrides).values
+
+
+def refused(work):
+    """The one line of the ConfigError that ``work`` raises."""
+    with pytest.raises(ConfigError) as caught:
+        work()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
+def test_an_empty_file_has_no_values(tmp_path, text):
+    assert values(tmp_path, text) == {}
+
+
+def test_later_bases_and_the_file_itself_win(tmp_path):
+    path = write(
+        tmp_path,
+        own="_BASE_: [one.yaml, two.yaml]\nA: {own: 3, list: [9]}\n",
+        one="A: {own: 1, one: 1, both: 1, list: [1, 2, 3]}\nB: {x: 1}\n",
+        two="_BASE_: three.yaml\nA: {own: 2, both: 2}\n",
+        three="A: {both: 0, three: 0}\n",
+    )
+    raw = load_config(path)
+    assert raw.values == {
+        "A": {"own": 3, "one": 1, "both": 2, "three": 0, "list": [9]},
+        "B": {"x": 1},
+    }
+    assert raw.origin(("A", "own")) == f"{path}:2"
+    assert raw.origin(("A", "both")) == f"{tmp_path / 'two.yaml'}:2"
+    assert raw.origin(("A", "three", "below")) == f"{tmp_path / 'three.yaml'}:1"
+    assert raw.origin(("C",)) == ""
+
+
+def test_a_base_may_be_inherited_twice(tmp_path):
+    path = write(tmp_path, own="_BASE_: [l.yaml, r.yaml]", l="_BASE_: b.yaml", r="_BASE_: b.yaml")
+    write(tmp_path, b="A: {x: 1}")
+    assert load_config(path).values == {"A": {"x": 1}}
+
+
+def test_bases_are_found_from_the_file_not_from_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    write(tmp_path, base="A: {x: 1}")
+    path = write(tmp_path / "sub", own="_BASE_: ../base.yaml")
+    monkeypatch.chdir("/")
+    assert load_config(path).values == {"A": {"x": 1}}
+
+
+def test_a_component_of_another_name_drops_the_options_of_the_old_one(tmp_path):
+    path = write(
+        tmp_path,
+        own="_BASE_: base.yaml\nS: {name: New, b: 2}\nT: {name: Same, b: 2}\nU: {name: X}\n",
+        base="S: {name: Old, a: 1}\nT: {name: Same, a: 1}\nU: {a: 1}\n",
+    )
+    assert load_config(path).values == {
+        "S": {"name": "New", "b": 2},
+        "T": {"name": "Same", "a": 1, "b": 2},
+        "U": {"name": "X", "a": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("1e-3", 0.001),
+        ("1E5", 100000.0),
+        ("+2.5e+3", 2500.0),
+        ("-1_0e0", -10.0),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("007x", "007x"),
+        ("e3", "e3"),
+        ("1e", "1e"),
+        ("'1e-3'", "1e-3"),
+        ("1", 1),
+        ("true", True),
+        ("null", None),
+        ("[1e-3, x]", [0.001, "x"]),
+    ],
+)
+def test_numbers_are_read_as_yaml_1_2_does(tmp_path, text, value):
+    for found in (
+        values(tmp_path, f"A: {{x: {text}}}")["A"]["x"],
+        values(tmp_path, "", [f"A.x={text}"])["A"]["x"],
+    ):
+        assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("A: {x: 1}\nA: {y: 2}\n", "own.yaml:2: the key 'A' is there twice; remove one"),
+        ("A:\n  x: 1\n  y: 2\n  x: 3\n", "own.yaml:4: the key 'x' is there twice; remove one"),
+        ("- 1\n", "own.yaml: a config is a mapping of sections, got"),
+        ("just words", "own.yaml: a config is a mapping of sections, got 'just words'"),
+        ("A: [1, 2", "own.yaml: not valid YAML: "),
+        ("A: {x: 1}\n---\nB: {}\n", "own.yaml: not valid YAML: "),
+        ("A: !!python/object/apply:os.system ['true']", "own.yaml:1: A: could not determine"),
+        ("A:\n  x: 2024-13-45\n", "own.yaml:2: x: month must be in 1..12"),
+        ("A: &a {x: *a}", "own.yaml: nested too deeply, or an alias holds itself"),
+        ("A: &a [*a]", "own.yaml:1: A: found unconstructable recursive node"),
+        ("A: " + "[" * 3000, "own.yaml: n"),
+        ("? [a, b]\n: 1\n", "own.yaml:1: a key is a word, got a sequence"),
+        ("_BASE_: own.yaml", "own.yaml: _BASE_ goes in a circle: own.yaml -> own.yaml"),
+        ("_BASE_: gone.yaml", "cannot read the config"),
+        ("_BASE_: .", "cannot read the config"),
+        ("_BASE_: 5", "own.yaml:1: _BASE_ lists paths of other files, got 5"),
+        ("_BASE_: [[x.yaml]]", "own.yaml:1: _BASE_ lists paths of other files, got ['x.yaml']"),
+        ("_BASE_: {a: b}", "own.yaml:1: _BASE_ lists paths of other files, got {'a': 'b'}"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_line(tmp_path, text, wanted):
+    assert wanted in refused(lambda: values(tmp_path, text))
+
+
+def test_no_bases_at_all(tmp_path):
+    assert values(tmp_path, "_BASE_:\nA: {x: 1}") == {"A": {"x": 1}}
+
+
+def test_a_longer_circle_is_shown(tmp_path):
+    path = write(tmp_path, a="_BASE_: b.yaml", b="_BASE_: c.yaml", c="_BASE_: b.yaml")
+    assert "in a circle: a.yaml -> b.yaml -> c.yaml -> b.yaml;" in refused(
+        lambda: load_config(path)
+    )
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_bytes(b"A: \xff\xfe")
+    assert f"cannot read the config {path}: " in refused(lambda: load_config(path))
+
+
+def test_a_file_that_is_not_there_names_the_shipped_one_that_is_near():
+    message = refused(lambda: load_config(Path("search/dmo.yaml")))
+    assert "Did you mean 'search/demo.yaml'?" in message
+
+
+def test_a_shipped_config_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(Path("search/demo.yaml")).values["Search"]["max_trials"] == 24
+
+
+# --- overrides ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "override, section",
+    [
+        ("A.x=2", {"x": 2, "list": [1, {"k": 2}], "deep": {"y": None}}),
+        ("A.new=text", {"x": 1, "list": [1, {"k": 2}], "deep": {"y": None}, "new": "text"}),
+        ("A.x=", {"x": None, "list": [1, {"k": 2}], "deep": {"y": None}}),
+        ("A.x=a=b", {"x": "a=b", "list": [1, {"k": 2}], "deep": {"y": None}}),
+        ("A.list.0=7", {"x": 1, "list": [7, {"k": 2}], "deep": {"y": None}}),
+        ("A.list.1.k=7", {"x": 1, "list": [1, {"k": 7}], "deep": {"y": None}}),
+        ("A.list=[]", {"x": 1, "list": [], "deep": {"y": None}}),
+        ("A.deep.y.z=1", {"x": 1, "list": [1, {"k": 2}], "deep": {"y": {"z": 1}}}),
+        ("A={x: 5}", {"x": 5}),
+    ],
+)
+def test_an_override_changes_one_key(tmp_path, override, section):
+    text = "A: {x: 1, list: [1, {k: 2}], deep: {y: null}}"
+    assert values(tmp_path, text, [override]) == {"A": section}
+
+
+def test_overrides_make_sections_and_the_last_one_wins(tmp_path):
+    assert values(tmp_path, "A:\n", ["A.x=1", "B.y=1", "B.y=2"]) == {"A": {"x": 1}, "B": {"y": 2}}
+
+
+@pytest.mark.parametrize(
+    "override, wanted",
+    [
+        ("A.x", "-o 'A.x': give Section.key=value, for example -o Global.seed=1"),
+        ("=1", "give Section.key=value"),
+        ("A..x=1", "give Section.key=value"),
+        ("A.x=[1", "-o 'A.x=[1': the value is not valid YAML; quote it"),
+        ("A.x=a: b: c", "the value is not valid YAML"),
+        ("A.x=2024-13-45", "the value is not valid YAML"),
+        ("A.x=!!python/name:os.system", "the value is not valid YAML"),
+        ("A.x.y=1", "-o 'A.x.y=1': A.x is 1, it has no keys"),
+        ("A.list.2=1", "-o 'A.list.2=1': '2' is no index of a list of 2 items"),
+        ("A.list.-1=1", "'-1' is no index of a list of 2 items"),
+        ("A.list.first=1", "'first' is no index of a list of 2 items"),
+        ("A.list.0.k=1", "A.list.0 is 1, it has no keys"),
+    ],
+)
+def test_an_override_that_cannot_be_used_is_named(tmp_path, override, wanted):
+    text = "A: {x: 1, list: [1, {k: 2}]}"
+    assert wanted in refused(lambda: values(tmp_path, text, [override]))
+
+
+# --- sections -----------------------------------------------------------------------------------
+
+
+class Options(Section):
+    count: int = Field(3, ge=1, le=9)
+    rate: float = 0.1
+    flag: bool = False
+    names: tuple[str, ...] = ("a",)
+    kind: Literal["near", "far"] = "near"
+    path: Path | None = None
+    limit: int | None = Field(None, ge=1)
+
+
+class Needy(Section):
+    needed: int
+
+
+def check(text, folder, overrides=(), model=Options):
+    raw = load_config(write(folder, own=text), overrides)
+    return validate(model, raw.values.get("Part", {}), raw, ("Part",))
+
+
+def test_a_section_has_defaults_and_reads_lists_as_tuples_and_texts_as_paths(tmp_path):
+    assert check("", tmp_path) == Options()
+    found = check("Part: {names: [x, y], path: some/file, rate: 2, limit: 1}", tmp_path)
+    assert found == Options(names=("x", "y"), path=Path("some/file"), rate=2.0, limit=1)
+    with pytest.raises(ValueError, match="frozen"):
+        found.count = 4
+
+
+@pytest.mark.parametrize(
+    "entry, wanted",
+    [
+        (
+            "cuont: 1",
+            "own.yaml:1: unknown key Part.cuont. Did you mean 'count'? Known: count, rate",
+        ),
+        ("zzz: 1", "own.yaml:1: unknown key Part.zzz. Known: count, rate"),
+        ("count: 12", "own.yaml:1: Part.count: input should be less than or equal to 9, got 12"),
+        ("count: 0", "Part.count: input should be greater than or equal to 1, got 0"),
+        ('count: "5"', "Part.count: input should be a valid integer, got '5'"),
+        ("count: true", "Part.count: input should be a valid integer, got True"),
+        ("count: 1.5", "Part.count: input should be a valid integer, got 1.5"),
+        ("count: null", "Part.count: input should be a valid integer, got None"),
+        ("count: [1]", "Part.count: input should be a valid integer, got [1]"),
+        ("count: " + "9" * 5000, "count: Exceeds the limit"),
+        ("rate: fast", "Part.rate: input should be a valid number, got 'fast'"),
+        ("rate: true", "Part.rate: input should be a valid number, got True"),
+        ("rate: .nan", "Part.rate: input should be a finite number, got nan"),
+        ("rate: .inf", "Part.rate: input should be a finite number, got inf"),
+        ("flag: 1", "Part.flag: input should be a valid boolean, got 1"),
+        ('flag: "yes"', "Part.flag: input should be a valid boolean, got 'yes'"),
+        ("names: x", "Part.names: input should be a valid array, got 'x'"),
+        ("names: [x, 3]", "Part.names.1: input should be a valid string, got 3"),
+        ("kind: nera", "Part.kind: input should be 'near' or 'far', got 'nera'"),
+        ("limit: 0", "Part.limit: input should be greater than or equal to 1, got 0"),
+        ("path: 3", "Part.path: "),
+    ],
+)
+def test_a_wrong_value_is_named_with_line_and_what_is_allowed(tmp_path, entry, wanted):
+    assert wanted in refused(lambda: check(f"Part: {{{entry}}}", tmp_path))
+
+
+@pytest.mark.parametrize("value", ["5", "[1, 2]", "text", "true"])
+def test_a_section_that_is_none(tmp_path, value):
+    message = refused(lambda: check(f"\nPart: {value}", tmp_path))
+    assert "own.yaml:2: Part is a section of keys, got " in message
+
+
+def test_a_wrong_override_is_named_as_it_was_written(tmp_path):
+    message = refused(lambda: check("Part: {count: 2}", tmp_path, ["Part.count=many"]))
+    assert message.startswith("-o Part.count=many: Part.count: input should be a valid integer")
+
+
+def test_a_missing_key_is_named(tmp_path):
+    message = refused(lambda: check("Part: {}", tmp_path, model=Needy))
+    assert "own.yaml:1: Part.needed is missing; it has no default" in message
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "gpu", "gpu:0", "gpu:12"])
+def test_devices(device):
+    raw = RawConfig({})
+    assert validate(GlobalOptions, {"device": device}, raw, ("Global",)).device == device
+
+
+@pytest.mark.parametrize("device", ["gup", "gpu:", "gpu:x", "CPU", "gpu:-1", "cpu:0\n", ""])
+def test_a_device_of_no_known_kind_is_refused_before_paddle_is_asked(device):
+    message = refused(
+        lambda: validate(GlobalOptions, {"device": device}, RawConfig({}), ("Global",))
+    )
+    assert f"got {device!r}" in message
+    assert "cpu" in message.replace(repr(device), "")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_seeds_that_paddle_would_not_take_are_refused(seed):
+    refused(lambda: validate(GlobalOptions, {"seed": seed}, RawConfig({}), ("Global",)))

@@ -1,0 +1,75 @@
+"""A run as data: counts, ranking and failures."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autodl.errors import StoreError
+from autodl.files import write_json
+from autodl.report import read_run, summary_lines
+from autodl.search.store import Proposal, TrialStore
+from autodl.spaces.cell_space import CellSpace
+from autodl.trial import Evaluation, Trial, TrialState
+
+TOOL = Path(__file__).parents[1] / "tools" / "report.py"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Four proposals: rewards 0.25, failed, 0.5, and one that is not finished."""
+    space = CellSpace(nodes=3)
+    proposals = [Proposal(i, space.sample(np.random.default_rng(i)), 0) for i in range(4)]
+    with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
+        store.propose(proposals)
+        for i, reward in ((0, 0.25), (2, 0.5)):
+            evaluation = Evaluation(reward, {"parameters": 1500, "macs": 2.5e6, "epochs": 3})
+            architecture = proposals[i].architecture
+            store.finish(Trial(i, architecture, TrialState.COMPLETE, evaluation, seconds=1.5))
+        failed = Trial(1, proposals[1].architecture, TrialState.FAILED, reason="it burnt")
+        store.finish(failed)
+    write_json(tmp_path / "run.json", {"identity": {}, "starts": []})
+    return tmp_path
+
+
+def test_json_has_every_trial_and_the_best(run):
+    done = subprocess.run(
+        [sys.executable, str(TOOL), str(run), "--json"], capture_output=True, text=True, check=True
+    )
+    report = json.loads(done.stdout)
+    assert [t["id"] for t in report["trials"]] == [0, 1, 2, 3]
+    assert [t["state"] for t in report["trials"]] == ["COMPLETE", "FAILED", "COMPLETE", "PROPOSED"]
+    assert [t["reward"] for t in report["trials"]] == [0.25, None, 0.5, None]
+    assert [t["reason"] for t in report["trials"]] == ["", "it burnt", "", ""]
+    assert [t["seconds"] for t in report["trials"]] == [1.5, 0.0, 1.5, 0.0]
+    assert report["best"] == report["trials"][2]
+    assert report["best"]["architecture"]["kind"] == "cell_pair"
+
+
+def test_summary_ranks_and_gives_reasons(run):
+    lines = summary_lines(read_run(run), top=1)
+    assert lines[0].endswith("4 trials (1 PROPOSED, 2 COMPLETE, 1 FAILED)")
+    assert lines[1] == "reward: mean 0.3750, best 0.5000, worst 0.2500"
+    assert lines[3].split()[:3] == ["1", "2", "0.5000"]
+    assert "1.5 k parameters, 2.50 M MACs" in lines[3]
+    assert lines[4:] == ["trial 1 FAILED: it burnt"]
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"no run\.json"):
+        read_run(tmp_path)
+    write_json(tmp_path / "run.json", {"identity": {}, "starts": []})
+    with pytest.raises(StoreError, match="no trials in"):
+        read_run(tmp_path)
+
+
+def test_a_run_without_trials_is_reported(tmp_path):
+    TrialStore(tmp_path / "trials.sqlite").close()
+    write_json(tmp_path / "run.json", {"identity": {}, "starts": []})
+    report = read_run(tmp_path)
+    assert report["best"] is None
+    assert summary_lines(report) == [f"run {tmp_path.name}: 0 trials (none)"]

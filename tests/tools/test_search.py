@@ -1,0 +1,212 @@
+"""The tool as people run it: mistakes, a full disk, kills."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autodl.search.run_folder import MANIFEST, TRIALS, read_manifest
+from autodl.search.store import TrialStore
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tools" / "search.py"
+PLUGIN = ROOT / "tests" / "search" / "plugin_for_tests.py"
+LEARNER = {
+    "Global": {"seed": 3, "plugins": [str(PLUGIN)]},
+    "Search": {"max_trials": 40, "workers": 0},
+    "Strategy": {"name": "BatchLearner", "batch_size": 6},
+    "Space": {"name": "CellSpace", "nodes": 3},
+    "Evaluator": {"name": "SlowCount"},
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "learner.yaml"
+    path.write_text(yaml.safe_dump(LEARNER))
+    return path
+
+
+def command(*arguments):
+    return [sys.executable, str(TOOL), *map(str, arguments)]
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=60, check=False, **options
+    )
+
+
+def refused(done, *wanted):
+    """Exit code 2 and one line on stderr that says all that is ``wanted``."""
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    for text in wanted:
+        assert text in done.stderr
+    return done
+
+
+def trials(folder):
+    with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
+        return [(t.id, t.state, t.architecture, t.reward, t.reason) for t in store.trials()]
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = [sys.argv[1], '--help']\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = ('numpy', 'paddle', 'pydantic', 'yaml', 'sqlite3', 'visualdl', 'rich')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, TOOL], capture_output=True, text=True, check=True
+    )
+    assert "--resume" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_a_search_and_its_last_words(config, tmp_path):
+    out = tmp_path / "run"
+    done = run("-c", config, "-o", "Search.max_trials=12", "Search.note=mind this", "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"best.json", "best.svg", "config.yaml", MANIFEST, TRIALS} <= set(os.listdir(out))
+    for line in ("mind this", f"{out / 'best.svg'}", "its reward: ", f"visualdl --logdir {out}"):
+        assert line in done.stdout
+    refused(run("-c", config, "--out", out), "is not empty: go on with it by --resume")
+    other = run("-c", config, "-o", "Space.nodes=4", "--out", out, "--resume")
+    refused(other, "Space.nodes was 3, now it is 4")
+
+
+def test_a_printed_config_is_a_config(config, tmp_path):
+    printed = run("-c", config, "--print-config")
+    (tmp_path / "again.yaml").write_text(printed.stdout)
+    assert run("-c", tmp_path / "again.yaml", "--print-config").stdout == printed.stdout
+    assert printed.stdout
+
+
+def test_a_reader_that_goes_away_causes_no_noise(config):
+    with subprocess.Popen(
+        command("-c", config, "--print-config"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "override, wanted",
+    [
+        ("Search.max_trails=3", "unknown key Search.max_trails. Did you mean 'max_trials'?"),
+        ("Serach.max_trials=3", "unknown section Serach. Did you mean 'Search'?"),
+        ('Search.max_trials="12"', '-o Search.max_trials="12": Search.max_trials: '),
+        ("Space.operations=[conv_3x3, conv_33]", "conv_33"),
+        ("Global.device=gup", "Global.device: "),
+        ("Global.plugins=[nowhere.py]", "Global.plugins: cannot import 'nowhere.py'"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_and_makes_no_folder(config, tmp_path, override, wanted):
+    # each kind of mistake is tested in tests/test_config.py, test_assemble.py, test_plugins.py
+    refused(run("-c", config, "-o", override, "--out", tmp_path / "run"), wanted)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["a file", "a file/below", "/proc/nowhere"])
+def test_a_folder_that_cannot_be_made(config, tmp_path, name):
+    (tmp_path / "a file").write_text("text")
+    done = run("-c", config, "--out", tmp_path / name)
+    refused(done, f"cannot write to {tmp_path / name}: ", "choose another --out folder")
+
+
+def test_a_store_that_is_no_database(config, tmp_path):
+    out = tmp_path / "run"
+    run("-c", config, "-o", "Search.max_trials=1", "--out", out)
+    (out / TRIALS).write_bytes(b"something else" * 99)
+    refused(run("-c", config, "--out", out, "--resume"), f"cannot open {out / TRIALS}: ")
+
+
+@pytest.mark.parametrize(
+    "missing, config_name", [("paddle", "search/demo.yaml"), ("parl", "search/token_count.yaml")]
+)
+def test_a_package_that_is_not_installed(tmp_path, missing, config_name):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Blocker:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {missing!r}:\n"
+        f"            raise ModuleNotFoundError('No module named {missing}', name=name)\n"
+        "sys.meta_path.insert(0, Blocker())\n"
+    )
+    out = tmp_path / "run"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = run("-c", config_name, "--out", out, env=environment)
+    refused(done, missing, "pip install --no-deps -r ", "requirements.lock")
+    assert not out.exists()
+
+
+def test_a_device_that_is_not_there(tmp_path):
+    out = tmp_path / "run"
+    done = run("-c", "search/demo.yaml", "-o", "Global.device=gpu:93", "--out", out)
+    refused(done, "Global.device 'gpu:93' is not there", "use Global.device=cpu")
+    assert not out.exists()
+
+
+def test_a_full_disk_loses_nothing(config, tmp_path):
+    def small_files():  # Python ignores the signal, so a write that is too large is an error
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
+
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert run("-c", config, "--out", whole).returncode == 0
+    done = run("-c", config, "--out", out, preexec_fn=small_files)
+    refused(done, f"cannot write {out / TRIALS}: ", "free some space and go on with --resume")
+    finished = [trial for trial in trials(out) if trial[1].finished]
+    assert 0 < len(finished) < 40
+    assert finished == trials(whole)[: len(finished)]
+    assert run("-c", config, "--out", out, "--resume").returncode == 0
+    assert trials(out) == trials(whole)
+
+
+def count_finished(folder):
+    try:
+        with closing(sqlite3.connect(f"{(folder / TRIALS).as_uri()}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT count(finish_order) FROM trials").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
+def test_a_killed_search_is_resumed_and_a_second_one_refused_meanwhile(config, tmp_path):
+    # the same is done with other strategies and many more kills in tests/test_experiment.py
+    whole, out, draw = tmp_path / "whole", tmp_path / "run", random.Random(4)
+    assert run("-c", config, "--out", whole).returncode == 0
+    slow = ["-c", config, "-o", "Search.workers=2", "Evaluator.seconds=0.05", "--out", out]
+    for target in (5, 22):
+        with subprocess.Popen(
+            command(*slow, "--resume"), stdout=subprocess.DEVNULL, start_new_session=True
+        ) as process:
+            while count_finished(out) < target:
+                assert process.poll() is None
+                time.sleep(0.01)
+            if target == 5:
+                process.send_signal(signal.SIGSTOP)  # so that it cannot end while we look
+                refused(run(*slow, "--resume"), "another process is writing to")
+                process.send_signal(signal.SIGCONT)
+            time.sleep(draw.random() * 0.1)
+            process.kill()
+        assert count_finished(out) < 40
+    done = run(*slow, "--resume")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert trials(out) == trials(whole)
+    assert len(read_manifest(out)["starts"]) == 3

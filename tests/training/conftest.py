@@ -1,0 +1,57 @@
+"""Forty pictures of four plain colours, and the smallest cell network to train on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from autodl.data.batches import Normalisation
+from autodl.data.dataset import Pictures
+from autodl.networks.cell import build_network
+from autodl.options.training import TrainOptions
+from autodl.spaces.cell import Cell, CellPair
+from autodl.training.trainer import Trainer
+
+COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])
+ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
+
+
+@pytest.fixture(scope="session")
+def pictures():
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 4
+    noise = rng.integers(-30, 31, size=(40, 8, 8, 3))
+    images = (COLOURS[labels][:, None, None] + noise).clip(0, 255).astype(np.uint8)
+    return Pictures(images, labels)
+
+
+@pytest.fixture(scope="session")
+def normalisation(pictures):
+    return Normalisation.of(pictures)
+
+
+@pytest.fixture
+def make_network():
+    def make(seed=0, dropout=0.5):
+        paddle.seed(seed)
+        return build_network(
+            ONE, width=4, cells_per_stage=1, stages=2, classes=4, image_size=8, dropout=dropout
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(pictures, normalisation, make_network):
+    def make(network=None, seed=7, dropout=0.5, **options):
+        plain = {"epochs": 4, "batch_size": 16, "pad_crop": 1}
+        return Trainer(
+            network or make_network(dropout=dropout),
+            pictures,
+            normalisation,
+            TrainOptions(**{**plain, **options}),
+            seed,
+        )
+
+    return make

@@ -1,0 +1,84 @@
+"""Accuracy and loss against an independent count."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from autodl.data.batches import Normalisation
+from autodl.data.dataset import Pictures
+from autodl.training.metrics import cross_entropy, logits_of, score
+
+PLAIN = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
+
+
+class FirstPixels(nn.Layer):
+    """The logits are written into the pictures: the first row of the red channel."""
+
+    def __init__(self, classes=4):
+        super().__init__()
+        self.classes = classes
+        self.modes = []
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        return x[:, 0, 0, : self.classes] / 10.0
+
+
+def drawn(count, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 50, (count, 8, 8, 3), dtype=np.uint8)
+    return Pictures(images, rng.integers(0, 4, count))
+
+
+@pytest.mark.parametrize("count, batch_size", [(1, 256), (23, 5), (24, 8), (24, 256)])
+def test_logits_are_those_of_every_picture_in_order(count, batch_size):
+    pictures = drawn(count)
+    found = logits_of(FirstPixels(), pictures, PLAIN, batch_size)
+    assert found.dtype == np.float32
+    # one float32 rounding in the normalisation and one in the division
+    np.testing.assert_allclose(found, pictures.images[:, 0, :4, 0] / 10.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 23, 300])
+def test_score_equals_numpy(count):
+    pictures = drawn(count)
+    found = score(FirstPixels(), pictures, PLAIN)
+    logits = pictures.images[:, 0, :4, 0] / 10.0
+    likelihood = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.log(likelihood[np.arange(count), pictures.labels]).mean()
+    assert found.accuracy == (logits.argmax(1) == pictures.labels).mean()
+    assert found.loss == pytest.approx(expected, rel=1e-5)  # float32 logits
+
+
+def test_large_logits_do_not_overflow():
+    logits = np.array([[1e4, 0.0, -1e4], [0.0, 0.0, 0.0]])
+    found = cross_entropy(logits, np.array([2, 1]))
+    np.testing.assert_allclose(found, [2e4, np.log(3)], rtol=1e-12)
+
+
+def test_of_equal_logits_the_first_class_counts():
+    pictures = Pictures(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 0, 0, 1]))
+    assert score(FirstPixels(), pictures, PLAIN).accuracy == 0.75
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_is_evaluation_and_restored(training):
+    network = FirstPixels()
+    network.train() if training else network.eval()
+    logits_of(network, drawn(5), PLAIN, 2)
+    assert network.modes == [False] * 3
+    assert network.training is training
+
+
+def test_nothing_in_the_network_changes(make_network, pictures, normalisation):
+    network = make_network()
+    before = {name: value.numpy() for name, value in network.state_dict().items()}
+    first = score(network, pictures, normalisation)
+    assert score(network, pictures, normalisation) == first
+    for name, value in network.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+    assert all(p.grad is None for p in network.parameters())
+    assert paddle.is_grad_enabled()

@@ -1,0 +1,368 @@
+"""One training: its updates against NumPy, its losses, when it ends, and exact resuming."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from autodl.data.augment import mixup
+from autodl.errors import CheckpointError
+from autodl.options.training import TrainOptions
+from autodl.state import decode_state, encode_state
+from autodl.training import trainer as module
+from autodl.training.schedules import cosine_rate
+from autodl.training.trainer import load_arrays, make_optimizer
+from autodl.trial import TrialFailure
+
+
+def values(network):
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_array_equal(value, right[name], err_msg=name)
+
+
+def timeless(curve):
+    return [{k: v for k, v in epoch.items() if "seconds" not in k} for epoch in curve]
+
+
+# The update ----------------------------------------------------------------------------------
+
+
+def is_decayed(name):
+    """Weights, and scale and shift of a batch-norm; no bias of a convolution or linear layer."""
+    return name.endswith("weight") or ".norm." in name
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"weight_decay": 0.0},
+        {"weight_decay": 0.5},
+        {"nesterov": False, "weight_decay": 0.1},
+        {"momentum": 0.0, "weight_decay": 0.1},
+        {"gradient_clip": 0.5, "weight_decay": 0.1},
+        {"gradient_clip": 1e6},
+    ],
+    ids=str,
+)
+def test_updates_equal_sgd_by_numpy(make_network, changed):
+    """Three steps: v = mu v + g + wd p; p -= lr (g + wd p + mu v) (Nesterov) or lr v.
+
+    1e-5 of each array's largest value: float32. Statistics move by the forward pass alone.
+    """
+    options = TrainOptions(learning_rate=0.05, **changed)
+    network = make_network(dropout=0.0)
+    rng = np.random.default_rng(0)
+    for name, tensor in network.state_dict().items():  # biases and scales too must be seen
+        if not name.endswith(("_mean", "_variance")):
+            tensor.set_value((tensor.numpy() + rng.normal(size=tensor.shape)).astype("float32"))
+    optimizer = make_optimizer(network, options)
+    p = {n: t.numpy().astype(float) for n, t in network.named_parameters() if not t.stop_gradient}
+    v = {name: np.zeros_like(value) for name, value in p.items()}
+    for step in range(3):
+        images = rng.normal(size=(6, 3, 8, 8)).astype("float32")
+        network(paddle.to_tensor(images)).square().mean().backward()
+        statistics = {n: a for n, a in values(network).items() if n not in p}
+        grads = {n: t.grad.numpy().astype(float) for n, t in network.named_parameters() if n in p}
+        optimizer.set_lr(rate := 0.05 / (step + 1))
+        optimizer.step()
+        optimizer.clear_grad()
+
+        if options.gradient_clip is not None:  # one norm over everything, before the decay
+            norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
+            grads = {n: g * min(1, options.gradient_clip / norm) for n, g in grads.items()}
+            assert (norm > options.gradient_clip) == (options.gradient_clip < 1)
+        for name in p:
+            g = grads[name] + is_decayed(name) * options.weight_decay * p[name]
+            v[name] = options.momentum * v[name] + g
+            p[name] -= rate * (g + options.momentum * v[name] if options.nesterov else v[name])
+        after = values(network)
+        for name, expected in p.items():
+            limit = 1e-5 * max(np.abs(expected).max(), 1.0)
+            np.testing.assert_allclose(after[name], expected, atol=limit, err_msg=name)
+        assert_same(statistics, {name: after[name] for name in statistics})
+        for name in p:  # errors do not add up from step to step
+            p[name] = after[name].astype(float)
+
+
+def test_what_is_decayed(make_network):
+    """Without gradients, decay alone: exactly these shrink."""
+    network = make_network()
+    for tensor in network.state_dict().values():
+        tensor.set_value(paddle.full_like(tensor, 2.0))
+    optimizer = make_optimizer(
+        network, TrainOptions(learning_rate=0.1, momentum=0.0, weight_decay=0.5)
+    )
+    (network(paddle.zeros([2, 3, 8, 8])) * 0.0).sum().backward()
+    forward = values(network)
+    optimizer.step()
+    for name, value in values(network).items():
+        if name.endswith(("_mean", "_variance")) or not is_decayed(name):
+            np.testing.assert_array_equal(value, forward[name], err_msg=name)
+        else:
+            np.testing.assert_allclose(value, 2.0 * (1 - 0.1 * 0.5), rtol=1e-6, err_msg=name)
+
+
+def test_the_rate_follows_the_schedule(make_trainer):
+    """40 pictures in batches of 16: 2 whole batches, so 2 steps in an epoch."""
+    trainer = make_trainer(epochs=4, learning_rate=0.2, warmup_epochs=1.5)
+    rates = []
+    original = trainer._optimizer.set_lr
+    trainer._optimizer.set_lr = lambda rate: (rates.append(rate), original(rate))
+    assert trainer.fit() == ""
+    assert rates == [cosine_rate(step, 8, 0.2, 3) for step in range(8)]
+    assert [epoch["learning_rate"] for epoch in trainer.curve] == rates[1::2]
+
+
+# Losses --------------------------------------------------------------------------------------
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_loss_equals_numpy(make_trainer, smoothing, mixed):
+    """Mixup: weight * loss(labels) + (1 - weight) * loss(partners); smoothing: (1 - s) + s / K."""
+    trainer = make_trainer(label_smoothing=smoothing, mixup=0.4 if mixed else 0.0)
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(6, 4)).astype("float32") * 3
+    images = rng.normal(size=(6, 3, 8, 8)).astype("float32")
+    labels = rng.integers(4, size=6)
+    made, targets = trainer._targets(images, labels, np.random.default_rng(9))
+    found = float(trainer._loss(paddle.to_tensor(logits), paddle.to_tensor(labels), targets))
+
+    def loss(truth):
+        soft = (1 - smoothing) * np.eye(4)[truth] + smoothing / 4
+        return -(soft * log_softmax(logits.astype(float))).sum(1).mean()
+
+    if mixed:
+        by_hand = mixup(images, labels, np.random.default_rng(9), 0.4)
+        np.testing.assert_array_equal(made, by_hand.images)
+        assert (by_hand.partners != labels).any()
+        expected = by_hand.weight * loss(labels) + (1 - by_hand.weight) * loss(by_hand.partners)
+    else:
+        np.testing.assert_array_equal(made, images)
+        expected = loss(labels)
+    assert found == pytest.approx(expected, rel=1e-5)  # float32
+
+
+def test_the_curve_holds_means_over_the_epoch(make_trainer, monkeypatch):
+    trainer = make_trainer(epochs=2)
+    seen = []
+    step = trainer._step
+
+    def spy(images, labels, targets, rate):
+        loss, hits = step(images, labels, targets, rate)
+        seen.append((float(loss), float(hits), len(labels)))
+        return loss, hits
+
+    monkeypatch.setattr(trainer, "_step", spy)
+    trainer.fit()
+    assert [epoch["epoch"] for epoch in trainer.curve] == [1, 2]
+    for number, epoch in enumerate(trainer.curve):
+        part = seen[2 * number : 2 * number + 2]
+        assert [size for *_, size in part] == [16, 16]
+        # float32 sums of two losses
+        assert epoch["loss"] == pytest.approx(np.mean([loss for loss, *_ in part]), rel=1e-6)
+        assert epoch["accuracy"] == pytest.approx(sum(hits for _, hits, _ in part) / 32, rel=1e-6)
+        assert 0 < epoch["compute_seconds"] <= epoch["seconds"]
+
+
+def test_it_learns_plain_colours(make_trainer):
+    trainer = make_trainer(epochs=12, batch_size=8, learning_rate=0.1, dropout=0.0)
+    trainer.fit()
+    assert trainer.curve[-1]["loss"] < 0.5 * trainer.curve[0]["loss"]
+    assert trainer.curve[-1]["accuracy"] > 0.6  # chance: 0.25 + 5 * 0.07
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.filterwarnings("error:amp_guard")
+def test_mixed_precision_has_no_effect_on_a_cpu(make_trainer, make_network, label_smoothing):
+    options = {"epochs": 2, "label_smoothing": label_smoothing}
+    full = make_trainer(make_network(seed=1), **options)
+    half = make_trainer(make_network(seed=1), amp=True, **options)
+    full.fit()
+    half.fit()
+    assert np.isfinite([epoch["loss"] for epoch in half.curve]).all()
+    assert timeless(half.curve) == timeless(full.curve)
+    assert {str(p.dtype) for p in half.network.parameters()} == {"paddle.float32"}
+
+
+# When it ends --------------------------------------------------------------------------------
+
+
+def poison(trainer):
+    weight = trainer.network.layer("head.classifier").weight
+    weight.set_value(paddle.full_like(weight, float("nan")))
+
+
+@pytest.mark.parametrize("healthy", [0, 2])
+def test_a_loss_that_is_not_finite_fails_the_trial(make_trainer, healthy):
+    trainer = make_trainer(epochs=4)
+    if not healthy:
+        poison(trainer)
+    with pytest.raises(
+        TrialFailure, match=f"is nan in epoch {healthy + 1} of 4; a lower"
+    ) as caught:
+        trainer.fit(lambda t: poison(t) if len(t.curve) == healthy else None)
+    assert len(trainer.curve) == healthy
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["stem.weight", "stage0.cell0.node0.norm._variance"])
+def test_weights_that_are_not_finite_fail_the_trial(make_trainer, name):
+    """ReLU can turn NaN into 0 (Paddle's does, on a CPU), and then the loss stays finite."""
+    trainer = make_trainer(epochs=4)
+    tensor = trainer.network.state_dict()[name]
+    tensor.set_value(paddle.full_like(tensor, float("nan")))
+    with pytest.raises(TrialFailure, match=r"finite after epoch 1 of 4|is nan in epoch 1 of 4"):
+        trainer.fit()
+    assert not trainer.curve
+
+
+def test_a_wild_learning_rate_fails_or_diverges_and_says_so(make_trainer):
+    trainer = make_trainer(epochs=30, learning_rate=1e20, momentum=0.99)
+    with pytest.raises(TrialFailure, match=r"in epoch \d+ of 30"):
+        trainer.fit()
+
+
+def enlarge(trainer):
+    weight = trainer.network.layer("head.classifier").weight
+    weight.set_value(weight * 1000.0)
+
+
+def test_divergence_ends_it(make_trainer):
+    trainer = make_trainer(epochs=9, learning_rate=1e-6, divergence=3.0)
+    reason = trainer.fit(lambda t: enlarge(t) if len(t.curve) == 2 else None)
+    assert reason.startswith("diverged: training loss")
+    assert len(trainer.curve) == 3
+
+
+def test_a_plateau_ends_it(make_trainer):
+    """The whole set in every batch, no noise, no learning: the same loss in every epoch."""
+    still = {"pad_crop": 0, "flip": "none", "batch_size": 40, "learning_rate": 1e-12}
+    trainer = make_trainer(dropout=0.0, epochs=9, patience=2, **still)
+    reason = trainer.fit()
+    assert reason.startswith("plateau: no better training loss")
+    assert reason.endswith("for 2 epochs")
+    assert len(trainer.curve) == 3
+    assert trainer.fit() == reason  # and it stays so
+    assert len(trainer.curve) == 3
+
+
+def test_the_budget_used_up_is_no_early_stop(make_trainer):
+    """Though the last epoch gives a reason, there was nothing left to stop."""
+    still = {"pad_crop": 0, "flip": "none", "batch_size": 40, "learning_rate": 1e-12}
+    trainer = make_trainer(dropout=0.0, epochs=3, patience=2, **still)
+    assert trainer.fit() == ""
+    assert len(trainer.curve) == 3
+
+
+# Randomness and resuming ---------------------------------------------------------------------
+
+EVERYTHING = {
+    "epochs": 4, "batch_size": 16, "learning_rate": 0.05, "warmup_epochs": 0.5, "pad_crop": 2,
+    "flip": "alternating", "cutout": 3, "mixup": 0.2, "label_smoothing": 0.1, "gradient_clip": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [EVERYTHING, {**EVERYTHING, "amp": True}], ids=["full", "amp"])
+def test_resuming_after_any_epoch_equals_an_unbroken_training(make_trainer, make_network, options):
+    states = {}
+    unbroken = make_trainer(make_network(seed=1), **options)
+    states[0] = encode_state(unbroken.state())
+    unbroken.fit(lambda t: states.update({len(t.curve): encode_state(t.state())}))
+    assert sorted(states) == [0, 1, 2, 3, 4]
+    for epoch, packed in states.items():
+        other = make_trainer(make_network(seed=50 + epoch), **options)
+        paddle.seed(1000 + epoch)  # whatever a new process starts with
+        other.restore(decode_state(packed))
+        assert len(other.curve) == epoch
+        assert other.fit() == ""
+        assert_same(values(other.network), values(unbroken.network))
+        assert timeless(other.curve) == timeless(unbroken.curve)
+        assert_same(other.state()["optimizer"], unbroken.state()["optimizer"])
+
+
+def test_a_used_trainer_can_go_back(make_trainer, make_network):
+    trainer = make_trainer(make_network(seed=1))
+    states = [trainer.state()]
+    trainer.fit(lambda t: states.append(t.state()))
+    final = values(trainer.network)
+    for state in states:
+        trainer.restore(state)
+        trainer.fit()
+        assert_same(values(trainer.network), final)
+
+
+def test_early_stopping_is_the_same_after_resuming(make_trainer, make_network):
+    still = {"pad_crop": 0, "flip": "none", "batch_size": 40, "learning_rate": 1e-12, "patience": 2}
+    unbroken = make_trainer(make_network(dropout=0.0), epochs=9, **still)
+    states = []
+    reason = unbroken.fit(lambda t: states.append(encode_state(t.state())))
+    for packed in states:
+        other = make_trainer(make_network(seed=9, dropout=0.0), epochs=9, **still)
+        other.restore(decode_state(packed))
+        assert other.fit() == reason
+        assert len(other.curve) == 3
+
+
+def test_a_state_is_a_copy_with_stable_names(make_trainer):
+    trainer = make_trainer(epochs=3)
+    kept = []
+    trainer.fit(lambda t: kept.append((t.state(), encode_state(t.state()))))
+    for state, packed in kept:
+        assert encode_state(state) == packed
+    state = kept[-1][0]
+    records = {record.name for record in trainer.network.plan.records}
+    for name in [*state["network"], *(key.split("|")[0] for key in state["optimizer"])]:
+        assert name.rsplit(".", 1)[0] in records
+    assert not any("_mean" in key or "_variance" in key for key in state["optimizer"])
+
+
+def test_the_seed_decides_everything(make_trainer, make_network):
+    def final(seed):
+        trainer = make_trainer(make_network(seed=1), seed=seed, **EVERYTHING)
+        trainer.fit()
+        return values(trainer.network)
+
+    assert_same(final(3), final(3))
+    assert not np.array_equal(final(3)["stem.weight"], final(4)["stem.weight"])
+
+
+def test_epochs_differ_from_each_other(make_trainer, monkeypatch):
+    orders = []
+    original = module.iterate
+
+    def spy(*arguments, **options):
+        for images, labels in original(*arguments, **options):
+            orders.append(labels.tolist())
+            yield images, labels
+
+    monkeypatch.setattr(module, "iterate", spy)
+    make_trainer(epochs=2).fit()
+    assert orders[:2] != orders[2:]
+
+
+@pytest.mark.parametrize("spoil", ["missing", "surplus", "shape"])
+def test_weights_of_another_network_change_nothing(make_network, spoil):
+    network, arrays = make_network(seed=1), values(make_network(seed=2))
+    before = values(network)
+    if spoil == "missing":
+        del arrays["head.classifier.bias"]
+    elif spoil == "surplus":
+        arrays["head.extra"] = np.zeros(3, "float32")
+    else:
+        arrays["head.classifier.bias"] = np.zeros(7, "float32")
+    with pytest.raises(CheckpointError, match=r"head\.") as caught:
+        load_arrays(network, arrays)
+    assert "\n" not in str(caught.value)
+    assert_same(values(network), before)
