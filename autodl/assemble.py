@@ -7,8 +7,6 @@ A plugin adds components with ``register``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -171,11 +169,6 @@ class SearchConfig:
         del plain["Search"], plain["Global"]["device"]
         plain["Data"].pop("path")  # the data may move; their checksum is compared instead
         return plain
-
-
-def fingerprint(value: Mapping[str, Any]) -> str:
-    """SHA-256 of plain values, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def load_search(path: Path | str, overrides: Sequence[str] = ()) -> SearchConfig:

@@ -1,10 +1,10 @@
 """YAML files in the style of the Paddle projects, read into frozen, checked sections.
 
 A file has capitalised sections of snake_case keys and may inherit from others through
-``_BASE_`` (paths relative to the file; mappings merge, lists replace, later bases and the file
-itself win). ``-o Section.key=value`` overrides any key; its value is read as YAML. Nothing
-is ever evaluated. Which sections exist, and what may stand in them, is settled in
-``autodl/assemble.py``.
+``_BASE_`` (paths relative to the file, or names of shipped configs; mappings merge, lists
+replace, later bases and the file itself win). ``-o Section.key=value`` overrides any key; its
+value is read as YAML. Nothing is ever evaluated. Which sections exist, and what may stand in
+them, is settled in ``autodl/assemble.py``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from autodl.errors import ConfigError, did_you_mean
 from autodl.resources import find_config
 
 KeyPath: TypeAlias = tuple[str, ...]
+
+
+# sections that choose a part by its ``name``; the other keys are that part's options
+COMPONENTS = ("Space", "Network", "Strategy", "Evaluator")
 
 
 class Section(BaseModel):
@@ -114,7 +118,9 @@ def _read(path: Path, children: tuple[Path, ...]) -> RawConfig:
         if not isinstance(base, str):
             line = own.origin(("_BASE_",))
             raise ConfigError(f"{line}: _BASE_ lists paths of other files, got {base!r}")
-        _merge(merged, _read(path.parent / base, (*children, path)))
+        beside = path.parent / base
+        found = beside if beside.exists() else find_config(Path(base))
+        _merge(merged, _read(found, (*children, path)))
     _merge(merged, own)
     return merged
 
@@ -148,25 +154,29 @@ def _collect(
 def _merge(into: RawConfig, other: RawConfig) -> None:
     """Merge ``other`` into ``into``: mappings merge, everything else replaces.
 
-    A component (a mapping with a ``name``) that is renamed drops the old one's options.
+    A component that is renamed drops the old one's options.
     """
+    for section in COMPONENTS:
+        old, new = into.values.get(section), other.values.get(section)
+        if isinstance(old, dict) and isinstance(new, dict) and "name" in new:
+            _rename(old, new["name"])
 
     def merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
         for key, value in source.items():
             old = target.get(key)
-            renamed = (
-                isinstance(value, dict)
-                and isinstance(old, dict)
-                and "name" in value
-                and value["name"] != old.get("name", value["name"])
-            )
-            if isinstance(value, dict) and isinstance(old, dict) and not renamed:
+            if isinstance(value, dict) and isinstance(old, dict):
                 merge(old, value)
             else:
                 target[key] = value
 
     merge(into.values, other.values)
     into.origins.update(other.origins)
+
+
+def _rename(component: dict[str, Any], name: object) -> None:
+    """Drop the options of a component that gets another name: they belong to the old one."""
+    if component.get("name", name) != name:
+        component.clear()
 
 
 def _override(raw: RawConfig, text: str) -> None:
@@ -192,6 +202,8 @@ def _override(raw: RawConfig, text: str) -> None:
     if isinstance(target, list):
         target[_index(target, parts[-1], text)] = value
     else:
+        if parts[-1] == "name" and parts[:-1] in {(section,) for section in COMPONENTS}:
+            _rename(target, value)
         target[parts[-1]] = value
     raw.origins[parts] = f"-o {text}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 from autodl.spaces.codec import Architecture
@@ -72,5 +73,10 @@ class Trial:
             "architecture": self.architecture.to_json(),
             "seconds": round(self.seconds, 3),
             "reason": self.reason,
-            "metrics": dict(self.evaluation.metrics) if self.evaluation else {},
+            "metrics": _finite(self.evaluation.metrics) if self.evaluation else {},
         }
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN and no infinity: None stands for them."""
+    return {name: value if isfinite(value) else None for name, value in metrics.items()}

@@ -105,8 +105,15 @@ def test_budget_workers_device_and_path_are_no_part_of_the_identity(override):
 
 @pytest.mark.parametrize(
     "override",
-    ["Global.seed=1", "Strategy.batch_size=5", "Space.tied=true", "Network.width=8"]
-    + ["Evaluator={name: TokenCount}", "Data.image_size=8", "Train.epochs=1"],
+    [
+        "Global.seed=1",
+        "Strategy.batch_size=5",
+        "Space.tied=true",
+        "Network.width=8",
+        "Evaluator={name: TokenCount}",
+        "Data.image_size=8",
+        "Train.epochs=1",
+    ],
 )
 def test_everything_else_is(override):
     plain, changed = load_search("search/demo.yaml"), load_search("search/demo.yaml", [override])

@@ -75,14 +75,27 @@ def test_bases_are_found_from_the_file_not_from_the_working_folder(tmp_path, mon
 def test_a_component_of_another_name_drops_the_options_of_the_old_one(tmp_path):
     path = write(
         tmp_path,
-        own="_BASE_: base.yaml\nS: {name: New, b: 2}\nT: {name: Same, b: 2}\nU: {name: X}\n",
-        base="S: {name: Old, a: 1}\nT: {name: Same, a: 1}\nU: {a: 1}\n",
+        own="_BASE_: base.yaml\nStrategy: {name: New, b: 2}\nSpace: {name: Same, b: 2}\n"
+        "Network: {name: X}\nData: {name: New}\n",
+        base="Strategy: {name: Old, a: 1}\nSpace: {name: Same, a: 1}\nNetwork: {a: 1}\n"
+        "Data: {name: Old, a: 1}\n",
     )
     assert load_config(path).values == {
-        "S": {"name": "New", "b": 2},
-        "T": {"name": "Same", "a": 1, "b": 2},
-        "U": {"name": "X", "a": 1},
+        "Strategy": {"name": "New", "b": 2},
+        "Space": {"name": "Same", "a": 1, "b": 2},
+        "Network": {"name": "X", "a": 1},
+        "Data": {"name": "New", "a": 1},  # not a component: its options stay
     }
+    overridden = load_config(path, ["Strategy.name=Third", "Space.name=Same"]).values
+    assert overridden["Strategy"] == {"name": "Third"}
+    assert overridden["Space"] == {"name": "Same", "a": 1, "b": 2}
+
+
+def test_a_base_may_be_a_shipped_config_by_name(tmp_path):
+    path = write(tmp_path, own="_BASE_: search/demo.yaml\nSearch: {max_trials: 3}\n")
+    values = load_config(path).values
+    assert values["Search"]["max_trials"] == 3
+    assert values["Data"]["name"] == "cifar10-mini"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +141,7 @@ def test_numbers_are_read_as_yaml_1_2_does(tmp_path, text, value):
         ("A: " + "[" * 3000, "own.yaml: n"),
         ("? [a, b]\n: 1\n", "own.yaml:1: a key is a word, got a sequence"),
         ("_BASE_: own.yaml", "own.yaml: _BASE_ goes in a circle: own.yaml -> own.yaml"),
-        ("_BASE_: gone.yaml", "cannot read the config"),
+        ("_BASE_: gone.yaml", "config 'gone.yaml' is not there"),
         ("_BASE_: .", "cannot read the config"),
         ("_BASE_: 5", "own.yaml:1: _BASE_ lists paths of other files, got 5"),
         ("_BASE_: [[x.yaml]]", "own.yaml:1: _BASE_ lists paths of other files, got ['x.yaml']"),

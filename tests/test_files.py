@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_the_old_content(tmp_path):
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(StoreError, match="cannot write .*x.txt: File too large"):
+        with pytest.raises(StoreError, match=r"cannot write .*x\.txt: File too large"):
             write_text(path, "x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

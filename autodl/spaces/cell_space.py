@@ -15,6 +15,7 @@ from autodl.spaces.canonical import canonical_cell
 from autodl.spaces.cell import MAX_NODES, Cell, CellPair
 from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
 
+MOST_LISTED = 1_000_000
 Integers: TypeAlias = Sequence[int] | NDArray[np.int64]
 
 
@@ -114,8 +115,16 @@ class CellSpace:
     def architectures(self) -> Iterator[CellPair]:
         """Every architecture once, in canonical form, in the order of the encodings.
 
-        There are ``K^N * 2^(N (N - 1) / 2)`` encodings of a cell: for small spaces only.
+        Raises:
+            ConfigError: there are more than ``MOST_LISTED`` encodings to go through.
         """
+        encodings = len(self.operations) ** self.nodes * 2**self.bits
+        if (encodings if self.tied else encodings**2) > MOST_LISTED:
+            raise ConfigError(
+                f"a space of {self.nodes} nodes and {len(self.operations)} operations is too large"
+                f" to list ({encodings:.3g} encodings of a cell, at most {MOST_LISTED:,} in all);"
+                " choose fewer Space.nodes or Space.operations, or set Space.tied to true"
+            )
         seen: dict[Cell, None] = {}
         for tokens in product(range(len(self.operations)), repeat=self.nodes):
             op_ids = tuple(operation(self.operations[token]).id for token in tokens)

@@ -147,7 +147,7 @@ def test_folders_may_have_any_name(tmp_path, name, monkeypatch):
 
 
 def test_reading_makes_no_file(path):
-    with pytest.raises(StoreError, match="no trials in .*trials.sqlite; give a run folder"):
+    with pytest.raises(StoreError, match=r"no trials in .*trials\.sqlite; give a run folder"):
         TrialStore(path, read_only=True)
     assert not path.exists()
 
@@ -181,6 +181,15 @@ def read_all(path):
         return list(store.finished()), list(store.trials()), store.unfinished(), store.best(9)
 
 
+def complaint(path):
+    """What is said about a store that cannot be read; any other exception is an error."""
+    try:
+        read_all(path)
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
 def test_a_damaged_file_gives_store_errors_only(path):
     with closing(TrialStore(path)) as store:
         store.propose(proposals(*range(40)))
@@ -195,12 +204,9 @@ def test_a_damaged_file_gives_store_errors_only(path):
         path.write_bytes(damaged)
         for leftover in path.parent.glob("trials.sqlite-*"):
             leftover.unlink()
-        try:
-            read_all(path)
-        except StoreError as error:
-            refused += 1
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
+        message = complaint(path)
+        refused += bool(message)
+        assert not message or (str(path) in message and "\n" not in message)
     assert refused > 20
     path.write_bytes(whole)
     assert read_all(path) == expected

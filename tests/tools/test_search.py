@@ -143,12 +143,12 @@ def test_a_store_that_is_no_database(config, tmp_path):
 )
 def test_a_package_that_is_not_installed(tmp_path, missing, config_name):
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Blocker:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] == {missing!r}:\n"
-        f"            raise ModuleNotFoundError('No module named {missing}', name=name)\n"
-        "sys.meta_path.insert(0, Blocker())\n"
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        "def find_spec(name, path=None, target=None):\n"
+        f"    missing = name.partition('.')[0] == {missing!r}\n"
+        "    return None if missing else find(name, path, target)\n"
+        "PathFinder.find_spec = find_spec\n"
     )
     out = tmp_path / "run"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
