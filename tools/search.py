@@ -62,7 +62,7 @@ def search(args: argparse.Namespace) -> int:
     print(f"best cell:  {draw_best(result.best, args.out)}{args.out / 'best.json'}")
     print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
     print(f"all trials: autodl report {args.out}")
-    print(f"curves:     visualdl --logdir {args.out / 'vdl'}")
+    print(f"curves:     visualdl --logdir {args.out / 'vdl'} --language en")
     if result.interrupted:
         print("interrupted: go on with the same command and --resume")
     return 130 if result.interrupted else 0

@@ -16,6 +16,7 @@ from autodl.trial import Trial, TrialState
 
 FOLDER = "vdl"
 SECONDS_BETWEEN_PICTURES = 5.0
+_NOT_DRAWN = ("epoch", "seconds", "compute_seconds")  # of a trial's curve: of no use as curves
 
 _Arguments = ParamSpec("_Arguments")
 _LOGGER = logging.getLogger("autodl")
@@ -87,7 +88,11 @@ class VisualDLLog:
         if best is not None and best.reward is not None:
             self._log.scalar("search/best", best.reward, done)
         if trial.evaluation is not None:
-            self._log.curve(f"trials/{trial.id:04d}", trial.evaluation.curve, "epoch")
+            points = [
+                {key: value for key, value in epoch.items() if key not in _NOT_DRAWN}
+                for epoch in trial.evaluation.curve
+            ]
+            self._log.curve(f"trials/{trial.id:04d}", points, "epoch")
         if best is not None and best.id == trial.id:
             self._log.text("best/architecture", encode_text(best.architecture), best.id)
             self._not_drawn = best

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autodl.errors import ConfigError
 from autodl.spaces.canonical import canonical_cell, canonical_pair
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.cell_space import CellSpace
@@ -87,3 +88,8 @@ def test_many_equal_nodes_are_no_trouble(nodes):
     bits = nodes * (nodes - 1) // 2
     for cell in (Cell((1,) * nodes, (0,) * bits), Cell((1,) * nodes, (1,) * bits)):
         assert canonical_cell(cell) == cell
+
+
+def test_a_space_too_large_to_list_is_refused_at_once():
+    with pytest.raises(ConfigError, match="too large to list"):
+        next(CellSpace(nodes=10).architectures())

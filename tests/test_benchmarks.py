@@ -1,0 +1,25 @@
+"""The benchmarks measure something; how fast it is, they alone say."""
+
+import pytest
+
+from autodl.benchmarks import BENCHMARKS
+
+
+@pytest.mark.parametrize(
+    "name, keys",
+    [
+        ("agent", {"iteration_ms", "sample_ms", "learn_ms"}),
+        ("augment", {"batch_128_pictures_per_second", "batch_512_pictures_per_second"}),
+    ],
+)
+def test_keys_carry_their_unit_and_values_are_positive(name, keys):
+    numbers = BENCHMARKS[name]()
+    assert keys <= set(numbers)
+    assert all(value > 0 for value in numbers.values())
+
+
+def test_an_iteration_is_sampling_and_learning():
+    """Medians of sums and sums of medians differ by little; 20 % is far more than that."""
+    numbers = BENCHMARKS["agent"]()
+    parts = numbers["sample_ms"] + numbers["learn_ms"]
+    assert numbers["iteration_ms"] == pytest.approx(parts, rel=0.2)
