@@ -75,6 +75,9 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.evaluation.train_evaluator:TrainEvaluator",
             trains=True,
         ),
+        "TableEvaluator": Entry(
+            "autodl.search.options:TableOptions", "autodl.search.table:TableEvaluator"
+        ),
         "TokenCount": Entry(
             "autodl.search.options:TokenCountOptions", "autodl.search.synthetic:TokenCount"
         ),

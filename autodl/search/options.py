@@ -22,6 +22,12 @@ class NoOptions(Section):
     """For components that take no options."""
 
 
+class TableOptions(Section):
+    """``Evaluator`` section of a search in a table of finished trainings."""
+
+    path: str = Field(description="a CSV file, or the name of a shipped one")
+
+
 class TokenCountOptions(Section):
     """``Evaluator`` section of the token-count demo."""
 

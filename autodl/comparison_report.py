@@ -1,0 +1,167 @@
+"""Searches side by side: from run folders, or simulated on a table, to a table and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autodl.assemble import load_search, make_evaluator, make_space, make_strategy
+from autodl.drawing.curves import Group
+from autodl.errors import ConfigError
+from autodl.report import read_run
+from autodl.search.comparison import best_so_far, compare_paired
+from autodl.search.simulate import simulate
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search: which strategy (and settings), its seed, and reward and seconds per trial."""
+
+    group: str
+    seed: int
+    rewards: list[float]
+    seconds: list[float]
+
+
+def read_searches(runs: Sequence[Path]) -> list[Search]:
+    """Searches from run folders, grouped by strategy name (and its options where they differ).
+
+    Raises:
+        StoreError: a folder holds no run.
+        ConfigError: two runs differ in what is searched, trained or scored.
+    """
+    found, strategies = [], []
+    setting: tuple[Path, dict[str, Any]] | None = None
+    for run in runs:
+        report = read_run(run)
+        identity = dict(report["manifest"]["identity"])
+        strategies.append(identity.pop("Strategy"))
+        seed = identity["Global"].pop("seed")
+        if setting is not None and setting[1] != identity:
+            raise ConfigError(
+                f"{run} and {setting[0]} differ in more than strategy and seed; compare runs of one"
+                " space, data set and training"
+            )
+        setting = (run, identity)
+        done = [t for t in report["trials"] if t["state"] in ("COMPLETE", "FAILED")]
+        rewards = [float("nan") if t["reward"] is None else t["reward"] for t in done]
+        found.append((seed, rewards, [t["seconds"] for t in done]))
+    names = [_label(strategy, strategies) for strategy in strategies]
+    return [Search(name, *rest) for name, rest in zip(names, found, strict=True)]
+
+
+def _label(strategy: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
+    """The strategy's name, with the options in which runs of that name differ."""
+    alike = [other for other in others if other["name"] == strategy["name"]]
+    differing = [
+        f"{key}={value}"
+        for key, value in strategy.items()
+        if any(other.get(key) != value for other in alike)
+    ]
+    return " ".join([strategy["name"], *differing])
+
+
+def simulate_searches(
+    config: Path | str, overrides: Sequence[str], *, trials: int, seeds: Sequence[int], name: str
+) -> Iterator[Search]:
+    """Searches in memory with an evaluator that needs no training (a table, a synthetic one)."""
+    for seed in seeds:
+        checked = load_search(config, [*overrides, f"Global.seed={seed}"])
+        if checked.evaluator.entry.trains:
+            raise ConfigError(f"{config} trains networks; simulate with a table as Evaluator")
+        strategy = make_strategy(checked, make_space(checked))
+        done = list(simulate(strategy, make_evaluator(checked), trials=trials, seed=seed))
+        yield Search(
+            group=name,
+            seed=seed,
+            rewards=[float("nan") if trial.reward is None else trial.reward for trial in done],
+            seconds=[
+                trial.evaluation.metrics.get("seconds", trial.seconds)
+                if trial.evaluation
+                else trial.seconds
+                for trial in done
+            ],
+        )
+
+
+def group_searches(searches: Sequence[Search]) -> dict[str, Group]:
+    """Best so far by strategy, cut to the trials that all its searches have; seeds in order."""
+    groups = {}
+    for name in dict.fromkeys(search.group for search in searches):
+        members = sorted((s for s in searches if s.group == name), key=lambda s: s.seed)
+        trials = min(len(member.rewards) for member in members)
+        if not trials:
+            raise ConfigError(f"a search of {name} has no finished trial; nothing to compare")
+        rewards = np.array([member.rewards[:trials] for member in members])
+        seconds = np.array([member.seconds[:trials] for member in members])
+        groups[name] = Group(best_so_far(rewards), seconds.cumsum(axis=1))
+    return groups
+
+
+def summary(searches: Sequence[Search]) -> dict[str, Any]:
+    """Mean and spread of the best reward of every strategy, and paired tests between them.
+
+    Pairs are of the same seed; strategies are compared after as many trials as both have.
+    """
+    groups = group_searches(searches)
+    result: dict[str, Any] = {"strategies": [], "differences": []}
+    for name, group in groups.items():
+        last = group.best[:, -1]
+        result["strategies"].append(
+            {
+                "name": name,
+                "seeds": len(last),
+                "trials": group.best.shape[1],
+                "best_mean": float(np.nanmean(last)),
+                "best_std": float(np.nanstd(last, ddof=1)) if len(last) > 1 else None,
+                "best_median": float(np.nanmedian(last)),
+                "seconds_mean": float(group.seconds[:, -1].mean()),
+            }
+        )
+    seeds = {n: sorted(s.seed for s in searches if s.group == n) for n in groups}
+    for first, second in combinations(groups, 2):
+        shared = [seed for seed in seeds[first] if seed in seeds[second]]
+        if not shared:
+            continue
+        trials = min(groups[first].best.shape[1], groups[second].best.shape[1]) - 1
+        ends = [
+            [float(groups[n].best[seeds[n].index(seed), trials]) for seed in shared]
+            for n in (first, second)
+        ]
+        difference = compare_paired(*ends)
+        result["differences"].append(
+            {
+                "first": first,
+                "second": second,
+                "trials": trials + 1,
+                "seeds": len(shared),
+                **{key: getattr(difference, key) for key in type(difference).__slots__},
+            }
+        )
+    return result
+
+
+def summary_lines(result: dict[str, Any]) -> list[str]:
+    """The summary as lines for people."""
+    lines = ["best reward after all trials:"]
+    for row in result["strategies"]:
+        spread = "" if row["best_std"] is None else f" ± {row['best_std']:.4f}"
+        lines.append(
+            f"  {row['name']}: {row['best_mean']:.4f}{spread} (median {row['best_median']:.4f};"
+            f" {row['seeds']} seeds, {row['trials']} trials, {row['seconds_mean']:.0f} s)"
+        )
+    if result["differences"]:
+        lines.append("paired by seed (mean difference, 95 % interval, Wilcoxon p):")
+    lines += [
+        f"  {row['first']} - {row['second']}: {row['mean']:+.4f}"
+        f" [{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p']:.2g},"
+        f" {row['wins']} better / {row['ties']} equal / {row['losses']} worse"
+        f" after {row['trials']} trials"
+        for row in result["differences"]
+    ]
+    return lines

@@ -1,0 +1,68 @@
+"""Curves of searches: the best so far against trials and against seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Curves = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Searches of one strategy, one row per seed: best reward so far and seconds spent so far.
+
+    Both are float64 ``[seeds, trials]``; NaN before the first success.
+    """
+
+    best: Curves
+    seconds: Curves
+
+
+def draw_comparison(groups: Mapping[str, Group], title: str = "") -> Figure:
+    """Mean over seeds of the best so far, with a band of one standard deviation.
+
+    On the left against trials; on the right against seconds, each seed's curve being held between
+    its trials, up to the time that all seeds reached.
+    """
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    by_trials, by_seconds = figure.subplots(1, 2, sharey=True)
+    for name, group in groups.items():
+        trials = np.arange(1, group.best.shape[1] + 1)
+        label = f"{name} ({len(group.best)} seeds)"
+        _band(by_trials, trials, group.best, label)
+        times = np.linspace(0, group.seconds[:, -1].min(), 400)
+        held = np.stack(
+            [_held(row, best, times) for row, best in zip(group.seconds, group.best, strict=True)]
+        )
+        _band(by_seconds, times, held, label)
+    by_trials.set(xlabel="trials", ylabel="best reward so far (mean, ± 1 std)")
+    by_seconds.set(xlabel="seconds of evaluation, in sum")
+    by_trials.legend(loc="lower right", frameon=False)
+    for axes in (by_trials, by_seconds):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _band(axes: Axes, x: NDArray[np.float64], rows: Curves, label: str) -> None:
+    known = ~np.isnan(rows).any(axis=0)
+    mean, spread = rows[:, known].mean(axis=0), rows[:, known].std(axis=0)
+    (line,) = axes.plot(x[known], mean, label=label)
+    axes.fill_between(
+        x[known], mean - spread, mean + spread, color=line.get_color(), alpha=0.18, linewidth=0
+    )
+
+
+def _held(seconds: NDArray[np.float64], best: NDArray[np.float64], times: Curves) -> Curves:
+    """The best at each time: that of the last trial finished by then, NaN before the first."""
+    position = np.searchsorted(seconds, times, side="right")
+    held: Curves = np.concatenate([[np.nan], best])[position]
+    return held

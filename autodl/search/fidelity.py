@@ -1,0 +1,194 @@
+"""Which trials deserve more epochs: asynchronous successive halving, and the median rule.
+
+A trial runs in stages. After each, its values (objectives, higher is better) are reported here
+and the rule says what becomes of it; what the rule has seen never reaches the strategy, which is
+told once, when the trial ends. Rules own no random state: fed with the same reports in the same
+order they decide the same, which is how a resumed search rebuilds them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+from enum import Enum
+from heapq import heappop, heappush
+from typing import Protocol
+
+import numpy as np
+
+from autodl.errors import ConfigError
+from autodl.search.pareto import preference
+
+
+class Fate(Enum):
+    """What becomes of a trial after a stage."""
+
+    CONTINUE = "continue"  # go on at once
+    PAUSE = "pause"  # keep its checkpoint, it may be promoted later
+    STOP = "stop"  # pruned: it will not go on
+    DONE = "done"  # all epochs are run
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A fate and, for CONTINUE, the epoch at which the next stage ends."""
+
+    fate: Fate
+    epochs: int = 0
+
+
+class FidelityRule(Protocol):
+    """Decides after every stage of a trial."""
+
+    def first_stage(self) -> int:
+        """Epochs of a new trial's first stage."""
+        ...
+
+    def report(self, trial_id: int, epochs: int, values: tuple[float, ...]) -> Verdict:
+        """Take in what a trial reached after so many epochs and say what becomes of it."""
+        ...
+
+    def promote(self) -> tuple[int, int] | None:
+        """A paused trial that has earned more epochs, and how many in all; each only once."""
+        ...
+
+
+class AsynchronousSuccessiveHalving:
+    """Promote the best of every rung without waiting for the rung to fill (ASHA).
+
+    Rungs are at ``least_epochs * reduction ** k`` and at ``epochs``. A trial pauses at its rung;
+    it is promoted once it is among the best ``1 / reduction`` of all that ever reported there.
+    With several objectives the order is by Pareto rank, then crowding distance.
+    Source: Li et al., MLSys 2020, algorithm 2; Schmucker et al., arXiv:2106.12639, for several
+    objectives.
+    """
+
+    def __init__(self, *, epochs: int, least_epochs: int = 1, reduction: int = 3) -> None:
+        if not 1 <= least_epochs <= epochs:
+            raise ConfigError(
+                f"Fidelity.least_epochs must be 1 to Train.epochs = {epochs}, got {least_epochs}"
+            )
+        if reduction < 2:
+            raise ConfigError(f"Fidelity.reduction must be at least 2, got {reduction}")
+        self._reduction = reduction
+        self.rungs = [least_epochs]
+        while self.rungs[-1] * reduction < epochs:
+            self.rungs.append(self.rungs[-1] * reduction)
+        if self.rungs[-1] != epochs:
+            self.rungs.append(epochs)
+        self._reports: list[_Rung] = [_Rung() for _ in self.rungs]
+
+    def first_stage(self) -> int:
+        """The lowest rung."""
+        return self.rungs[0]
+
+    def report(self, trial_id: int, epochs: int, values: tuple[float, ...]) -> Verdict:
+        """Record the values at the rung; the trial pauses there unless it is the last."""
+        rung = self.rungs.index(epochs)
+        if rung:
+            self._reports[rung - 1].promoted.add(trial_id)  # when replayed: it had been promoted
+        if rung == len(self.rungs) - 1:
+            return Verdict(Fate.DONE)
+        self._reports[rung].add(trial_id, values)
+        return Verdict(Fate.PAUSE)
+
+    def promote(self) -> tuple[int, int] | None:
+        """The best promotable trial of the highest rung that has one."""
+        for rung in range(len(self.rungs) - 2, -1, -1):
+            trial_id = self._reports[rung].best(self._reduction)
+            if trial_id is not None:
+                self._reports[rung].promoted.add(trial_id)
+                return trial_id, self.rungs[rung + 1]
+        return None
+
+
+class _Rung:
+    """What was reported at a rung; of one objective in order, so that a search stays fast."""
+
+    def __init__(self) -> None:
+        self.promoted: set[int] = set()
+        self._sorted: list[tuple[float, int]] = []  # best first, of equals the earlier trial
+        self._waiting: list[tuple[float, int]] = []  # a heap of those not yet promoted
+        self._several: list[tuple[tuple[float, ...], int]] = []
+        self._order: list[int] | None = None
+
+    def add(self, trial_id: int, values: tuple[float, ...]) -> None:
+        if len(values) == 1:
+            key = (-values[0], trial_id)
+            insort(self._sorted, key)
+            heappush(self._waiting, key)
+        else:
+            self._several.append((values, trial_id))
+            self._order = None
+
+    def best(self, reduction: int) -> int | None:
+        """The best trial that was not promoted, if it is among the best ``1 / reduction``."""
+        if self._several:
+            if self._order is None:
+                table = np.array([values for values, _ in self._several])
+                self._order = [self._several[position][1] for position in preference(table)]
+            top = self._order[: len(self._order) // reduction]
+            return next((trial_id for trial_id in top if trial_id not in self.promoted), None)
+        while self._waiting and self._waiting[0][1] in self.promoted:
+            heappop(self._waiting)
+        if not self._waiting:
+            return None
+        place = bisect_left(self._sorted, self._waiting[0])
+        return self._waiting[0][1] if place < len(self._sorted) // reduction else None
+
+
+class MedianRule:
+    """Stop a trial whose best so far is below the median of the others' averages so far.
+
+    After ``interval`` epochs and every ``interval`` more, the best value of the trial is compared
+    with the median, over all other trials that came as far, of the mean of their values up to the
+    same epoch. Nothing is stopped in the first ``grace`` epochs or before ``least_trials`` others
+    came as far. With several objectives a trial stops when it is below the median in all of them.
+    Source: Golovin et al., Google Vizier, KDD 2017, section 3.2.2.
+    """
+
+    def __init__(
+        self, *, epochs: int, interval: int = 1, grace: int = 1, least_trials: int = 5
+    ) -> None:
+        if interval < 1 or grace < 0 or least_trials < 1:
+            raise ConfigError(
+                "Fidelity.interval and least_trials must be at least 1 and grace at least 0, got"
+                f" {interval}, {least_trials} and {grace}"
+            )
+        self._epochs = epochs
+        self._interval = interval
+        self._grace = grace
+        self._least_trials = least_trials
+        self._history: dict[int, list[tuple[float, ...]]] = {}
+        self._means: dict[int, list[list[float]]] = {}  # epoch -> for each objective, ascending
+
+    def first_stage(self) -> int:
+        """One interval."""
+        return min(self._interval, self._epochs)
+
+    def report(self, trial_id: int, epochs: int, values: tuple[float, ...]) -> Verdict:
+        """Compare with the others at this epoch."""
+        history = self._history.setdefault(trial_id, [])
+        history.append(values)
+        own = np.array(history)
+        means = self._means.setdefault(epochs, [[] for _ in values])
+        below = all(best < _median(others) for best, others in zip(own.max(0), means, strict=True))
+        enough = epochs > self._grace and len(means[0]) >= self._least_trials
+        for mean, others in zip(own.mean(axis=0), means, strict=True):
+            insort(others, float(mean))
+        if epochs < self._epochs and not (enough and below):
+            return Verdict(Fate.CONTINUE, min(epochs + self._interval, self._epochs))
+        del self._history[trial_id]
+        return Verdict(Fate.DONE if epochs >= self._epochs else Fate.STOP)
+
+    def promote(self) -> tuple[int, int] | None:
+        """None: no trial pauses under this rule."""
+        return None
+
+
+def _median(ascending: list[float]) -> float:
+    """Of numbers in ascending order; minus infinity for none."""
+    if not ascending:
+        return -float("inf")
+    middle = len(ascending) // 2
+    return (ascending[middle] + ascending[~middle]) / 2

@@ -1,0 +1,32 @@
+"""A search in memory: the same trials as the real loop with one worker, nothing stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from autodl.search.evaluate import Evaluator, evaluate_trial
+from autodl.strategies.strategy import BatchStrategy, Strategy
+from autodl.trial import Trial
+
+
+def simulate(
+    strategy: Strategy, evaluator: Evaluator, *, trials: int, seed: int
+) -> Iterator[Trial]:
+    """Ask, evaluate and tell ``trials`` times; for comparing strategies over many seeds."""
+    batch = strategy.batch_size or 1
+    for start in range(0, trials, batch):
+        ids = range(start, min(start + batch, trials))
+        rngs = [np.random.default_rng((seed, trial_id, 0)) for trial_id in ids]
+        if isinstance(strategy, BatchStrategy):
+            architectures = strategy.ask_batch(rngs)
+        else:
+            architectures = [strategy.ask(rng) for rng in rngs]
+        finished = [
+            evaluate_trial(evaluator, trial_id, architecture, seed)
+            for trial_id, architecture in zip(ids, architectures, strict=True)
+        ]
+        for trial in finished:
+            strategy.tell(trial)
+            yield trial

@@ -1,0 +1,34 @@
+"""A search in memory has the trials of the real loop."""
+
+from contextlib import closing
+
+import pytest
+
+from autodl.agents.autodl_agent import AutoDLAgent
+from autodl.search.executors import InlineExecutor
+from autodl.search.loop import search
+from autodl.search.simulate import simulate
+from autodl.search.store import TrialStore
+from autodl.search.synthetic import TokenCount
+from autodl.spaces.cell_space import CellSpace
+from autodl.strategies.random_search import RandomSearch
+
+SPACE = CellSpace(nodes=3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RandomSearch(SPACE),
+        lambda: AutoDLAgent(SPACE, batch_size=4, hidden=8, learning_rate=0.01),
+    ],
+    ids=["random", "agent"],
+)
+def test_equals_the_real_loop(tmp_path, make):
+    with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
+        executor = InlineExecutor(TokenCount(), 7)
+        real = list(search(make(), executor, store, max_trials=18, seed=7))
+    simulated = list(simulate(make(), TokenCount(), trials=18, seed=7))
+    assert [(t.id, t.architecture, t.reward) for t in simulated] == [
+        (t.id, t.architecture, t.reward) for t in real
+    ]

@@ -1,0 +1,91 @@
+"""Comparing runs and simulations: grouping, pairing, refusals, and the tool."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autodl.assemble import load_search
+from autodl.comparison_report import (
+    Search,
+    group_searches,
+    read_searches,
+    simulate_searches,
+    summary,
+    summary_lines,
+)
+from autodl.drawing.curves import draw_comparison
+from autodl.errors import ConfigError
+from autodl.experiment import run_search
+
+TOOL = Path(__file__).parents[1] / "tools" / "compare.py"
+RANDOM = ["Strategy.name=RandomSearch", "Search.workers=0", "Search.max_trials=6", "Space.nodes=3"]
+
+
+def run(folder, *overrides):
+    run_search(load_search("search/token_count.yaml", [*RANDOM, *overrides]), folder)
+    return folder
+
+
+def test_runs_are_grouped_by_strategy_and_paired_by_seed(tmp_path):
+    runs = [run(tmp_path / str(seed), f"Global.seed={seed}") for seed in (0, 1)]
+    searches = read_searches(runs)
+    assert [(s.group, s.seed, len(s.rewards)) for s in searches] == [
+        ("RandomSearch", 0, 6),
+        ("RandomSearch", 1, 6),
+    ]
+    result = summary(searches)
+    ends = [max(search.rewards) for search in searches]
+    assert result["strategies"][0]["best_mean"] == np.mean(ends)
+    assert result["strategies"][0]["best_std"] == pytest.approx(np.std(ends, ddof=1))
+    assert result["differences"] == []
+
+
+def test_runs_of_different_spaces_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="differ in more than strategy and seed"):
+        read_searches([run(tmp_path / "a"), run(tmp_path / "b", "Space.nodes=2")])
+
+
+def test_differences_are_of_the_same_seeds_and_trials():
+    first = [Search("a", seed, [0.1, 0.2 + seed, 9.0], [1.0] * 3) for seed in (0, 1, 2)]
+    second = [Search("b", seed, [0.0, 0.1], [2.0] * 2) for seed in (2, 1, 7)]
+    result = summary([*first, *second])
+    (row,) = result["differences"]
+    assert (row["seeds"], row["trials"], row["wins"]) == (2, 2, 2)
+    assert row["mean"] == pytest.approx((1.1 + 2.1) / 2)
+    assert "a - b: +1.6000" in "\n".join(summary_lines(result))
+    assert group_searches(second)["b"].seconds.tolist() == [[2.0, 4.0]] * 3
+
+
+def test_failed_trials_count_as_nothing():
+    groups = group_searches([Search("a", 0, [float("nan"), 0.5], [1.0, 1.0])])
+    np.testing.assert_array_equal(groups["a"].best, [[np.nan, 0.5]])
+    assert len(draw_comparison(groups).axes) == 2
+
+
+def test_simulating_a_training_is_refused():
+    with pytest.raises(ConfigError, match="trains networks"):
+        next(simulate_searches("search/demo.yaml", [], trials=1, seeds=[0], name="x"))
+
+
+def test_tool_simulates_each_config_with_its_overrides(tmp_path):
+    command = [
+        *(sys.executable, str(TOOL), "--simulate", "search/token_count.yaml"),
+        *("-o", "Strategy.name=RandomSearch", "-o", "Space.nodes=2"),
+        *("--simulate", "search/token_count.yaml", "-o", "Strategy={name: RandomSearch}"),
+        *("--seeds", "3", "--trials", "5", "--json", "--out", str(tmp_path / "plot.svg")),
+    ]
+    result = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    small, large = result["strategies"]
+    assert (small["seeds"], small["trials"]) == (3, 5)
+    assert small["best_mean"] <= 4 < 20 >= large["best_mean"]
+    assert (tmp_path / "plot.svg").read_text().startswith("<?xml")
+
+
+def test_tool_wants_something_to_compare():
+    done = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "give run folders" in done.stderr

@@ -1,0 +1,37 @@
+"""From a run of a whole space to a table, and a search in it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from autodl.assemble import load_search
+from autodl.experiment import run_search
+
+TOOL = Path(__file__).parents[2] / "tools" / "table.py"
+SPACE = ["Space.nodes=2", "Space.operations=[conv_1x1, conv_3x3]", "Space.tied=true"]
+
+
+def search(folder, *overrides):
+    common = ["Search.workers=0", "Search.max_trials=20", *SPACE, *overrides]
+    return run_search(load_search("search/token_count.yaml", common), folder)
+
+
+def test_a_table_gives_the_rewards_of_its_run(tmp_path):
+    whole = search(tmp_path / "whole", "Strategy.name=ExhaustiveSearch")
+    assert whole.finished == 7
+    table = tmp_path / "table.csv"
+    done = subprocess.run(
+        [sys.executable, str(TOOL), str(tmp_path / "whole"), "--out", str(table)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "7 architectures" in done.stdout
+    again = search(
+        tmp_path / "again",
+        "Strategy.name=RandomSearch",
+        "Evaluator.name=TableEvaluator",
+        f"Evaluator.path={table}",
+    )
+    assert again.finished == 20
+    assert again.best.reward == whole.best.reward == 4.0
