@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autodl.config import (
     GlobalOptions,
     KeyPath,
@@ -25,7 +27,7 @@ from autodl.data.load import SearchData, load_split
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError, UnknownNameError, did_you_mean, lookup
 from autodl.options.training import TrainOptions
-from autodl.plugins import import_plugins
+from autodl.plugins import import_plugins, plugin_identity
 from autodl.search.evaluate import Evaluator
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor, default_workers
 from autodl.search.options import SearchOptions
@@ -171,6 +173,7 @@ class SearchConfig:
         plain = self.to_plain()
         del plain["Search"], plain["Global"]["device"]
         plain["Data"].pop("path")  # the data may move; their checksum is compared instead
+        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
         return plain
 
 
@@ -218,7 +221,8 @@ def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
 
 def read_section(model: type[Any], raw: RawConfig, name: str) -> Any:
     """One section, checked; an absent or empty one has its defaults."""
-    return validate(model, raw.values.get(name) or {}, raw, (name,))
+    values = raw.values.get(name)
+    return validate(model, {} if values is None else values, raw, (name,))
 
 
 def read_general(raw: RawConfig) -> GlobalOptions:
@@ -230,7 +234,8 @@ def read_general(raw: RawConfig) -> GlobalOptions:
 
 def read_component(raw: RawConfig, section: str) -> Component:
     """A ``{name: X, option: value, ...}`` section as a checked component."""
-    values = raw.values.get(section) or {}
+    values = raw.values.get(section)
+    values = {} if values is None else values
     path: KeyPath = (section,)
     if not isinstance(values, Mapping):
         where = raw.origin(path)
@@ -284,15 +289,34 @@ def load_data(config: SearchConfig) -> SearchData | None:
 def check_device(config: SearchConfig) -> str:
     """The full name of the device that trials will run on, once it is known to be there.
 
+    Paddle is imported only where it is needed to tell.
+
     Raises:
         MissingPackageError: trials need Paddle and it is not installed.
         DeviceError: no such device here.
     """
-    if not config.evaluator.entry.trains:
+    if not config.evaluator.entry.trains and config.general.device in ("auto", "cpu"):
         return "cpu"
     from autodl.training.device import resolve_device
 
     return resolve_device(config.general.device)
+
+
+def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> None:
+    """Build the plan of one architecture, so that options that fit none are refused at the start.
+
+    Raises:
+        ConfigError: the network's options do not fit each other, the space or the pictures.
+    """
+    if data is None or not hasattr(space, "sample"):
+        return
+    make_plan = plan_maker(
+        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
+    )
+    try:
+        make_plan(space.sample(np.random.default_rng(config.general.seed)))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"Network and Space do not fit each other: {error}") from error
 
 
 def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Evaluator:

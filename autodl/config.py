@@ -14,10 +14,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from autodl.errors import ConfigError, did_you_mean
 from autodl.resources import find_config
@@ -38,12 +38,16 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path.endswith(".py") else path
+
+
 class GlobalOptions(Section):
     """``Global`` section of every configuration."""
 
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random in a run")
     device: str = Field("auto", pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$")
-    plugins: tuple[str, ...] = Field(
+    plugins: tuple[Annotated[str, AfterValidator(_absolute)], ...] = Field(
         (), description="modules or .py files that add operations, spaces, strategies"
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from autodl.errors import AutoDLError
 
@@ -56,3 +57,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-config", action="store_true", help="print every key with its value, and stop"
     )
+
+
+def print_config(plain: Mapping[str, Any]) -> int:
+    """Print a resolved configuration as YAML and return the exit code 0."""
+    import yaml
+
+    print(yaml.safe_dump(dict(plain), sort_keys=False), end="")
+    return 0

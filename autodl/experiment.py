@@ -11,28 +11,45 @@ from pathlib import Path
 from autodl.assemble import (
     SearchConfig,
     check_device,
+    check_plan,
     load_data,
     make_executor,
     make_space,
     make_strategy,
 )
 from autodl.data.load import describe
+from autodl.errors import AutoDLError
+from autodl.search.executors import Executor
 from autodl.search.loop import search
 from autodl.search.observer import Observer, RunInfo
-from autodl.search.run_folder import BEST, TRIALS, run_folder, update_manifest
+from autodl.search.run_folder import (
+    BEST,
+    TRIALS,
+    check_content,
+    run_folder,
+    update_manifest,
+)
 from autodl.search.store import TrialStore
+from autodl.search.visualdl_log import VisualDLLog
 from autodl.spaces.codec import save_architecture
+from autodl.strategies.strategy import Strategy
 from autodl.trial import Trial
+
+PICTURE = "best.svg"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """How a search ended: the best complete trial (None if all failed) and the trial count."""
+    """How a search ended: the best complete trial (None if all failed) and the trial count.
+
+    ``picture`` is the drawing of the best architecture, None where its space has no drawing.
+    """
 
     folder: Path
     best: Trial | None
     finished: int
     interrupted: bool
+    picture: Path | None
 
 
 def run_search(
@@ -44,81 +61,118 @@ def run_search(
 ) -> SearchResult:
     """Run a search in a folder, or go on with one, until ``Search.max_trials`` are finished.
 
-    Ctrl-C ends it cleanly: what is finished is kept, and the best so far is returned.
+    Ctrl-C ends it cleanly: what is finished is kept, and the best so far is returned. The run is
+    logged for VisualDL; ``observers`` are told of it as well.
 
     Raises:
-        AutoDLError: config, data, packages, device or folder are unusable.
+        AutoDLError: config, data, packages, device or folder are unusable; a folder that was not
+            there is not made then.
     """
-    folder, begun = Path(folder), time.monotonic()
+    folder = Path(folder)
+    if folder.is_dir():
+        check_content(folder, resume)
     device = check_device(config)
     data = load_data(config)
-    strategy = make_strategy(config, make_space(config))
+    space = make_space(config)
+    check_plan(config, space, data)
+    strategy = make_strategy(config, space)
     identity = {**config.identity(), "Pictures": describe(data) if data else None}
-    with (
-        # first, so that an evaluator that cannot be made leaves no folder behind
-        closing(make_executor(config, folder / "logs", data, device)) as executor,
-        run_folder(folder, config.to_plain(), identity, _start(config, device), resume=resume),
-        closing(TrialStore(folder / TRIALS)) as store,
-    ):
-        best, finished = next(iter(store.best()), None), store.count_finished()
-        info = RunInfo(
-            folder=folder,
-            config=config.to_plain(),
+    # the executor first, so that an evaluator that cannot be made leaves no folder behind
+    with closing(make_executor(config, folder / "logs", data, device)) as executor:
+        del data  # worker processes have their own
+        start = {
+            "max_trials": config.search.max_trials,
+            "workers": executor.workers if config.search.workers != 0 else 0,
+            "device": device,
+            "data_path": None if config.data.path is None else str(config.data.path),
+        }
+        with (
+            run_folder(folder, config.to_plain(), identity, start, resume=resume),
+            closing(TrialStore(folder / TRIALS)) as store,
+        ):
+            everyone = (VisualDLLog(), *observers)
+            interrupted = _drive(config, folder, strategy, executor, store, everyone)
+            return _conclude(folder, store, interrupted)
+
+
+def _drive(
+    config: SearchConfig,
+    folder: Path,
+    strategy: Strategy,
+    executor: Executor,
+    store: TrialStore,
+    observers: Sequence[Observer],
+) -> bool:
+    """Run the trials and keep the observers informed; whether Ctrl-C ended it."""
+    begun = time.monotonic()
+    best, done = next(iter(store.best()), None), store.count_finished()
+    info = RunInfo(
+        folder=folder,
+        config=config.to_plain(),
+        max_trials=config.search.max_trials,
+        workers=executor.workers,
+        finished=done,
+        best=best,
+        latest=next(iter(store.finished(start=done - 1)), None) if done else None,
+    )
+    for observer in observers:
+        observer.started(info)
+    try:
+        for trial in search(
+            strategy,
+            executor,
+            store,
             max_trials=config.search.max_trials,
-            workers=executor.workers,
-            finished=finished,
-            best=best,
-            latest=next(store.finished(start=finished - 1), None) if finished else None,
-        )
-        for observer in observers:
-            observer.started(info)
-        done, interrupted = info.finished, False
-        try:
-            for trial in search(
-                strategy,
-                executor,
-                store,
-                max_trials=config.search.max_trials,
-                seed=config.general.seed,
-                observers=observers,
-                snapshot_every=config.search.snapshot_every,
-            ):
-                done += 1
-                if best is None or _better(trial, best):
-                    best = trial if trial.reward is not None else best
-                    if best is trial:
-                        save_architecture(trial.architecture, folder / BEST)
-                for observer in observers:
-                    observer.finished(trial, best, done)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
+            seed=config.general.seed,
+            observers=observers,
+            snapshot_every=config.search.snapshot_every,
+        ):
+            done += 1
+            if _better(trial, best):
+                best = trial
+                save_architecture(trial.architecture, folder / BEST)
             for observer in observers:
-                observer.ended(best, done, time.monotonic() - begun)
-        # a kill or Ctrl-C may have come between the store and what follows it
-        best, done = next(iter(store.best()), None), store.count_finished()
-        if best is not None:
-            save_architecture(best.architecture, folder / BEST)
-        update_manifest(
-            folder,
-            ended="interrupted" if interrupted else "complete",
-            finished_trials=done,
-            best=best.to_json() if best else None,
-        )
-    return SearchResult(folder, best, done, interrupted)
+                observer.finished(trial, best, done)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        for observer in observers:
+            observer.ended(best, done, time.monotonic() - begun)
+    return False
 
 
-def _better(trial: Trial, best: Trial) -> bool:
+def _conclude(folder: Path, store: TrialStore, interrupted: bool) -> SearchResult:
+    """Write what the run has come to; the store is the truth, whatever was cut short before."""
+    best, done = next(iter(store.best()), None), store.count_finished()
+    picture = None
+    if best is not None:
+        save_architecture(best.architecture, folder / BEST)
+        picture = _draw(best, folder / PICTURE)
+    update_manifest(
+        folder,
+        ended="interrupted" if interrupted else "complete",
+        finished_trials=done,
+        best=best.to_json() if best else None,
+    )
+    return SearchResult(folder, best, done, interrupted, picture)
+
+
+def _better(trial: Trial, best: Trial | None) -> bool:
     """Higher reward; of equal ones the earlier id, whatever the order of finishing."""
-    if trial.reward is None or best.reward is None:
-        return False
+    if trial.reward is None or best is None or best.reward is None:
+        return trial.reward is not None
     return (trial.reward, -trial.id) > (best.reward, -best.id)
 
 
-def _start(config: SearchConfig, device: str) -> dict[str, object]:
-    return {
-        "max_trials": config.search.max_trials,
-        "workers": config.search.workers,
-        "device": device,
-        "data_path": None if config.data.path is None else str(config.data.path),
-    }
+def _draw(best: Trial, path: Path) -> Path | None:
+    """Draw the best architecture, if its space has a drawing."""
+    from autodl.drawing.cells import draw_architecture, save_figure
+
+    try:
+        figure = draw_architecture(
+            best.architecture, title=f"trial {best.id}, reward {best.reward:.4f}"
+        )
+    except AutoDLError:
+        return None
+    save_figure(figure, path)
+    return path

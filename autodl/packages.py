@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 
 from autodl.errors import MissingPackageError
@@ -23,7 +25,20 @@ def require(package: str) -> None:
 
 
 def require_paddle() -> None:
-    """Check that Paddle is installed, and silence what it says at every import."""
+    """Import Paddle: quietly, with repeatable GPU kernels, or with an error that helps.
+
+    Raises:
+        MissingPackageError: it is not installed, or cannot be imported.
+    """
     require("paddle")
+    for flag in ("FLAGS_cudnn_deterministic", "FLAGS_embedding_deterministic"):
+        os.environ.setdefault(flag, "1")  # read when Paddle is imported
     warnings.filterwarnings("ignore", message="No ccache found")
     warnings.filterwarnings("ignore", message="When training, we now always track")
+    try:
+        import_module("paddle")
+    except (ImportError, OSError) as error:
+        raise MissingPackageError(
+            f"Paddle is installed but cannot be imported ({' '.join(str(error).split())})."
+            f" Install it anew with: {install_command()}"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from hashlib import sha256
@@ -53,3 +54,16 @@ def _import_file(path: Path) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+
+
+def plugin_identity(names: Sequence[str]) -> list[str]:
+    """What a resumed run must share: the SHA-256 of every file, the name of every module.
+
+    A plugin's file may move, but not change.
+    """
+    return [
+        f"sha256:{hashlib.sha256(Path(name).read_bytes()).hexdigest()}"
+        if name.endswith(".py")
+        else name
+        for name in names
+    ]

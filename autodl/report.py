@@ -6,7 +6,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autodl.search.run_folder import TRIALS, read_manifest
+from autodl.config import load_config
+from autodl.plugins import import_plugins
+from autodl.search.run_folder import CONFIG, TRIALS, read_manifest
 from autodl.search.store import TrialStore
 from autodl.trial import TrialState
 
@@ -23,6 +25,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         StoreError: the folder holds no run, or a damaged one.
     """
     manifest = read_manifest(folder)
+    import_run_plugins(folder)
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
         trials = [trial.to_json() for trial in store.trials()]
         best = next(iter(store.best()), None)
@@ -32,6 +35,19 @@ def read_run(folder: Path) -> dict[str, Any]:
         "best": best.to_json() if best else None,
         "manifest": manifest,
     }
+
+
+def import_run_plugins(folder: Path) -> None:
+    """Import the plugins of a run: its architectures may have operations that they define.
+
+    Raises:
+        ConfigError: the run's config is damaged.
+        PluginError: a plugin cannot be imported any more.
+    """
+    if not (folder / CONFIG).is_file():  # killed before it was written, so there are no trials
+        return
+    plugins = load_config(folder / CONFIG).values.get("Global", {}).get("plugins", [])
+    import_plugins([str(name) for name in plugins])
 
 
 def summary_lines(report: dict[str, Any], top: int = 10) -> list[str]:

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
-from autodl.spaces.codec import Architecture
+
+class Architecture(Protocol):
+    """What every space's architecture offers: an immutable, hashable value with a JSON form."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with the keys ``kind`` and ``version``."""
+        ...
+
+    def __hash__(self) -> int: ...
 
 
 class TrialState(str, Enum):

@@ -23,7 +23,7 @@ from autodl.assemble import (
     resolve_search,
 )
 from autodl.config import Section
-from autodl.errors import AutoDLError, ConfigError, UnknownNameError
+from autodl.errors import AutoDLError, ConfigError, EncodingError, UnknownNameError
 from autodl.resources import resource
 from autodl.search.synthetic import TokenCount
 
@@ -46,7 +46,8 @@ def test_every_name_leads_to_options_and_a_factory(section, name):
     module, _, attribute = entry.options.partition(":")
     options = getattr(import_module(module), attribute)
     assert issubclass(options, Section)
-    options()  # every option has a default
+    required = {key for key, field in options.model_fields.items() if field.is_required()}
+    assert required <= {"path"}  # a table of trainings is the user's; all else has a default
     module, _, attribute = entry.factory.partition(":")
     assert callable(getattr(import_module(module), attribute))
 
@@ -127,7 +128,7 @@ def test_everything_else_is(override):
         ({"_BASE_": "x"}, "unknown section _BASE_."),
         ({"Strategy": {"name": "RandomSerach"}}, "unknown Strategy.name 'RandomSerach'. Did you"),
         ({"Space": {"name": "Cell"}}, "unknown Space.name 'Cell'. Did you mean 'CellSpace'?"),
-        ({"Evaluator": {"name": 5}}, "unknown Evaluator.name '5'. Known: TokenCount, TrainEv"),
+        ({"Evaluator": {"name": 5}}, "unknown Evaluator.name '5'. Known: TableEvaluator"),
         ({"Network": {"name": None}}, "unknown Network.name 'None'. Known: CellNetwork."),
         ({"Strategy": "RandomSearch"}, "Strategy is a section of keys, got 'RandomSearch'"),
         ({"Strategy": {"batch": 3}}, "unknown key Strategy.batch. Did you mean 'batch_size'?"),
@@ -189,3 +190,41 @@ def test_a_worker_makes_the_evaluator_of_the_config():
     evaluator = evaluator_in_worker(config.to_plain())
     assert isinstance(evaluator, TokenCount)
     assert evaluator._token == 3
+
+
+@pytest.mark.parametrize("network", ["{width: 8, bottleneck: 16}", "{width: 2}"])
+def test_a_network_whose_nodes_would_have_no_channels_is_refused(network):
+    with pytest.raises(ConfigError, match="is below bottleneck"):
+        load_search("search/demo.yaml", [f"Network={network}"])
+
+
+def test_options_that_fit_no_architecture_are_refused_before_anything_is_made(monkeypatch):
+    """A network of a plugin may have limits that only its plan knows."""
+    config = load_search("search/demo.yaml", [])
+
+    def impossible(*arguments, **options):
+        raise ValueError("the pictures are too small")
+
+    monkeypatch.setattr(assemble, "plan_maker", lambda *a, **k: impossible)
+    with pytest.raises(ConfigError, match="do not fit each other: the pictures are too small"):
+        assemble.check_plan(config, assemble.make_space(config), assemble.load_data(config))
+
+
+def test_an_operation_that_cannot_be_counted_is_refused():
+    config = load_search("search/token_count.yaml", ["Evaluator.token=99"])
+    with pytest.raises(EncodingError, match="operation ids go from 0"):
+        assemble.make_evaluator(config)
+
+
+def test_a_plugin_may_move_but_not_change(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text("X = 1\n")
+    here, there = (
+        load_search("search/token_count.yaml", [f"Global.plugins=[{tmp_path / f / 'mine.py'}]"])
+        for f in ("a", "b")
+    )
+    before = here.identity()
+    assert before == there.identity()
+    (tmp_path / "a" / "mine.py").write_text("X = 2\n")
+    assert here.identity() != before

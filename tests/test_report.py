@@ -73,3 +73,42 @@ def test_a_run_without_trials_is_reported(tmp_path):
     report = read_run(tmp_path)
     assert report["best"] is None
     assert summary_lines(report) == [f"run {tmp_path.name}: 0 trials (none)"]
+
+
+def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(tmp_path):
+    """The README's own plugin: a 7x7 convolution."""
+    plugin = tmp_path / "seven.py"
+    plugin.write_text(
+        "from autodl.spaces.operations import register_operation, same_conv\n"
+        "def build(builder, x, name, downsample):\n"
+        "    c, s = builder.shape(x)[0], 2 if downsample else 1\n"
+        "    return same_conv(builder, x, f'{name}.c', s * c, (7, 7), stride=(s, s))\n"
+        "register_operation('conv_7x7', build)\n"
+    )
+    run = tmp_path / "run"
+    tools = TOOL.parent
+    commands = [
+        [
+            tools / "search.py",
+            "-c",
+            "search/token_count.yaml",
+            "--out",
+            run,
+            "-o",
+            f"Global.plugins=[{plugin}]",
+            "Space.operations=[conv_7x7]",
+            "Space.nodes=2",
+            "Strategy={name: RandomSearch}",
+            "Search.max_trials=2",
+            "Search.workers=0",
+        ],
+        [TOOL, run, "--json"],
+        [tools / "draw.py", run / "best.json", "--out", run / "a.svg", "--plugin", plugin],
+    ]
+    outputs = [
+        subprocess.run([sys.executable, *map(str, c)], capture_output=True, text=True, check=True)
+        for c in commands
+    ]
+    trials = json.loads(outputs[1].stdout)["trials"]
+    assert trials[0]["architecture"]["normal"]["operations"] == ["conv_7x7", "conv_7x7"]
+    assert "conv" in (run / "a.svg").read_text()

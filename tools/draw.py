@@ -28,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("architecture", type=Path, help="a JSON file, such as RUN/best.json")
     parser.add_argument("--out", type=Path, required=True, help="file to write: .svg or .png")
     parser.add_argument("--title", default="", help="a caption above the cells")
+    parser.add_argument(
+        "--plugin", action="append", default=[], metavar="MODULE", help="defines its operations"
+    )
     args = parser.parse_args(argv)
     return run_tool(lambda: draw(args))
 
@@ -35,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def draw(args: argparse.Namespace) -> None:
     """Draw what ``args`` ask for, and say where it is."""
     from autodl.drawing.cells import draw_architecture, save_figure
+    from autodl.plugins import import_plugins
     from autodl.spaces.codec import load_architecture
 
+    import_plugins(args.plugin)
     figure = draw_architecture(load_architecture(args.architecture), title=args.title)
     save_figure(figure, args.out)
     print(f"drew {args.out}")

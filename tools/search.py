@@ -14,16 +14,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import add_config_arguments, run_tool
-
-if TYPE_CHECKING:
-    from autodl.trial import Trial
+from autodl.console import add_config_arguments, print_config, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,42 +40,25 @@ def search(args: argparse.Namespace) -> int:
     from autodl.assemble import load_search
     from autodl.experiment import run_search
     from autodl.search.progress import console_progress
-    from autodl.search.visualdl_log import VisualDLLog
 
     config = load_search(args.config, args.override)
     if args.print_config:
-        import yaml
-
-        print(yaml.safe_dump(config.to_plain(), sort_keys=False), end="")
-        return 0
-    observers = (console_progress(sys.stdout), VisualDLLog())
-    result = run_search(config, args.out, resume=args.resume, observers=observers)
+        return print_config(config.to_plain())
+    progress = console_progress(sys.stdout)
+    result = run_search(config, args.out, resume=args.resume, observers=[progress])
     if config.search.note:
         print(config.search.note.strip())
+    if result.interrupted:
+        print("interrupted: go on with the same command and --resume")
     if result.best is None:
-        print(f"no trial was completed; `tools/report.py {args.out}` says why")
+        print(f"no trial was completed; `autodl report {args.out}` says why")
         return 130 if result.interrupted else 1
-    print(f"best cell:  {draw_best(result.best, args.out)}{args.out / 'best.json'}")
+    picture = f"{result.picture} and " if result.picture else ""
+    print(f"best cell:  {picture}{args.out / 'best.json'}")
     print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
     print(f"all trials: autodl report {args.out}")
     print(f"curves:     visualdl --logdir {args.out / 'vdl'} --language en")
-    if result.interrupted:
-        print("interrupted: go on with the same command and --resume")
     return 130 if result.interrupted else 0
-
-
-def draw_best(best: Trial, folder: Path) -> str:
-    """Draw the best architecture; the path and "and", or nothing for a kind without a drawing."""
-    from autodl.drawing.cells import draw_architecture, save_figure
-    from autodl.errors import AutoDLError
-
-    title = f"trial {best.id}, reward {best.reward:.4f}"
-    try:
-        figure = draw_architecture(best.architecture, title=title)
-    except AutoDLError:  # a plugin's own kind of architecture
-        return ""
-    save_figure(figure, folder / "best.svg")
-    return f"{folder / 'best.svg'} and "
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,12 @@ from autodl.agents.reinforce_policy_gradient import ReinforcePolicyGradient
 from autodl.options.agent import AgentOptions
 from autodl.spaces.cell import CellPair
 from autodl.spaces.cell_space import CellSpace
+from autodl.training.device import computing_on
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.trial import Trial
+
+# 38 tiny steps one after another: a GPU would be slower, and its memory is for the trials
+_CPU = partial(computing_on, "cpu")
 
 
 class AutoDLAgent(Agent):
@@ -33,21 +38,22 @@ class AutoDLAgent(Agent):
         """``seed`` draws the policy's initial weights; the rest are those of ``AgentOptions``."""
         options = AgentOptions(**options_)
         decisions = Decisions(space.cells, space.nodes, len(space.operations))
-        paddle.seed(seed)
-        model = PolicyModel(
-            decisions,
-            hidden=options.hidden,
-            layers=options.layers,
-            temperature=options.temperature,
-            squash=options.squash,
-        )
-        super().__init__(
-            ReinforcePolicyGradient(
-                model,
-                learning_rate=options.learning_rate,
-                entropy_weight=options.entropy_weight,
+        with _CPU():
+            paddle.seed(seed)
+            model = PolicyModel(
+                decisions,
+                hidden=options.hidden,
+                layers=options.layers,
+                temperature=options.temperature,
+                squash=options.squash,
             )
-        )
+            super().__init__(
+                ReinforcePolicyGradient(
+                    model,
+                    learning_rate=options.learning_rate,
+                    entropy_weight=options.entropy_weight,
+                )
+            )
         self.batch_size: int | None = options.batch_size
         self._space = space
         self._options = options
@@ -90,7 +96,8 @@ class AutoDLAgent(Agent):
         rows = self._decisions.to_rows(np.stack([bits for _, bits in encoded]))
         mean = float(rewards.mean())
         baseline = mean if self._baseline is None else self._baseline
-        learned = self.alg.learn(tokens, rows, advantages(rewards, baseline, self._options))
+        with _CPU():
+            learned = self.alg.learn(tokens, rows, advantages(rewards, baseline, self._options))
         decay = self._options.baseline_decay
         self._baseline = decay * baseline + (1.0 - decay) * mean
         self._diagnostics = {
@@ -123,9 +130,10 @@ class AutoDLAgent(Agent):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to a state that ``state()`` gave."""
         named = dict(self.alg.model.named_parameters())
-        for name, value in named.items():
-            value.set_value(paddle.to_tensor(state["weights"][name]))
-        restore_optimizer(self.alg.optimizer, named, state["optimizer"])
+        with _CPU():
+            for name, value in named.items():
+                value.set_value(paddle.to_tensor(state["weights"][name]))
+            restore_optimizer(self.alg.optimizer, named, state["optimizer"])
         self._baseline = state["baseline"]
         self._diagnostics = dict(state["diagnostics"])
         self._told = [

@@ -81,10 +81,17 @@ def load_split(options: DataOptions) -> SearchData:
     )
 
 
+def headline(data: SearchData) -> str:
+    """One line for people: ``cifar10, 47500 + 2500 pictures, official: no``."""
+    official = {True: "yes", False: "no", None: "unknown (nothing was published)"}[data.official]
+    return (
+        f"{data.name}, {len(data.train)} + {len(data.held_out)} pictures, official: {official}"
+    )
+
+
 def describe(data: SearchData) -> dict[str, object]:
-    """What says exactly which pictures a run saw, as plain values for its manifest."""
+    """What says exactly which pictures a run saw, wherever they are, for its manifest."""
     return {
-        "name": data.name,
         "checksum": data.checksum,
         "official": data.official,
         "split": dict(data.split),

@@ -10,7 +10,12 @@ from autodl.config import Section
 
 
 class TrainOptions(Section):
-    """``Train`` section: how one network is trained."""
+    """``Train`` section: how one network is trained.
+
+    Early stopping compares training losses by their ratio. With label smoothing or mixup the loss
+    has a floor above 0 (of 10 classes and a smoothing of 0.1 about 0.5): close to it the same
+    progress is a smaller share, so ``patience`` stops sooner and ``divergence`` later.
+    """
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
     batch_size: int = Field(128, ge=2)

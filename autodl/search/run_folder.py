@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def run_folder(
             or not writable.
     """
     if folder.is_dir():  # before anything is written to somebody else's folder
-        _check_content(folder, resume)
+        check_content(folder, resume)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / _LOCK, "a")  # noqa: SIM115  (held for as long as the run)
@@ -71,17 +71,30 @@ def run_folder(
             raise StoreError(
                 f"cannot lock {folder}: {error.strerror}; choose a folder on another file system"
             ) from None
-        _check_content(folder, resume)  # again: another process may just have left it
+        check_content(folder, resume)  # again: another process may just have left it
         manifest = _manifest(folder, identity)
         manifest.pop("ended", None)
-        manifest["starts"].append({"time": _now(), "command": sys.argv, **start})
+        manifest["starts"].append(
+            {
+                "time": _now(),
+                "command": sys.argv,
+                "versions": versions(),
+                "git": _git_state(),
+                **start,
+            }
+        )
         # the manifest first: it is what tells a run folder from any other
         write_json(folder / MANIFEST, manifest)
         write_text(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
-        yield folder
+        try:
+            yield folder
+        except BaseException as error:
+            with suppress(StoreError):  # a full disk, perhaps: the error itself matters more
+                update_manifest(folder, ended=f"failed: {type(error).__name__}: {error}")
+            raise
 
 
-def _check_content(folder: Path, resume: bool) -> None:
+def check_content(folder: Path, resume: bool) -> None:
     """Refuse a folder that holds a run unless it is resumed, and one that holds anything else."""
     try:
         # files that a kill has left beside their goal do not count
@@ -129,8 +142,6 @@ def _manifest(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "created": _now(),
             "identity": plain,
-            "versions": versions(),
-            "git": _git_state(),
             "starts": [],
         }
     manifest = read_manifest(folder)

@@ -7,6 +7,7 @@ import numpy as np
 from autodl.errors import ConfigError
 from autodl.spaces.cell import CellPair
 from autodl.spaces.codec import Architecture
+from autodl.spaces.operations import operation
 from autodl.trial import Evaluation
 
 
@@ -14,6 +15,7 @@ class TokenCount:
     """Reward = number of nodes whose operation has id ``token``: the original's own demo."""
 
     def __init__(self, token: int = 1) -> None:
+        operation(token)  # an id that no operation has would never be counted
         self._token = token
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:

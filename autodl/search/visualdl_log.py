@@ -16,6 +16,7 @@ from autodl.trial import Trial, TrialState
 
 FOLDER = "vdl"
 SECONDS_BETWEEN_PICTURES = 5.0
+CURVES = 200
 _NOT_DRAWN = ("epoch", "seconds", "compute_seconds")  # of a trial's curve: of no use as curves
 
 _Arguments = ParamSpec("_Arguments")
@@ -47,15 +48,22 @@ class VisualDLLog:
     update. The epochs of a trial are a run of their own, ``trials/0007``, so that VisualDL lays
     the curves of chosen trials over each other. ``best/cell`` is the best architecture drawn,
     ``best/architecture`` its JSON; the hyper-parameters have ``search/best`` as their result.
+
+    Args:
+        curves: the first so many trials get their epochs drawn, and after them every new best:
+            VisualDL's page cannot list thousands of runs. The store has the epochs of all.
+        seconds_between_pictures: a new best cell is drawn at most so often, and at the end.
     """
 
     def __init__(
         self,
         *,
+        curves: int = CURVES,
         seconds_between_pictures: float = SECONDS_BETWEEN_PICTURES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.warned = False
+        self._curves = curves
         self._seconds_between_pictures = seconds_between_pictures
         self._clock = clock
         self._log: EventLog | None = None
@@ -81,21 +89,23 @@ class VisualDLLog:
         """Log the trial's reward and curve, and the best so far."""
         if self._log is None:
             return
-        self._failed += trial.state is TrialState.FAILED
-        self._log.scalar("search/failed", self._failed, done)
+        is_best = best is not None and best.id == trial.id
         if trial.reward is not None:
             self._log.scalar("search/reward", trial.reward, trial.id)
         if best is not None and best.reward is not None:
             self._log.scalar("search/best", best.reward, done)
-        if trial.evaluation is not None:
+        if trial.evaluation is not None and (is_best or trial.id < self._curves):
             points = [
                 {key: value for key, value in epoch.items() if key not in _NOT_DRAWN}
                 for epoch in trial.evaluation.curve
             ]
             self._log.curve(f"trials/{trial.id:04d}", points, "epoch")
-        if best is not None and best.id == trial.id:
+        if best is not None and is_best:
             self._log.text("best/architecture", encode_text(best.architecture), best.id)
             self._not_drawn = best
+        # last: a trial that lacks it after a kill is logged again
+        self._failed += trial.state is TrialState.FAILED
+        self._log.scalar("search/failed", self._failed, done)
         if self._clock() >= self._next_picture:
             self._draw()
 

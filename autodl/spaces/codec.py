@@ -5,22 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from autodl.errors import EncodingError, did_you_mean
 from autodl.files import write_json
 from autodl.spaces.cell import CellPair
-
-
-class Architecture(Protocol):
-    """What every space's architecture offers: an immutable, hashable value with a JSON form."""
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object with the keys ``kind`` and ``version``."""
-        ...
-
-    def __hash__(self) -> int: ...
-
+from autodl.trial import Architecture as Architecture
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
     "cell_pair": CellPair.from_json,

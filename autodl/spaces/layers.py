@@ -124,7 +124,11 @@ class Relu(Layer):
 
 @dataclass(frozen=True, slots=True)
 class MaxPool(Layer):
-    """Maximum over a window; padding never wins, as if it were minus infinity."""
+    """Maximum over a window; padding never wins, as if it were minus infinity.
+
+    The original pads with zeros. In its cells every pool reads the output of a ReLU, which is
+    never negative, so the results are the same.
+    """
 
     kernel: Pair
     stride: Pair

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from autodl.config import Section
 from autodl.spaces.cell import MAX_NODES
@@ -27,3 +29,9 @@ class CellNetworkOptions(Section):
     stages: int = Field(3, ge=1)
     bottleneck: int = Field(4, ge=1, description="nodes work on channels // bottleneck")
     dropout: float = Field(0.5, ge=0, lt=1, description="before the classifier")
+
+    @model_validator(mode="after")
+    def _nodes_have_channels(self) -> Self:
+        if self.width < self.bottleneck:
+            raise ValueError(f"width {self.width} is below bottleneck {self.bottleneck}")
+        return self

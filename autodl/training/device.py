@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import paddle
 
@@ -42,3 +44,14 @@ def select_device(name: str) -> str:
     device = resolve_device(name)
     paddle.set_device(device)
     return device
+
+
+@contextmanager
+def computing_on(name: str) -> Iterator[None]:
+    """Compute on another device within a block; see ``resolve_device``."""
+    before = paddle.get_device()
+    paddle.set_device(resolve_device(name))
+    try:
+        yield
+    finally:
+        paddle.set_device(before)

@@ -7,7 +7,6 @@ parameters in their network it can be restored anywhere.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -55,12 +54,10 @@ def restore_optimizer(
 def _slots(
     optimizer: paddle.optimizer.Optimizer, named: Mapping[str, paddle.Tensor]
 ) -> dict[str, paddle.Tensor]:
-    """The live tensors; ``LR_Scheduler`` is not among them, as schedules are pure functions."""
-    raw = optimizer.state_dict()
-    slots = {}
-    for name, parameter in named.items():
-        prefix = f"{parameter.name}_"
-        for key, value in raw.items():
-            if key.startswith(prefix):
-                slots[f"{name}|{re.sub(r'_[0-9]+$', '', key.removeprefix(prefix))}"] = value
-    return slots
+    """The live tensors; the state of a schedule is not among them: ours are pure functions."""
+    return {
+        f"{name}|{slot}": tensors[parameter.name]
+        for name, parameter in named.items()
+        for slot, tensors in optimizer._accumulators.items()
+        if parameter.name in tensors
+    }

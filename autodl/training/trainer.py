@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,8 @@ class Trainer:
 
     ``curve`` has a mapping for every epoch so far: ``epoch`` from 1, mean training ``loss`` and
     ``accuracy``, the last ``learning_rate``, and ``seconds`` in all and of ``compute_seconds``
-    (forward, backward and update).
+    (forward, backward and update; on a GPU, where these run on their own, the time to start
+    them and that of waiting for the last one).
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class Trainer:
         self._optimizer = make_optimizer(network, options)
         self._steps = batch_count(len(pictures), options.batch_size, drop_last=True)
         # on a CPU Paddle's auto_cast does nothing but warn
-        self._amp = options.amp and paddle.get_device().startswith("gpu")
+        self._on_gpu = paddle.get_device().startswith("gpu")
+        self._amp = options.amp and self._on_gpu
         self._scaler = paddle.amp.GradScaler(enable=self._amp)
 
     def fit(self, after_epoch: Callable[[Trainer], None] = lambda trainer: None) -> str:
@@ -110,23 +112,7 @@ class Trainer:
         paddle.seed(int(rng.integers(2**31)))  # dropout
         self.network.train()
         loss_sum, right, seen, compute_seconds, rate = 0.0, 0.0, 0, 0.0, 0.0
-        augment = augmenter(
-            padding=options.pad_crop,
-            flip_rule=options.flip,
-            cutout_size=options.cutout,
-            fill=self._normalisation.mean_colour,
-            epoch=epoch,
-            seed=self._seed,
-        )
-        batches = iterate(
-            self._pictures,
-            options.batch_size,
-            normalisation=self._normalisation,
-            rng=rng,
-            augment=augment,
-            drop_last=True,
-        )
-        for step, (images, labels) in enumerate(batches, start=epoch * self._steps):
+        for step, (images, labels) in enumerate(self._batches(rng), start=epoch * self._steps):
             rate = cosine_rate(
                 step,
                 options.epochs * self._steps,
@@ -139,19 +125,12 @@ class Trainer:
             compute_seconds += time.perf_counter() - began
             loss_sum, right = loss_sum + loss * len(labels), right + hits
             seen += len(labels)
+        if self._on_gpu:
+            began = time.perf_counter()
+            paddle.device.synchronize()
+            compute_seconds += time.perf_counter() - began
         mean_loss = float(loss_sum) / seen
-        if not math.isfinite(mean_loss):
-            raise TrialFailure(
-                f"the training loss is {mean_loss} in epoch {epoch + 1} of {options.epochs};"
-                " a lower Train.learning_rate or Train.gradient_clip may help"
-            )
-        # a loss can be finite without them: on a CPU, Paddle's ReLU turns NaN into 0
-        for name, value in self.network.state_dict().items():
-            if not bool(paddle.isfinite(value).all()):
-                raise TrialFailure(
-                    f"{name} is not finite after epoch {epoch + 1} of {options.epochs};"
-                    " a lower Train.learning_rate or Train.gradient_clip may help"
-                )
+        self._check_finite(mean_loss, f"epoch {epoch + 1} of {options.epochs}")
         self.curve.append(
             {
                 "epoch": epoch + 1,
@@ -162,6 +141,38 @@ class Trainer:
                 "compute_seconds": compute_seconds,
             }
         )
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """This epoch's batches: shuffled, changed and normalised, without a last smaller one."""
+        options = self._options
+        augment = augmenter(
+            padding=options.pad_crop,
+            flip_rule=options.flip,
+            cutout_size=options.cutout,
+            fill=self._normalisation.mean_colour,
+            epoch=len(self.curve),
+            seed=self._seed,
+        )
+        return iterate(
+            self._pictures,
+            options.batch_size,
+            normalisation=self._normalisation,
+            rng=rng,
+            augment=augment,
+            drop_last=True,
+        )
+
+    def _check_finite(self, mean_loss: float, when: str) -> None:
+        mend = "a lower Train.learning_rate or Train.gradient_clip may help"
+        if not math.isfinite(mean_loss):
+            raise TrialFailure(f"the training loss is {mean_loss} in {when}; {mend}")
+        # a loss can be finite without the weights: on a CPU, Paddle's ReLU turns NaN into 0
+        values = self.network.state_dict()
+        # stacked on the device, so that a GPU is waited for once, not once for every tensor
+        finite = paddle.stack([paddle.isfinite(value).all() for value in values.values()]).numpy()
+        if not finite.all():
+            name = list(values)[int(finite.argmin())]
+            raise TrialFailure(f"{name} is not finite after {when}; {mend}")
 
     def _targets(
         self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -235,7 +246,7 @@ def load_arrays(network: nn.Layer, arrays: Mapping[str, np.ndarray]) -> None:
     """Give a network its weights and statistics; nothing is changed unless all of them fit.
 
     Raises:
-        CheckpointError: a missing or surplus name, or another shape.
+        CheckpointError: a missing or surplus name, another shape or type of number.
     """
     own = network.state_dict()
     for name in own:
@@ -247,6 +258,10 @@ def load_arrays(network: nn.Layer, arrays: Mapping[str, np.ndarray]) -> None:
         if list(own[name].shape) != list(array.shape):
             raise CheckpointError(
                 f"saved {name!r} has shape {list(array.shape)}, the network {own[name].shape}"
+            )
+        if array.dtype.name != own[name].dtype.name.lower():
+            raise CheckpointError(
+                f"saved {name!r} holds {array.dtype}, the network {own[name].dtype.name.lower()}"
             )
     for name, array in arrays.items():
         own[name].set_value(paddle.to_tensor(array))

@@ -30,4 +30,11 @@ def load_weights(network: nn.Layer, path: Path) -> None:
         arrays = load(path.read_bytes())
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read the weights {path}: {error}") from None
-    load_arrays(network, arrays)
+    except (KeyError, ValueError, TypeError) as error:  # NumPy has no such type of number
+        raise CheckpointError(
+            f"cannot read the weights {path}: it holds numbers of an unknown type ({error})"
+        ) from None
+    try:
+        load_arrays(network, arrays)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None

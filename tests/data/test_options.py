@@ -21,7 +21,7 @@ def test_values_as_yaml_gives_them():
     options = DataOptions.model_validate(
         {"name": "npz", "path": "a/b.npz", "classes": ["cat", "dog"], "image_size": 16}
     )
-    assert options.path == Path("a/b.npz")
+    assert options.path == Path.cwd() / "a/b.npz"
     assert options.classes == ("cat", "dog")
     assert DataOptions(classes=3).classes == 3
     with pytest.raises(ValidationError, match="frozen"):

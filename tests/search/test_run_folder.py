@@ -40,8 +40,9 @@ def test_a_start_is_recorded(tmp_path):
     (start,) = manifest["starts"]
     assert (start["workers"], start["command"]) == (2, sys.argv)
     assert manifest["identity"] == json.loads(json.dumps(IDENTITY))
-    assert {"autodl", "python", "numpy", "paddlepaddle"} <= set(manifest["versions"])
-    assert {"created", "git"} <= set(manifest)
+    assert {"autodl", "python", "numpy", "paddlepaddle"} <= set(start["versions"])
+    assert {"created", "starts", "identity"} <= set(manifest)
+    assert "git" in start
 
 
 def test_an_empty_folder_is_as_good_as_none_and_may_be_resumed(tmp_path):
@@ -169,3 +170,9 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
     assert text.startswith(f"cannot write to {tmp_path / name}: ")
     assert text.endswith("; choose another --out folder")
     assert (tmp_path / "a file").read_text() == "text"
+
+
+def test_a_run_that_fails_says_so(tmp_path):
+    with pytest.raises(ValueError, match="no more"), enter(tmp_path / "a"):
+        raise ValueError("no more")
+    assert read_manifest(tmp_path / "a")["ended"] == "failed: ValueError: no more"

@@ -115,7 +115,7 @@ def test_a_reader_that_goes_away_causes_no_noise(config):
         ('Search.max_trials="12"', '-o Search.max_trials="12": Search.max_trials: '),
         ("Space.operations=[conv_3x3, conv_33]", "conv_33"),
         ("Global.device=gup", "Global.device: "),
-        ("Global.plugins=[nowhere.py]", "Global.plugins: cannot import 'nowhere.py'"),
+        ("Global.plugins=[nowhere.py]", "Global.plugins: cannot import "),
     ],
 )
 def test_a_mistake_is_told_in_one_line_and_makes_no_folder(config, tmp_path, override, wanted):
