@@ -166,7 +166,8 @@ def _better(trial: Trial, best: Trial | None) -> bool:
 
 def _draw(best: Trial, path: Path) -> Path | None:
     """Draw the best architecture, if its space has a drawing."""
-    from autodl.drawing.cells import draw_architecture, save_figure
+    from autodl.drawing.cells import draw_architecture
+    from autodl.drawing.figures import save_figure
 
     try:
         figure = draw_architecture(

@@ -50,40 +50,53 @@ def import_run_plugins(folder: Path) -> None:
     import_plugins([str(name) for name in plugins])
 
 
-def summary_lines(report: dict[str, Any], top: int = 10) -> list[str]:
-    """The report as lines for people: counts, the best trials, and why trials failed."""
+def ranked(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The complete trials, best first; of equal ones the earlier."""
+    complete = [trial for trial in report["trials"] if trial["state"] == TrialState.COMPLETE.value]
+    return sorted(complete, key=lambda trial: (-trial["reward"], trial["id"]))
+
+
+def summary_head(report: dict[str, Any]) -> list[str]:
+    """How many trials there are in each state, and the range of their rewards."""
     trials = report["trials"]
     states = {state.value: 0 for state in TrialState}
     for trial in trials:
         states[trial["state"]] += 1
     counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
     lines = [f"run {report['run']}: {len(trials)} trials ({counts or 'none'})"]
-    complete = [trial for trial in trials if trial["state"] == TrialState.COMPLETE.value]
-    if complete:
-        rewards = [trial["reward"] for trial in complete]
+    if best := ranked(report):
+        rewards = [trial["reward"] for trial in best]
         lines.append(
-            f"reward: mean {sum(rewards) / len(rewards):.4f}, best {max(rewards):.4f},"
-            f" worst {min(rewards):.4f}"
+            f"reward: mean {sum(rewards) / len(rewards):.4f}, best {rewards[0]:.4f},"
+            f" worst {rewards[-1]:.4f}"
         )
+    return lines
+
+
+def summary_lines(report: dict[str, Any], top: int = 10) -> list[str]:
+    """The report as lines for people: counts, the best trials, and why trials failed."""
+    lines, best = summary_head(report), ranked(report)[:top]
+    if best:
         lines.append(f"{'rank':>4} {'trial':>6} {'reward':>8} {'seconds':>8}  details")
-    ranked = sorted(complete, key=lambda trial: (-trial["reward"], trial["id"]))
-    for rank, trial in enumerate(ranked[:top], start=1):
+    for rank, trial in enumerate(best, start=1):
         lines.append(
             f"{rank:>4} {trial['id']:>6} {trial['reward']:>8.4f} {trial['seconds']:>8.1f}"
-            f"  {_details(trial['metrics'])}"
+            f"  {describe_metrics(trial['metrics'])}"
         )
-    failed = [trial for trial in trials if trial["state"] == TrialState.FAILED.value]
+    failed = [trial for trial in report["trials"] if trial["state"] == TrialState.FAILED.value]
     return [*lines, *(f"trial {trial['id']} FAILED: {trial['reason']}" for trial in failed)]
 
 
-def _details(metrics: dict[str, float]) -> str:
-    parts = []
-    if "parameters" in metrics:
-        parts.append(f"{metrics['parameters'] / 1e3:,.1f} k parameters")
-    if "macs" in metrics:
-        parts.append(f"{metrics['macs'] / 1e6:,.2f} M MACs")
-    if "train_accuracy" in metrics:
-        parts.append(f"training accuracy {metrics['train_accuracy']:.3f}")
-    if "epochs" in metrics:
-        parts.append(f"{metrics['epochs']:.0f} epochs")
-    return ", ".join(parts)
+def describe_metrics(metrics: dict[str, float | None]) -> str:
+    """The numbers of a trial that people look at first; those that it lacks are left out."""
+    shown = {
+        "parameters": ("{:,.1f} k parameters", 1e-3),
+        "macs": ("{:,.2f} M MACs", 1e-6),
+        "train_accuracy": ("training accuracy {:.3f}", 1),
+        "epochs": ("{:.0f} epochs", 1),
+    }
+    return ", ".join(
+        text.format(value * factor)
+        for name, (text, factor) in shown.items()
+        if (value := metrics.get(name)) is not None
+    )

@@ -78,8 +78,8 @@ def compare(args: argparse.Namespace) -> None:
     else:
         print("\n".join(comparison.summary_lines(result)))
     if args.out is not None:
-        from autodl.drawing.cells import save_figure
         from autodl.drawing.curves import draw_comparison
+        from autodl.drawing.figures import save_figure
 
         save_figure(draw_comparison(comparison.group_searches(searches)), args.out)
 

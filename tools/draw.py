@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def draw(args: argparse.Namespace) -> None:
     """Draw what ``args`` ask for, and say where it is."""
-    from autodl.drawing.cells import draw_architecture, save_figure
+    from autodl.drawing.cells import draw_architecture
+    from autodl.drawing.figures import save_figure
     from autodl.plugins import import_plugins
     from autodl.spaces.codec import load_architecture
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say what happened in a run: its best trials, its failures, or everything as JSON.
+"""Say what happened in a run: its best trials, its failures, or everything as JSON or HTML.
 
 Example: python tools/report.py runs/demo --top 5
 """
@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a search")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one HTML file")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="best trials to list")
     args = parser.parse_args(argv)
     return run_tool(lambda: report(args))
@@ -37,7 +38,13 @@ def report(args: argparse.Namespace) -> None:
     from autodl.report import read_run, summary_lines
 
     content = read_run(args.run)
-    if args.json:
+    if args.html is not None:
+        from autodl.files import write_text
+        from autodl.html_report import html_report
+
+        write_text(args.html, html_report(content, top=args.top))
+        print(f"wrote {args.html}")
+    elif args.json:
         print(json.dumps(content, indent=2))
     else:
         print("\n".join(summary_lines(content, args.top)))

@@ -10,27 +10,19 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextToPath
-from numpy.typing import NDArray
 
 from autodl.drawing.layout import INPUT, Layout, Link, Stop, lay_out
 from autodl.drawing.names import Family, families, family, readable
 from autodl.errors import AutoDLError
-from autodl.files import replacing
 from autodl.spaces.cell import Cell, CellPair
-
-SUFFIXES = (".svg", ".png")
 
 _FONT = "DejaVu Sans"  # comes with Matplotlib, so widths are the same everywhere
 _TEXT, _SMALL, _HEADING = 9.0, 6.5, 11.0  # points
@@ -39,8 +31,6 @@ _MARGIN, _CELL_GAP = 0.30, 0.70
 _BOX_HEIGHT, _PILL_WIDTH = 0.36, 0.90
 _BESIDE_TEXT = 0.50  # for the node's number on the left and the same space on the right
 _HEAD = 0.085  # an arrow's head
-_PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE = 150.0, 12_000
-_SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "autodl", "text.usetex": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +74,6 @@ def draw_architecture(architecture: object, *, title: str = "") -> Figure:
             _panel("reduction cell", architecture.reduction),
         ]
     return _compose(panels, title)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as .svg (text stays text) or .png; equal figures give equal bytes.
-
-    Raises:
-        AutoDLError: another suffix, or a file that cannot be written.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise AutoDLError(
-            f"cannot draw to {path}: the name must end in {' or '.join(SUFFIXES)}, got {suffix!r}"
-        )
-    with replacing(path) as aside, matplotlib.rc_context(_SETTINGS):
-        if suffix == ".svg":
-            figure.savefig(aside, format="svg", metadata={"Date": None})
-        else:
-            largest = max(figure.get_size_inches())
-            dpi = min(_PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE / largest)
-            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
-
-
-def to_pixels(figure: Figure, *, largest_side: int = 1600) -> NDArray[np.uint8]:
-    """The figure as RGB pixels, uint8 ``[H, W, 3]``, at most ``largest_side`` in each direction."""
-    before = figure.get_dpi()
-    figure.set_dpi(min(_PNG_DOTS_PER_INCH, largest_side / max(figure.get_size_inches())))
-    try:
-        with matplotlib.rc_context(_SETTINGS):
-            canvas: Any = FigureCanvasAgg(figure)
-            canvas.draw()
-            return np.array(canvas.buffer_rgba(), dtype=np.uint8)[..., :3].copy()
-    finally:
-        figure.set_dpi(before)
 
 
 def _kind(architecture: object) -> str:

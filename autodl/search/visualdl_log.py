@@ -135,7 +135,8 @@ class VisualDLLog:
         trial, self._not_drawn = self._not_drawn, None
         if trial is None or self._log is None or not self._can_draw:
             return
-        from autodl.drawing.cells import draw_architecture, to_pixels
+        from autodl.drawing.cells import draw_architecture
+        from autodl.drawing.figures import to_pixels
 
         try:
             figure = draw_architecture(trial.architecture, title=_caption(trial))

@@ -13,7 +13,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from PIL import Image
 
-from autodl.drawing.cells import draw_architecture, save_figure, to_pixels
+from autodl.drawing.cells import draw_architecture
+from autodl.drawing.figures import save_figure, to_pixels
 from autodl.drawing.names import readable
 from autodl.errors import AutoDLError
 from autodl.spaces.cell import Cell, CellPair
@@ -54,7 +55,8 @@ def test_svg_is_xml_and_names_every_operation(tmp_path):
 def test_equal_architectures_give_equal_bytes_in_any_process(tmp_path):
     program = (
         "import sys; from pathlib import Path\n"
-        "from autodl.drawing.cells import draw_architecture, save_figure\n"
+        "from autodl.drawing.cells import draw_architecture\n"
+        "from autodl.drawing.figures import save_figure\n"
         "from autodl.spaces.cell import CellPair\n"
         "pair = CellPair.from_tokens([0, 1, 5, 6, 7, 8], [1, 0, 1, 1, 1, 0])\n"
         "save_figure(draw_architecture(pair, title='t'), Path(sys.argv[1]))\n"

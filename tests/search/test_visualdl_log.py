@@ -143,6 +143,50 @@ def test_resume_continues(tmp_path):
     assert len(read(folder).get_data("image", "best/cell")) == 2
 
 
+def test_curves_of_the_first_trials_and_of_every_new_best(tmp_path):
+    """Rewards rise at trials 0, 5 and 9; the first two trials are drawn in any case."""
+    log = VisualDLLog(curves=2)
+    log.started(run_info(tmp_path))
+    best = None
+    for trial_id, reward in enumerate((0.2, 0.1, 0.1, 0.1, 0.2, 0.3, 0.3, 0.1, 0.0, 0.4)):
+        trial = complete(trial_id, reward, [{"loss": 1.0}])
+        best = trial if best is None or reward > best.reward else best
+        log.finished(trial, best, trial_id + 1)
+    log.ended(best, 10, 1.0)
+    folder = tmp_path / "vdl"
+    drawn = sorted(path.name for path in (folder / "trials").iterdir())
+    assert drawn == ["0000", "0001", "0005", "0009"]
+    assert len(points(folder, "search/reward")) == 10
+
+
+def test_a_trial_whose_curve_a_kill_cut_short_is_logged_again(tmp_path, monkeypatch):
+    """Whatever of a trial is missing after a kill, resuming adds it, once."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    first, second = complete(0, 0.25, [{"loss": 2.0}]), complete(1, 0.5, [{"loss": 1.0}])
+    log = VisualDLLog()
+    log.started(run_info(tmp_path))
+    log.finished(first, first, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("autodl.search.event_log.os.replace", killed)
+        with pytest.raises(Killed):
+            log.finished(second, second, 2)
+    log._log.close()
+    log = VisualDLLog()
+    log.started(run_info(tmp_path, finished=2, best=second, latest=second))
+    log.ended(second, 2, 1.0)
+    folder = tmp_path / "vdl"
+    assert points(folder / "trials/0001", "epoch/loss") == [(1, 1.0)]
+    assert points(folder, "search/reward") == [(0, 0.25), (1, 0.5)]
+    assert points(folder, "search/failed") == [(1, 0), (2, 0)]
+    assert [text.id for text in read(folder).get_data("text", "best/architecture")] == [0, 1]
+
+
 def test_space_without_drawing_still_gets_its_text(tmp_path, caplog):
     class Chain:
         def to_json(self):
@@ -184,7 +228,7 @@ def test_errors_of_its_own_stop_nothing(tmp_path, caplog, monkeypatch):
     log.started(run_info(tmp_path))
     log.learned({"no update": 1.0})
     log.learned({"update": 1, "loss": "no number"})  # type: ignore[dict-item]
-    monkeypatch.setattr("autodl.drawing.cells.to_pixels", lambda _: 1 / 0)
+    monkeypatch.setattr("autodl.drawing.figures.to_pixels", lambda _: 1 / 0)
     best = complete(3, 0.5)
     log.finished(best, best, 1)
     log.ended(best, 1, 1.0)

@@ -1,0 +1,62 @@
+"""Figures as files, as text and as pixels; equal figures always give equal bytes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from autodl.errors import AutoDLError
+from autodl.files import replacing
+
+SUFFIXES = (".svg", ".png")
+_PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE = 150.0, 12_000
+SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "autodl", "text.usetex": False}
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as the text of an SVG file, whose text stays text."""
+    content = io.StringIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as .svg (text stays text) or .png; equal figures give equal bytes.
+
+    Raises:
+        AutoDLError: another suffix, or a file that cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise AutoDLError(
+            f"cannot draw to {path}: the name must end in {' or '.join(SUFFIXES)}, got {suffix!r}"
+        )
+    with replacing(path) as aside, matplotlib.rc_context(SETTINGS):
+        if suffix == ".svg":
+            figure.savefig(aside, format="svg", metadata={"Date": None})
+        else:
+            largest = max(figure.get_size_inches())
+            dpi = min(_PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE / largest)
+            figure.savefig(aside, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def to_pixels(figure: Figure, *, largest_side: int = 1600) -> NDArray[np.uint8]:
+    """The figure as RGB pixels, uint8 ``[H, W, 3]``, at most ``largest_side`` in each direction."""
+    before = figure.get_dpi()
+    figure.set_dpi(min(_PNG_DOTS_PER_INCH, largest_side / max(figure.get_size_inches())))
+    try:
+        with matplotlib.rc_context(SETTINGS):
+            canvas: Any = FigureCanvasAgg(figure)
+            canvas.draw()
+            return np.array(canvas.buffer_rgba(), dtype=np.uint8)[..., :3].copy()
+    finally:
+        figure.set_dpi(before)
