@@ -355,6 +355,12 @@ def make_executor(
     seed, workers = config.general.seed, config.search.workers
     if workers is None:
         workers = 1 if device.startswith("gpu") else default_workers()
+    limits = (config.search.trial_seconds, config.search.trial_memory_mb)
+    if workers == 0 and limits != (None, None):
+        raise ConfigError(
+            "Search.trial_seconds and trial_memory_mb need processes that can be stopped:"
+            " set Search.workers to at least 1"
+        )
     if workers == 0:
         return InlineExecutor(make_evaluator(config, data), seed)
     return ProcessExecutor(
@@ -362,5 +368,7 @@ def make_executor(
         config.to_plain(),
         seed,
         workers=workers,
+        trial_seconds=config.search.trial_seconds,
+        trial_memory_mb=config.search.trial_memory_mb,
         log_folder=log_folder,
     )

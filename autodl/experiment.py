@@ -19,6 +19,7 @@ from autodl.assemble import (
 )
 from autodl.data.load import describe
 from autodl.errors import AutoDLError
+from autodl.search.budget import INTERRUPTED, Budget
 from autodl.search.executors import Executor
 from autodl.search.loop import search
 from autodl.search.observer import Observer, RunInfo
@@ -42,13 +43,14 @@ PICTURE = "best.svg"
 class SearchResult:
     """How a search ended: the best complete trial (None if all failed) and the trial count.
 
-    ``picture`` is the drawing of the best architecture, None where its space has no drawing.
+    ``stopped`` says why it ended before all trials were done, and is empty if they are. ``picture``
+    is the drawing of the best architecture, None where its space has no drawing.
     """
 
     folder: Path
     best: Trial | None
     finished: int
-    interrupted: bool
+    stopped: str
     picture: Path | None
 
 
@@ -59,10 +61,10 @@ def run_search(
     resume: bool = False,
     observers: Sequence[Observer] = (),
 ) -> SearchResult:
-    """Run a search in a folder, or go on with one, until ``Search.max_trials`` are finished.
+    """Run a search in a folder, or go on with one, until a budget of ``Search`` is used up.
 
-    Ctrl-C ends it cleanly: what is finished is kept, and the best so far is returned. The run is
-    logged for VisualDL; ``observers`` are told of it as well.
+    Ctrl-C ends it cleanly, a second one at once: what is finished is kept, and the best so far is
+    returned. The run is logged for VisualDL; ``observers`` are told of it as well.
 
     Raises:
         AutoDLError: config, data, packages, device or folder are unusable; a folder that was not
@@ -91,8 +93,8 @@ def run_search(
             closing(TrialStore(folder / TRIALS)) as store,
         ):
             everyone = (VisualDLLog(), *observers)
-            interrupted = _drive(config, folder, strategy, executor, store, everyone)
-            return _conclude(folder, store, interrupted)
+            stopped = _drive(config, folder, strategy, executor, store, everyone)
+            return _conclude(folder, store, stopped)
 
 
 def _drive(
@@ -102,8 +104,8 @@ def _drive(
     executor: Executor,
     store: TrialStore,
     observers: Sequence[Observer],
-) -> bool:
-    """Run the trials and keep the observers informed; whether Ctrl-C ended it."""
+) -> str:
+    """Run the trials and keep the observers informed; why they ended early, if they did."""
     begun = time.monotonic()
     best, done = next(iter(store.best()), None), store.count_finished()
     info = RunInfo(
@@ -117,31 +119,39 @@ def _drive(
     )
     for observer in observers:
         observer.started(info)
+    budget = Budget(
+        max_hours=config.search.max_hours,
+        target_reward=config.search.target_reward,
+        best=best.reward if best else None,
+    )
+    trials = search(
+        strategy,
+        executor,
+        store,
+        max_trials=config.search.max_trials,
+        seed=config.general.seed,
+        observers=observers,
+        snapshot_every=config.search.snapshot_every,
+        stop=budget,
+    )
     try:
-        for trial in search(
-            strategy,
-            executor,
-            store,
-            max_trials=config.search.max_trials,
-            seed=config.general.seed,
-            observers=observers,
-            snapshot_every=config.search.snapshot_every,
-        ):
-            done += 1
-            if _better(trial, best):
-                best = trial
-                save_architecture(trial.architecture, folder / BEST)
-            for observer in observers:
-                observer.finished(trial, best, done)
+        with budget.heeding_interrupts():
+            for trial in trials:
+                done += 1
+                if _better(trial, best):
+                    best = trial
+                    save_architecture(trial.architecture, folder / BEST)
+                for observer in observers:
+                    observer.finished(trial, best, done)
     except KeyboardInterrupt:
-        return True
+        return INTERRUPTED
     finally:
         for observer in observers:
             observer.ended(best, done, time.monotonic() - begun)
-    return False
+    return budget.reason
 
 
-def _conclude(folder: Path, store: TrialStore, interrupted: bool) -> SearchResult:
+def _conclude(folder: Path, store: TrialStore, stopped: str) -> SearchResult:
     """Write what the run has come to; the store is the truth, whatever was cut short before."""
     best, done = next(iter(store.best()), None), store.count_finished()
     picture = None
@@ -150,11 +160,11 @@ def _conclude(folder: Path, store: TrialStore, interrupted: bool) -> SearchResul
         picture = _draw(best, folder / PICTURE)
     update_manifest(
         folder,
-        ended="interrupted" if interrupted else "complete",
+        ended=stopped or "complete",
         finished_trials=done,
         best=best.to_json() if best else None,
     )
-    return SearchResult(folder, best, done, interrupted, picture)
+    return SearchResult(folder, best, done, stopped, picture)
 
 
 def _better(trial: Trial, best: Trial | None) -> bool:

@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autodl.assemble import plan_maker
-from autodl.config import load_config
 from autodl.data.batches import Normalisation
+from autodl.data.dataset import Dataset
 from autodl.data.load import load
-from autodl.errors import DataError, StoreError
+from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.files import write_json
-from autodl.retrain import WEIGHTS, load_trained, resolve_train
+from autodl.retrain import WEIGHTS, TrainConfig, load_trained
+from autodl.search.run_folder import MANIFEST, read_manifest
+from autodl.trial import Architecture
 
 TEST = "test.json"
+_MAY_CHANGE = ("Data.path", "Global.device")
 
 
 def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -36,59 +40,69 @@ def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, flo
     return middle - reach, middle + reach
 
 
-def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Accuracy of a finished training on the test part of its data; measured only once.
+def test_result(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, Any]:
+    """What logits say about pictures of known classes; of equal logits the first class counts.
 
     Args:
-        folder: what ``retrain`` made.
-        overrides: ``Section.key=value``, to say where the data are now or which device to use.
+        logits: finite, ``[N, classes]``, ``N`` at least 1.
+        labels: int64 ``[N]``, each in ``[0, classes)``.
 
     Returns:
-        ``accuracy``, its 95 % ``interval``, ``loss``, ``pictures``, ``per_class`` accuracies,
-        ``data`` and its ``checksum``, ``weights_sha256``, ``time``; ``on_record`` is whether the
-        weights had been tested before, in which case the test set is not read again.
-
-    Raises:
-        AutoDLError: no finished training, or its data or weights are unusable.
+        ``accuracy``, its 95 % ``interval``, ``loss`` (mean cross-entropy), ``pictures`` (``N``)
+        and ``per_class`` accuracies, None for a class without pictures.
     """
-    _, architecture, metrics = load_trained(folder)
-    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    record = folder / TEST
-    if record.exists():
-        known = _read(record)
-        if known.get("weights_sha256") == sha256:
-            return {**known, "on_record": True}
-    config = resolve_train(load_config(folder / "config.yaml", overrides))
-    dataset = load(config.data)
-    if list(dataset.classes) != metrics["classes"]:
-        raise DataError(
-            f"the network knows the classes {', '.join(metrics['classes'])}; the data set has"
-            f" {', '.join(dataset.classes)}; give the data it was trained on by -o Data.path=..."
-        )
+    from autodl.training.metrics import cross_entropy
 
-    from autodl.networks.network import PlanNetwork
-    from autodl.training.device import select_device
-    from autodl.training.metrics import cross_entropy, logits_of
-    from autodl.training.weights import load_weights
-
-    select_device(config.general.device)
-    size = dataset.test.images.shape[1]
-    make_plan = plan_maker(config.network, classes=len(dataset.classes), image_size=size)
-    network = PlanNetwork(make_plan(architecture))
-    load_weights(network, folder / WEIGHTS)
-    normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
-    logits = logits_of(network, dataset.test, normalisation).astype(np.float64)
-    labels = dataset.test.labels
     hits = logits.argmax(axis=1) == labels
-    result = {
+    return {
         "accuracy": float(hits.mean()),
         "interval": list(wilson_interval(int(hits.sum()), len(hits))),
         "loss": float(cross_entropy(logits, labels).mean()),
         "pictures": len(labels),
         "per_class": {
             name: float(hits[labels == index].mean()) if (labels == index).any() else None
-            for index, name in enumerate(dataset.classes)
+            for index, name in enumerate(classes)
         },
+    }
+
+
+def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Accuracy of a finished training on the test part of its data; measured only once.
+
+    Args:
+        folder: what ``retrain`` made.
+        overrides: ``Data.path=...``, where the data are now, and ``Global.device=...``.
+
+    Returns:
+        What ``test_result`` gives, ``data`` and its ``checksum``, whether it is ``official``,
+        ``weights_sha256`` and ``time``; ``on_record`` is whether the weights had been tested
+        before, in which case the test set is not read again.
+
+    Raises:
+        ConfigError: an override of something else.
+        DataError: the data are unusable or not those of the training, whose pictures could
+            then be among the test pictures.
+        AutoDLError: no finished training, or its weights are unusable.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() not in _MAY_CHANGE:
+            raise ConfigError(
+                f"-o {override}: a test may change {' and '.join(_MAY_CHANGE)} alone;"
+                " train anew to change something else"
+            )
+    config, architecture, metrics = load_trained(folder, overrides)
+    sha256 = _weights_sha256(folder)
+    record = folder / TEST
+    if record.exists():
+        known = _read(record)
+        if known.get("weights_sha256") == sha256:
+            return {**known, "on_record": True}
+    dataset = _load_same(config, folder)
+    logits = _logits(config, architecture, metrics, folder, dataset)
+    result = {
+        **test_result(logits, dataset.test.labels, metrics["classes"]),
         "data": dataset.name,
         "official": dataset.official,
         "checksum": dataset.checksum,
@@ -97,6 +111,57 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     }
     write_json(record, result)
     return {**result, "on_record": False}
+
+
+def _load_same(config: TrainConfig, folder: Path) -> Dataset:
+    """The data, if they are what the training in ``folder`` saw: same pictures, same parts."""
+    dataset = load(config.data)
+    try:
+        trained_on = str(read_manifest(folder)["identity"]["Pictures"]["checksum"])
+    except (KeyError, TypeError):
+        raise StoreError(
+            f"{folder / MANIFEST} does not say which pictures were trained on; train anew"
+        ) from None
+    if dataset.checksum != trained_on:
+        raise DataError(
+            f"{dataset.name} has the checksum {dataset.checksum[:12]}, the network was trained on"
+            f" {trained_on[:12]}: other data may hold its training pictures;"
+            " give the same data by -o Data.path=..."
+        )
+    return dataset
+
+
+def _logits(
+    config: TrainConfig,
+    architecture: Architecture,
+    metrics: dict[str, Any],
+    folder: Path,
+    dataset: Dataset,
+) -> NDArray[np.float64]:
+    """Logits ``[N, classes]`` that the trained network gives the test pictures."""
+    from autodl.networks.network import PlanNetwork
+    from autodl.training.device import select_device
+    from autodl.training.metrics import logits_of
+    from autodl.training.weights import load_weights
+
+    select_device(config.general.device)
+    size = dataset.test.images.shape[1]
+    make_plan = plan_maker(config.network, classes=len(dataset.classes), image_size=size)
+    network = PlanNetwork(make_plan(architecture))
+    load_weights(network, folder / WEIGHTS)
+    normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
+    logits: NDArray[np.float32] = logits_of(network, dataset.test, normalisation)
+    return logits.astype(np.float64)
+
+
+def _weights_sha256(folder: Path) -> str:
+    try:
+        return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the weights {folder / WEIGHTS}: {error.strerror};"
+            " train anew, or bring the file back"
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

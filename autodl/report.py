@@ -27,7 +27,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     import_run_plugins(folder)
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
-        trials = [trial.to_json() for trial in store.trials()]
+        trials = [trial.to_json() for trial in store.trials(curves=False)]
         best = next(iter(store.best()), None)
     return {
         "run": folder.resolve().name,

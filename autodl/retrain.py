@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -25,16 +25,30 @@ from autodl.assemble import (
     read_section,
 )
 from autodl.config import GlobalOptions, RawConfig, Section, load_config
-from autodl.data.load import SearchData, describe, load_split
+from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.data.options import DataOptions
-from autodl.errors import StoreError
+from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.files import replacing, write_json
 from autodl.options.training import TrainOptions
+from autodl.plugins import plugin_identity
+from autodl.report import import_run_plugins
 from autodl.search.event_log import EventLog
-from autodl.search.run_folder import TRIALS, run_folder, update_manifest
+from autodl.search.run_folder import (
+    CONFIG,
+    TRIALS,
+    check_content,
+    read_manifest,
+    run_folder,
+    update_manifest,
+)
 from autodl.search.store import TrialStore
-from autodl.spaces.codec import Architecture, encode_text, load_architecture, save_architecture
+from autodl.spaces.codec import encode_text, load_architecture, save_architecture
+from autodl.spaces.plan import Plan
 from autodl.state import decode_state, encode_state
+from autodl.trial import Architecture, Trial
+
+if TYPE_CHECKING:
+    from autodl.training.trainer import Trainer
 
 ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
 WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
@@ -70,6 +84,7 @@ class TrainConfig:
         """What must not change when a training is resumed: all but device and place of data."""
         plain = self.to_plain()
         del plain["Global"]["device"], plain["Data"]["path"], plain["Evaluation"]
+        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
         return plain
 
 
@@ -100,13 +115,23 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
 
     Raises:
         StoreError: no run there, or no complete trial in it.
+        PluginError: a plugin of the run, which may define its operations, cannot be imported.
     """
+    read_manifest(run)
+    import_run_plugins(run)
+    distinct: dict[str, Trial] = {}
+    count, read = top, 0
     with closing(TrialStore(run / TRIALS, read_only=True)) as store:
-        trials = store.best(store.count())
-    distinct = {encode_text(trial.architecture): trial for trial in reversed(trials)}
-    kept = sorted(distinct.values(), key=lambda trial: (-(trial.reward or 0.0), trial.id))[:top]
-    if not kept:
+        while len(distinct) < top:  # a long search has more trials than anyone wants decoded
+            trials = store.best(count)
+            for trial in trials[read:]:
+                distinct.setdefault(encode_text(trial.architecture), trial)
+            if len(trials) < count:
+                break
+            count, read = 2 * count, count
+    if not distinct:
         raise StoreError(f"{run} has no complete trial; `tools/report.py {run}` says why")
+    kept = list(distinct.values())[:top]
     return [(f"trial-{trial.id:04d}", trial.architecture) for trial in kept]
 
 
@@ -133,90 +158,152 @@ def retrain(
     the weights of an unbroken one, bit for bit on the same machine.
 
     Args:
-        progress: called with one line for every epoch.
+        progress: called with a line on the data and one for every epoch.
 
     Raises:
         AutoDLError: data, device, folder or checkpoint are unusable.
         TrialFailure: the training loss is not finite.
     """
+    if folder.is_dir():
+        check_content(folder, resume)
+    from autodl.training.device import select_device
+
+    device = select_device(config.general.device)
     data = load_split(config.data)
+    plan = _plan(config, architecture, data)
     identity = {
         **config.identity(),
         "Architecture": architecture.to_json(),
         "Pictures": describe(data),
     }
-    start = {"device": config.general.device}
+    path = config.data.path
+    start = {"device": device, "data_path": None if path is None else str(path)}
     with run_folder(folder, config.to_plain(), identity, start, resume=resume):
+        progress(f"data: {headline(data)}")
         save_architecture(architecture, folder / ARCHITECTURE)
         with closing(EventLog(folder / "vdl")) as log:
-            metrics = _train(config, architecture, folder, data, log, progress)
+            metrics = _train(config, plan, folder, data, device, log, progress)
         update_manifest(folder, ended="complete", held_out_accuracy=metrics["held_out_accuracy"])
     return Retrained(folder, metrics["held_out_accuracy"], metrics)
 
 
+def _plan(config: TrainConfig, architecture: Architecture, data: SearchData) -> Plan:
+    """The network's plan, before anything is written.
+
+    Raises:
+        ConfigError: the options do not fit each other, the architecture or the pictures.
+    """
+    make_plan = plan_maker(
+        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
+    )
+    try:
+        return make_plan(architecture)
+    except AutoDLError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
+
+
 def _train(
     config: TrainConfig,
-    architecture: Architecture,
+    plan: Plan,
     folder: Path,
     data: SearchData,
+    device: str,
     log: EventLog,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
+    """Train in an open folder, from its checkpoint if there is one, and write what came of it."""
     from autodl.networks.network import PlanNetwork
-    from autodl.training.device import select_device
     from autodl.training.metrics import score
     from autodl.training.trainer import Trainer
     from autodl.training.weights import save_weights
 
-    device = select_device(config.general.device)
-    make_plan = plan_maker(
-        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
-    )
-    plan = make_plan(architecture)
     network = PlanNetwork(plan, config.general.seed)
     trainer = Trainer(network, data.train, data.normalisation, config.train, config.general.seed)
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists():
-        trainer.restore(decode_state(checkpoint.read_bytes()))
+    if (folder / CHECKPOINT).exists():
+        _restore(trainer, folder / CHECKPOINT)
         progress(f"resumed after epoch {len(trainer.curve)}")
-    began, first = time.monotonic(), len(trainer.curve)
-
-    def after_epoch(trainer: Trainer) -> None:
-        epoch = trainer.curve[-1]
-        number, total = len(trainer.curve), config.train.epochs
-        if number % config.evaluation.interval == 0 or number == total:
-            held_out = score(network, data.held_out, data.normalisation)
-            epoch["held_out_accuracy"], epoch["held_out_loss"] = held_out.accuracy, held_out.loss
-        with replacing(checkpoint) as aside:
-            aside.write_bytes(encode_state(trainer.state()))
-        for name, value in epoch.items():
-            if name != "epoch":
-                log.scalar(
-                    f"train/{name}".replace("train/held_out", "eval/held_out"), value, number
-                )
-        left = (time.monotonic() - began) / (number - first) * (total - number)
-        progress(_epoch_line(epoch, number, total, len(data.train), left))
-
-    stopped = trainer.fit(after_epoch)
+        for number, epoch in enumerate(trainer.curve, start=1):
+            _log_epoch(log, epoch, number)  # a kill may have come between checkpoint and log
+    stopped = trainer.fit(
+        _EndOfEpoch(config, data, folder / CHECKPOINT, log, progress, len(trainer.curve))
+    )
     held_out = score(network, data.held_out, data.normalisation)
     save_weights(network, folder / WEIGHTS)
     metrics = {
         "held_out_accuracy": held_out.accuracy,
         "held_out_loss": held_out.loss,
-        "held_out_pictures": len(data.held_out),
+        **_conditions(data, plan),
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
-        "parameters": plan.parameters,
-        "macs": plan.macs,
         "device": device,
         "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
-        "classes": list(data.classes),
-        "mean": list(data.normalisation.mean),
-        "std": list(data.normalisation.std),
         "curve": trainer.curve,
     }
     write_json(folder / METRICS, metrics)
     return metrics
+
+
+def _conditions(data: SearchData, plan: Plan) -> dict[str, Any]:
+    """What the metrics say about pictures and network; normalisation is needed to test it."""
+    return {
+        "held_out_pictures": len(data.held_out),
+        "parameters": plan.parameters,
+        "macs": plan.macs,
+        "classes": list(data.classes),
+        "mean": list(data.normalisation.mean),
+        "std": list(data.normalisation.std),
+    }
+
+
+def _restore(trainer: Trainer, checkpoint: Path) -> None:
+    """Continue a training from its checkpoint.
+
+    Raises:
+        CheckpointError: it is damaged or of another network; the file is named.
+    """
+    try:
+        trainer.restore(decode_state(checkpoint.read_bytes()))
+    except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot go on from {checkpoint}: {error}; delete it to train anew"
+        ) from error
+
+
+@dataclass(slots=True)
+class _EndOfEpoch:
+    """What is done after every epoch: measure, write the checkpoint, log and tell."""
+
+    config: TrainConfig
+    data: SearchData
+    checkpoint: Path
+    log: EventLog
+    progress: Callable[[str], None]
+    first: int
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self, trainer: Trainer) -> None:
+        from autodl.training.metrics import score
+
+        epoch = trainer.curve[-1]
+        number, total = len(trainer.curve), self.config.train.epochs
+        if number % self.config.evaluation.interval == 0 or number == total:
+            held_out = score(trainer.network, self.data.held_out, self.data.normalisation)
+            epoch["held_out_accuracy"], epoch["held_out_loss"] = held_out.accuracy, held_out.loss
+        with replacing(self.checkpoint) as aside:
+            aside.write_bytes(encode_state(trainer.state()))
+        _log_epoch(self.log, epoch, number)
+        left = (time.monotonic() - self.began) / (number - self.first) * (total - number)
+        self.progress(_epoch_line(epoch, number, total, len(self.data.train), left))
+
+
+def _log_epoch(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
+    """Log the numbers of an epoch; those that the log has already are not repeated."""
+    for name, value in epoch.items():
+        if name != "epoch":
+            tag = f"train/{name}".replace("train/held_out", "eval/held_out")
+            log.scalar(tag, value, number)
 
 
 def _epoch_line(
@@ -234,7 +321,9 @@ def _epoch_line(
     )
 
 
-def load_trained(folder: Path) -> tuple[TrainConfig, Architecture, dict[str, Any]]:
+def load_trained(
+    folder: Path, overrides: Sequence[str] = ()
+) -> tuple[TrainConfig, Architecture, dict[str, Any]]:
     """Config, architecture and metrics of a finished training.
 
     Raises:
@@ -248,5 +337,5 @@ def load_trained(folder: Path) -> tuple[TrainConfig, Architecture, dict[str, Any
         raise StoreError(
             f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
         ) from None
-    config = load_train(folder / "config.yaml")
+    config = load_train(folder / CONFIG, overrides)
     return config, load_architecture(folder / ARCHITECTURE), metrics

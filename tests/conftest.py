@@ -1,10 +1,43 @@
-"""One thread per process, and property tests that are the same every time."""
+"""One thread per process, property tests that are the same every time, one shared training."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and Paddle
 
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+TRAINING = """
+Global: {seed: 3, device: cpu}
+Network: {width: 4, cells_per_stage: 1, stages: 2, bottleneck: 1, dropout: 0.2}
+Data: {name: cifar10-mini, image_size: 8, train: 200, held_out: 100}
+Train: {epochs: 4, batch_size: 20, learning_rate: 0.05, cutout: 2}
+"""
+
+
+@pytest.fixture(scope="session")
+def small_training(tmp_path_factory):
+    """An unbroken training of a second: copy its folder before changing anything in it."""
+    from autodl.retrain import load_train, retrain
+    from autodl.spaces.cell_space import CellSpace
+
+    folder = tmp_path_factory.mktemp("training")
+    config_file = folder / "small.yaml"
+    config_file.write_text(TRAINING)
+    space = CellSpace(nodes=2, operations=("conv_3x3", "max_pool_3x3"))
+    architecture = space.sample(np.random.default_rng(1))
+    lines = []
+    result = retrain(load_train(config_file), architecture, folder / "whole", progress=lines.append)
+    return SimpleNamespace(
+        config_file=config_file,
+        architecture=architecture,
+        folder=folder / "whole",
+        result=result,
+        lines=lines,
+    )

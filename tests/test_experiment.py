@@ -70,7 +70,7 @@ def test_a_search_leaves_a_complete_folder(config_file, tmp_path):
     rewards = [trial[3] for trial in found if trial[3] is not None]
     assert result.best is not None
     assert result.best.reward == max(rewards)
-    assert (result.finished, result.interrupted) == (48, False)
+    assert (result.finished, result.stopped) == (48, "")
     assert load_architecture(tmp_path / "run" / BEST) == result.best.architecture
     assert manifest(tmp_path / "run")["best"] == result.best.to_json()
     assert manifest(tmp_path / "run")["ended"] == "complete"
@@ -168,7 +168,7 @@ def test_ctrl_c_keeps_what_is_finished(config_file, tmp_path):
     config = load_search(config_file)
     first, second = Recorder(interrupt_at=17), Recorder()
     stopped = run_search(config, tmp_path / "run", observers=[first])
-    assert (stopped.interrupted, stopped.finished) == (True, 17)
+    assert (stopped.stopped, stopped.finished) == ("interrupted", 17)
     assert manifest(tmp_path / "run")["ended"] == "interrupted"
     assert load_architecture(tmp_path / "run" / BEST) == stopped.best.architecture
     assert first.calls[-1] == ("ended", stopped.best.id, 17)

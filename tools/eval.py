@@ -29,10 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o",
         "--override",
-        action="append",
+        action="extend",
+        nargs="+",
         default=[],
         metavar="Section.key=value",
-        help="for example Data.path=..., where the data are now; repeatable",
+        help="Data.path=..., where the data are now, or Global.device=...; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per folder")
     args = parser.parse_args(argv)

@@ -39,6 +39,7 @@ def search(args: argparse.Namespace) -> int:
     """Run the search and say where its result is."""
     from autodl.assemble import load_search
     from autodl.experiment import run_search
+    from autodl.search.budget import INTERRUPTED
     from autodl.search.progress import console_progress
 
     config = load_search(args.config, args.override)
@@ -48,17 +49,18 @@ def search(args: argparse.Namespace) -> int:
     result = run_search(config, args.out, resume=args.resume, observers=[progress])
     if config.search.note:
         print(config.search.note.strip())
-    if result.interrupted:
-        print("interrupted: go on with the same command and --resume")
+    interrupted = result.stopped == INTERRUPTED
+    if result.stopped:
+        print(f"stopped: {result.stopped}; the same command with --resume goes on")
     if result.best is None:
         print(f"no trial was completed; `autodl report {args.out}` says why")
-        return 130 if result.interrupted else 1
+        return 130 if interrupted else 1
     picture = f"{result.picture} and " if result.picture else ""
     print(f"best cell:  {picture}{args.out / 'best.json'}")
     print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
     print(f"all trials: autodl report {args.out}")
     print(f"curves:     visualdl --logdir {args.out / 'vdl'} --language en")
-    return 130 if result.interrupted else 0
+    return 130 if interrupted else 0
 
 
 if __name__ == "__main__":

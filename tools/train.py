@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import add_config_arguments, run_tool
+from autodl.console import add_config_arguments, print_config, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,10 +51,7 @@ def train(args: argparse.Namespace) -> int:
 
     config = load_train(args.config, args.override)
     if args.print_config:
-        import yaml
-
-        print(yaml.safe_dump(config.to_plain(), sort_keys=False), end="")
-        return 0
+        return print_config(config.to_plain())
     if args.run is not None:
         chosen = best_of_run(args.run, args.top)
     else:

@@ -84,9 +84,7 @@ def load_split(options: DataOptions) -> SearchData:
 def headline(data: SearchData) -> str:
     """One line for people: ``cifar10, 47500 + 2500 pictures, official: no``."""
     official = {True: "yes", False: "no", None: "unknown (nothing was published)"}[data.official]
-    return (
-        f"{data.name}, {len(data.train)} + {len(data.held_out)} pictures, official: {official}"
-    )
+    return f"{data.name}, {len(data.train)} + {len(data.held_out)} pictures, official: {official}"
 
 
 def describe(data: SearchData) -> dict[str, object]:

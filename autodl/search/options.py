@@ -14,6 +14,16 @@ class SearchOptions(Section):
     workers: int | None = Field(
         None, ge=0, description="processes; null: one per core or GPU, 0: in this process"
     )
+    max_hours: float | None = Field(
+        None, gt=0, description="wall clock of one start; running trials are cut and fail"
+    )
+    target_reward: float | None = Field(None, description="a reward that is enough to end with")
+    trial_seconds: float | None = Field(
+        None, gt=0, description="a trial that takes longer is stopped and fails"
+    )
+    trial_memory_mb: int | None = Field(
+        None, ge=1, description="a trial whose worker grows larger is stopped and fails"
+    )
     note: str = Field("", description="printed at the end of the search")
     snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from autodl.search.evaluate import Evaluator, evaluate_trial
-from autodl.strategies.strategy import BatchStrategy, Strategy
+from autodl.search.loop import ask_all
+from autodl.strategies.strategy import Strategy
 from autodl.trial import Trial
 
 
@@ -19,13 +20,12 @@ def simulate(
     for start in range(0, trials, batch):
         ids = range(start, min(start + batch, trials))
         rngs = [np.random.default_rng((seed, trial_id, 0)) for trial_id in ids]
-        if isinstance(strategy, BatchStrategy):
-            architectures = strategy.ask_batch(rngs)
-        else:
-            architectures = [strategy.ask(rng) for rng in rngs]
+        architectures = list(ask_all(strategy, rngs))
+        if not architectures:
+            return
         finished = [
             evaluate_trial(evaluator, trial_id, architecture, seed)
-            for trial_id, architecture in zip(ids, architectures, strict=True)
+            for trial_id, architecture in zip(ids, architectures, strict=False)
         ]
         for trial in finished:
             strategy.tell(trial)

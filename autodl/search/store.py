@@ -1,25 +1,31 @@
 """What happened in a run, in SQLite: proposals, results, and snapshots of the strategy.
 
 One process writes. Every call is one transaction, so a run that is killed at any instant
-finds again every proposal and every result that was reported, and nothing by halves.
+finds again every proposal and every result that was reported, and nothing by halves. After a
+loss of power it finds what was reported up to a moment before: the disk is waited for at most
+once a second, since that takes milliseconds.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autodl.errors import AutoDLError, StoreError
-from autodl.spaces.codec import Architecture, decode_text, encode_text
+from autodl.errors import EncodingError, StoreError
+from autodl.spaces.codec import Architecture, decode_architecture, encode_text
 from autodl.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
 _VERSION = 1
+_CHUNK = 1000  # rows in memory at a time
+_SYNC_EVERY_SECONDS = 1.0
 _SCHEMA = """
 CREATE TABLE trials (
     id INTEGER PRIMARY KEY,
@@ -56,6 +62,7 @@ class TrialStore:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
+        self._synced = -math.inf
         if read_only and not path.is_file():
             raise StoreError(f"no trials in {path}; give a run folder made by the search")
         try:
@@ -63,7 +70,7 @@ class TrialStore:
             self._db = sqlite3.connect(address, uri=True, isolation_level=None)
             if not read_only:
                 self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
             self._prepare(read_only)
         except sqlite3.Error as error:
             raise StoreError(
@@ -99,6 +106,22 @@ class TrialStore:
                 ],
             )
 
+    def start(self, trial_id: int) -> None:
+        """Record that a proposal is being evaluated."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE trials SET state = ? WHERE id = ? AND finish_order IS NULL",
+                (TrialState.RUNNING.value, trial_id),
+            )
+
+    def reset_running(self) -> None:
+        """Record that nothing is being evaluated any more; what was is a proposal as before."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE trials SET state = ? WHERE state = ?",
+                (TrialState.PROPOSED.value, TrialState.RUNNING.value),
+            )
+
     def finish(self, trial: Trial) -> None:
         """Record the result of a proposal.
 
@@ -109,6 +132,7 @@ class TrialStore:
         packed = None
         if evaluation is not None:
             packed = json.dumps({"metrics": dict(evaluation.metrics), "curve": evaluation.curve})
+        self._sync_if_due()
         with self._transaction():
             changed = self._db.execute(
                 "UPDATE trials SET state = ?, reward = ?, evaluation = ?, reason = ?,"
@@ -136,8 +160,18 @@ class TrialStore:
 
     def latest_snapshot(self) -> tuple[int, dict[str, Any]] | None:
         """The state kept last and the number of tells it has seen, if there is one."""
-        rows = self._read("SELECT tells, state FROM snapshots")
-        return (rows[0][0], decode_state(rows[0][1])) if rows else None
+        rows = self._read("SELECT tells, state FROM snapshots ORDER BY tells DESC LIMIT 1")
+        if not rows:
+            return None
+        tells, packed = rows[0]
+        try:
+            return int(tells), decode_state(packed)
+        except (StoreError, TypeError) as error:
+            raise StoreError(
+                f"{self._path}: the snapshot of the strategy after {tells} trials: {error}."
+                f" `sqlite3 {self._path.name} 'DELETE FROM snapshots'` removes it; the strategy"
+                " then learns again from all trials"
+            ) from None
 
     def unfinished(self) -> list[Proposal]:
         """Proposals without a result, in the order of their ids."""
@@ -152,13 +186,13 @@ class TrialStore:
             query = "finish_order IS NOT NULL ORDER BY id LIMIT -1 OFFSET ?"
         else:
             query = "finish_order >= ? ORDER BY finish_order"
-        for row in self._read(f"SELECT {_COLUMNS} FROM trials WHERE {query}", (start,)):
+        for row in self._rows(f"SELECT {_COLUMNS} FROM trials WHERE {query}", (start,)):
             yield self._trial(row)
 
-    def trials(self) -> Iterator[Trial]:
-        """All trials by id, finished or not."""
-        for row in self._read(f"SELECT {_COLUMNS} FROM trials ORDER BY id"):
-            yield self._trial(row)
+    def trials(self, *, curves: bool = True) -> Iterator[Trial]:
+        """All trials by id, finished or not; without ``curves`` theirs are empty."""
+        for row in self._rows(f"SELECT {_COLUMNS} FROM trials ORDER BY id"):
+            yield self._trial(row, curves)
 
     def count(self) -> int:
         """Number of proposals so far, finished or not."""
@@ -177,17 +211,25 @@ class TrialStore:
         )
         return [self._trial(row) for row in rows]
 
-    def _trial(self, row: tuple[Any, ...]) -> Trial:
+    def _trial(self, row: tuple[Any, ...], curves: bool = True) -> Trial:
         try:
-            return _trial(row)
-        except (AutoDLError, ValueError, KeyError, TypeError) as error:
+            return _trial(row, curves)
+        except EncodingError as error:  # sound, but written with a plugin or a newer release
+            raise EncodingError(f"{self._path}: trial {row[0]}: {error}") from None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(f"trial {row[0]}: {error}") from None
 
-    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows as they are needed."""
         try:
-            return self._db.execute(query, values).fetchall()
+            cursor = self._db.execute(query, values)
+            while rows := cursor.fetchmany(_CHUNK):
+                yield from rows
         except sqlite3.Error as error:
             raise self._damaged(error) from None
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        return list(self._rows(query, values))
 
     def _damaged(self, error: object) -> StoreError:
         return StoreError(
@@ -197,6 +239,13 @@ class TrialStore:
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db, self._path)
+
+    def _sync_if_due(self) -> None:
+        """Let the next commits wait until all is on the disk, if none did so for a second."""
+        now = time.monotonic()
+        due = now - self._synced >= _SYNC_EVERY_SECONDS
+        self._synced = now if due else self._synced
+        self._db.execute(f"PRAGMA synchronous={'FULL' if due else 'NORMAL'}")
 
 
 class _Transaction:
@@ -235,15 +284,15 @@ class _Transaction:
 _COLUMNS = "id, state, architecture, reward, evaluation, reason, traceback, seconds"
 
 
-def _trial(row: tuple[Any, ...]) -> Trial:
+def _trial(row: tuple[Any, ...], curves: bool) -> Trial:
     trial_id, state, architecture, reward, packed, reason, traceback, seconds = row
     evaluation = None
     if packed is not None:
         value = json.loads(packed)
-        evaluation = Evaluation(reward, value["metrics"], tuple(value["curve"]))
+        evaluation = Evaluation(reward, value["metrics"], tuple(value["curve"]) if curves else ())
     return Trial(
         id=trial_id,
-        architecture=decode_text(architecture),
+        architecture=decode_architecture(json.loads(architecture)),
         state=TrialState(state),
         evaluation=evaluation,
         reason=reason,

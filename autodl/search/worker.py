@@ -33,12 +33,13 @@ def main(handle: int) -> None:
                     f"a worker cannot make its evaluator: {type(error).__name__}: {message}."
                     " Its log in logs/ has the traceback"
                 )
-            connection.recv()
             connection.send(error)
             return
         from autodl.search.evaluate import evaluate_trial
+        from autodl.search.worker_process import READY
         from autodl.spaces.codec import decode_text
 
+        connection.send(READY)
         while True:
             trial_id, text = connection.recv()
             trial = evaluate_trial(

@@ -54,7 +54,10 @@ class BatchStrategy(Protocol):
     """A strategy that proposes several architectures faster together than one by one."""
 
     def ask_batch(self, rngs: Sequence[np.random.Generator]) -> list[Architecture]:
-        """One proposal for every generator: the same as ``ask`` for each of them."""
+        """One proposal for every generator, or fewer when there is nothing more to propose.
+
+        The same as ``ask`` for each of them, up to float rounding of matrix products.
+        """
         ...
 
 
@@ -63,7 +66,7 @@ class Prepared(Protocol):
     """A strategy that knows its first proposals before it is told anything."""
 
     def initial(self) -> Iterator[Architecture]:
-        """What to propose before anything is asked for."""
+        """What to propose before anything is asked for; stored whole, in one transaction."""
         ...
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from autodl.data.batches import Normalisation
-from autodl.data.load import LOADERS, load, load_split
+from autodl.data.load import LOADERS, headline, load, load_split
 from autodl.data.options import DataOptions
 from autodl.data.subset import cut_subset, write_npz
 from autodl.errors import DataError, UnknownNameError
@@ -37,6 +38,14 @@ def test_the_embedded_sample_is_the_default():
     assert data.split["train"] == 800
     assert data.split["held_out"] == 200
     assert data.split["seed"] == 2018
+
+
+@pytest.mark.parametrize(
+    "official, word", [(True, "yes"), (False, "no"), (None, "unknown (nothing was published)")]
+)
+def test_the_line_for_people(npz, official, word):
+    data = replace(load_split(DataOptions(**npz, train=40)), official=official)
+    assert headline(data) == f"{data.name}, 40 + 120 pictures, official: {word}"
 
 
 def test_statistics_come_from_the_training_pictures_only(npz):

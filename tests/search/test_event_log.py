@@ -7,6 +7,9 @@ import logging
 import math
 import subprocess
 import sys
+import threading
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,14 +159,96 @@ def test_failing_call_degrades_with_one_warning(tmp_path, monkeypatch, caplog):
     assert "RuntimeError: first line second line" in warning.message
 
 
-def test_failing_curve_degrades_whole(tmp_path, monkeypatch):
-    import visualdl
-
+def test_failing_curve_degrades_whole(tmp_path, caplog):
     log = EventLog(tmp_path)
-    monkeypatch.setattr(visualdl.LogWriter, "add_scalar", lambda *_: 1 / 0)
+    (tmp_path / "trials").write_text("in the way")
     log.curve("trials/0001", [{"loss": 2.0}, {"loss": 1.0}], "epoch")
     log.scalar("a", 1, 1)
     assert [line["value"] for line in lines(tmp_path)] == [2.0, 1.0, 1.0]
+    assert "trials/0001" in caplog.text
+
+
+POINTS = [{"loss": 1.0 / epoch, "accuracy": 0.5} for epoch in range(1, 6)]
+
+
+def runs_that_visualdl_lists(folder):
+    """By its own server code."""
+    return sorted(Path(run).relative_to(folder).as_posix() for run in LogReader(str(folder)).logs())
+
+
+@pytest.mark.parametrize("call", ["write_bytes", "replace"])
+def test_a_curve_cut_short_by_a_kill_is_written_whole_later(tmp_path, monkeypatch, call):
+    """Killed in the middle of writing the file, or just before it gets its name."""
+
+    class Killed(BaseException):
+        pass
+
+    def half(path, data):
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
+        raise Killed
+
+    def killed(*_):
+        raise Killed
+
+    log = EventLog(tmp_path)
+    log.scalar("a", 1, 1)
+    with monkeypatch.context() as patch:
+        if call == "write_bytes":
+            patch.setattr(Path, "write_bytes", half)
+        else:
+            patch.setattr("autodl.search.event_log.os.replace", killed)
+        with pytest.raises(Killed):
+            log.curve("trials/0001", POINTS, "epoch")
+    log.close()
+    assert runs_that_visualdl_lists(tmp_path) == ["."]
+    log = EventLog(tmp_path)
+    log.curve("trials/0001", POINTS, "epoch")
+    log.close()
+    assert runs_that_visualdl_lists(tmp_path) == [".", "trials/0001"]
+    found = scalars(tmp_path / "trials/0001", "epoch/loss")
+    assert found == [(step, np.float32(1.0 / step)) for step in range(1, 6)]
+    assert [path.name[:11] for path in (tmp_path / "trials/0001").iterdir()] == ["vdlrecords."]
+
+
+def test_a_curve_starts_no_thread(tmp_path):
+    log = EventLog(tmp_path)
+    before = threading.active_count()
+    log.curve("trials/0001", POINTS, "epoch")
+    assert threading.active_count() == before
+    log.close()
+
+
+def test_steps_in_any_order(tmp_path):
+    """Far apart, negative, repeated: as a set would have them."""
+    steps = np.random.default_rng(0).permutation([*range(-50, 5000, 7), 2**40, 4095, 4096])
+    log = EventLog(tmp_path)
+    for step in [*steps, *steps[::3]]:
+        log.scalar("a", float(step % 97), int(step))
+    wanted = set(steps.tolist())
+    for step in [*range(-60, 5100), 2**40 - 1, 2**40]:
+        assert log.has("a", step) == (step in wanted)
+    assert log.last("a") == 2**40 % 97
+    assert log.last("b") is None
+    assert not log.has("b", 0)
+    log.close()
+    again = EventLog(tmp_path)
+    assert [step for step in range(-60, 5100) if again.has("a", step)] == sorted(wanted - {2**40})
+    again.close()
+
+
+@pytest.mark.usefixtures("no_visualdl")
+def test_memory_does_not_grow_with_the_steps(tmp_path):
+    """20,000 steps, in order and shuffled: a bit each is 2.5 kB, a mapping would be 2 MB."""
+    log = EventLog(tmp_path)
+    log._append = lambda line: None  # the file is not what is measured
+    tracemalloc.start()
+    for step in range(20_000):
+        log.scalar("in order", 0.5, step)
+        log.scalar("shuffled", 0.5, step * 7919 % 20_011)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used < 100_000
 
 
 @pytest.mark.usefixtures("no_visualdl")

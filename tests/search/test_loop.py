@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from autodl.search.evaluate import evaluate_trial
-from autodl.search.loop import Teller, search
+from autodl.search.loop import Stop, Teller, search
 from autodl.search.store import TrialStore
 from autodl.spaces.cell_space import CellSpace
-from autodl.trial import Evaluation, TrialFailure
+from autodl.strategies.strategy import Exhausted
+from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
 
 SPACE = CellSpace(nodes=3)
 SEED = 7
@@ -32,6 +33,7 @@ class Shuffled:
         self._running = deque()
         self._draw = np.random.default_rng(order_seed)
         self.submitted = []
+        self.patience = 0
 
     def submit(self, proposal):
         assert len(self._running) < self.workers
@@ -41,10 +43,22 @@ class Shuffled:
     def running(self):
         return tuple(sorted(proposal.id for proposal in self._running))
 
-    def wait(self):
+    def wait(self, timeout=None):
+        assert 0 < timeout <= 1
+        if self.patience:  # so often nothing finishes in time
+            self.patience -= 1
+            return None
         self._running.rotate(int(self._draw.integers(len(self._running))))
         proposal = self._running.popleft()
         return evaluate_trial(evaluator, proposal.id, proposal.architecture, SEED)
+
+    def cut(self, reason):
+        trials = [
+            Trial(proposal.id, proposal.architecture, TrialState.FAILED, reason=reason)
+            for proposal in self._running
+        ]
+        self._running.clear()
+        return trials
 
     def close(self):
         self._running.clear()
@@ -266,3 +280,187 @@ def test_observers_hear_of_each_update_and_at_a_start_of_the_latest_one_again(op
         heard.append(listener.updates)
         assert all(1 <= len(ids) <= 2 for ids in listener.running_sets)
     assert heard == [[1, 2], [2], [2, 3, 4]]
+
+
+# --- nothing more to propose ----------------------------------------------------------------------
+
+
+class Dry(Tracker):
+    """Has nothing more to propose after ``limit`` proposals."""
+
+    def __init__(self, batch_size, limit):
+        super().__init__(batch_size)
+        self._limit, self._given = limit, 0
+
+    def ask(self, rng):
+        if self._given == self._limit:
+            raise Exhausted
+        self._given += 1
+        return super().ask(rng)
+
+
+class DryTogether(Dry):
+    def ask_batch(self, rngs):
+        fitting = rngs[: self._limit - self._given]
+        if not fitting:
+            raise Exhausted
+        return [self.ask(rng) for rng in fitting]
+
+
+@pytest.mark.parametrize("kind", [Dry, DryTogether])
+@pytest.mark.parametrize("batch_size, limit", [(5, 0), (5, 1), (5, 12), (5, 15), (None, 12)])
+def test_what_was_proposed_before_a_strategy_ran_dry_is_evaluated(
+    open_store, kind, batch_size, limit
+):
+    store = open_store()
+    _, trials = run(store, strategy=kind(batch_size, limit), workers=2)
+    assert sorted(trial.id for trial in trials) == list(range(limit))
+    run(open_store("whole"), batch_size=batch_size, workers=2, count=limit)
+    assert found(store) == found(open_store("whole"))
+
+
+# --- the state of a live run, and the order of things ------------------------------------------
+
+
+def states(store):
+    return {trial.id: trial.state.value for trial in store.trials() if not trial.state.finished}
+
+
+def test_a_live_run_shows_which_trials_are_running(open_store):
+    store = open_store()
+    running = search(Tracker(8), Shuffled(3, 0), store, max_trials=20, seed=SEED)
+    next(running)
+    shown = states(store)
+    assert sorted(shown.values()) == ["PROPOSED"] * 4 + ["RUNNING"] * 3
+    running.close()
+    assert set(states(store).values()) == {"PROPOSED"}
+
+
+def test_trials_that_a_kill_left_running_are_evaluated_again(open_store):
+    run(open_store("whole"), batch_size=8, count=8)
+    store = open_store()
+    running = search(Tracker(8), Shuffled(3, 0), store, max_trials=8, seed=SEED)
+    next(running)
+    running.close()
+    for trial_id in list(states(store))[:3]:  # as a kill leaves them
+        store.start(trial_id)
+    again = search(Tracker(8), Shuffled(1, 0), store, max_trials=8, seed=SEED)
+    next(again)
+    assert list(states(store).values()).count("RUNNING") == 1
+    list(again)
+    assert found(store) == found(open_store("whole"))
+
+
+class Diary(Watched):
+    """Notes in which order the loop does things, as strategy, executor and observer."""
+
+    def __init__(self, batch_size, notes):
+        super().__init__(batch_size)
+        self._notes = notes
+
+    def ask(self, rng):
+        self._notes.append("ask")
+        return super().ask(rng)
+
+    def tell(self, trial):
+        self._notes.append(f"tell {trial.id}")
+        super().tell(trial)
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_a_free_worker_gets_its_next_trial_before_anybody_watches(
+    open_store, monkeypatch, batch_size
+):
+    notes, store, executor = [], open_store(), Shuffled(1, 0)
+
+    def noting(owner, method, text):
+        original = getattr(owner, method)
+
+        def call(value, *more):
+            notes.append(f"{text} {getattr(value, 'id', value)}")
+            return original(value, *more)
+
+        monkeypatch.setattr(owner, method, call)
+
+    noting(store, "finish", "store")
+    noting(store, "snapshot", "snapshot")
+    noting(executor, "submit", "submit")
+    listener = Listener()
+    monkeypatch.setattr(listener, "learned", lambda numbers: notes.append("learned"))
+    strategy, options = Diary(batch_size, notes), {"max_trials": 6, "seed": SEED}
+    running = search(strategy, executor, store, observers=[listener], snapshot_every=5, **options)
+    for _ in range(5):
+        notes.clear()
+        next(running)
+    assert notes == ["store 4", "tell 4", "ask", "submit 5", "learned", "snapshot 5"]
+
+
+# --- stopping -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_stop_lets_running_trials_finish_and_starts_no_other(open_store, workers, batch_size):
+    store, executor, seen = open_store(), Shuffled(workers, 0), []
+
+    def stop(trial):
+        seen.append(trial)
+        # later calls return None, which does not take it back
+        return Stop("enough") if trial is not None and trial.id == 4 else None
+
+    options = {"max_trials": 20, "seed": SEED}
+    strategy = Tracker(batch_size)
+    trials = list(search(strategy, executor, store, stop=stop, **options))
+    assert [trial for trial in seen if trial] == trials
+    at = [trial.id for trial in trials].index(4)
+    assert len(trials) == at + workers  # those that were running, and no other
+    assert executor.submitted == list(range(len(trials)))
+    assert {"cut", "enough"}.isdisjoint(trial.reason for trial in trials)
+    assert set(states(store).values()) == ({"PROPOSED"} if batch_size else set())
+    list(search(Tracker(batch_size), Shuffled(2, 0), store, **options))
+    if batch_size:
+        run(open_store("whole"), batch_size=batch_size, count=20)
+        assert found(store) == found(open_store("whole"))
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_cut_fails_running_trials_and_tells_of_them(open_store, batch_size):
+    store, executor, calls = open_store(), Shuffled(3, 0), []
+
+    def stop(trial):
+        calls.append(trial)
+        if len(calls) > 4:
+            executor.patience = 9  # nothing will finish any more
+        return Stop("the time is over", cut=True) if len(calls) == 7 else None
+
+    strategy = Tracker(batch_size)
+    trials = list(search(strategy, executor, store, max_trials=20, seed=SEED, stop=stop))
+    assert calls.count(None) == 3  # at the start, and twice when nothing finished
+    assert len(trials) == 4 + 3
+    assert [trial.reason for trial in trials[4:]] == ["the time is over"] * 3
+    assert [trial.state for trial in trials[4:]] == [TrialState.FAILED] * 3
+    told = [trial.id for trial in trials]
+    assert [trial_id for trial_id, _ in strategy.told] == (sorted(told) if batch_size else told)
+    assert len(states(store)) == (1 if batch_size else 0)
+    list(search(Tracker(batch_size), Shuffled(2, 0), store, max_trials=20, seed=SEED))
+    assert store.count_finished() == 20
+    assert [t.reason for t in store.trials()].count("the time is over") == 3
+
+
+def test_a_stop_may_turn_into_a_cut_but_not_back(open_store):
+    wanted = [None, Stop("gently"), Stop("at once", cut=True), None, None]
+    store, executor = open_store(), Shuffled(4, 0)
+    stops = iter(wanted)
+    trials = list(
+        search(Tracker(None), executor, store, max_trials=20, seed=SEED, stop=lambda _: next(stops))
+    )
+    assert executor.submitted == [0, 1, 2, 3]
+    assert [trial.reason for trial in trials].count("at once") == 2
+
+
+def test_a_stop_at_the_start_starts_nothing(open_store):
+    for cut in (False, True):
+        store = open_store()
+        options = {"max_trials": 5, "seed": SEED, "stop": lambda _, cut=cut: Stop("no", cut)}
+        assert list(search(Tracker(None), Shuffled(2, 0), store, **options)) == []
+        assert store.count() == 0

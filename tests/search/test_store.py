@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from contextlib import closing
 
 import numpy as np
 import pytest
 
-from autodl.errors import StoreError
+from autodl.errors import EncodingError, StoreError
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell_space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialState
@@ -185,12 +186,12 @@ def complaint(path):
     """What is said about a store that cannot be read; any other exception is an error."""
     try:
         read_all(path)
-    except StoreError as error:
+    except (StoreError, EncodingError) as error:
         return str(error)
     return ""
 
 
-def test_a_damaged_file_gives_store_errors_only(path):
+def test_a_damaged_file_gives_our_errors_only(path):
     with closing(TrialStore(path)) as store:
         store.propose(proposals(*range(40)))
         for i in range(30):
@@ -215,7 +216,6 @@ def test_a_damaged_file_gives_store_errors_only(path):
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE trials SET architecture = '{}' WHERE id = 1",
         "UPDATE trials SET architecture = 'no JSON' WHERE id = 1",
         "UPDATE trials SET state = 'GONE' WHERE id = 1",
         "UPDATE trials SET evaluation = '{' WHERE id = 1",
@@ -232,6 +232,113 @@ def test_a_damaged_row_is_named(path, change):
     with closing(TrialStore(path)) as store, pytest.raises(StoreError) as error:
         list(store.trials())
     assert "trial 1: " in one_line(error)
+
+
+@pytest.mark.parametrize(
+    "old, new, wanted",
+    [
+        ("conv_1x1", "my_conv", "unknown operation 'my_conv'.* name the plugin in Global.plugins"),
+        ("cell_pair", "my_net", "unknown architecture kind 'my_net'.* name the plugin in Global"),
+        ('"version":1', '"version":7', "this release reads cell_pair version 1, got 7"),
+    ],
+)
+def test_an_architecture_that_needs_a_plugin_is_no_damage(path, old, new, wanted):
+    with closing(TrialStore(path)) as store:
+        store.propose(proposals(0, 1))
+        store.finish(complete(1, 1.0))
+    with closing(sqlite3.connect(path)) as db:
+        query = "UPDATE trials SET architecture = replace(architecture, ?, ?)"
+        db.execute(query, (old, new))
+        db.commit()
+    with closing(TrialStore(path)) as store:
+        readers = [store.trials, store.finished, store.unfinished, store.best]
+        for read in readers:
+            with pytest.raises(EncodingError, match=wanted) as error:
+                list(read())
+            assert one_line(error).startswith(f"{path}: trial ")
+            assert "recover" not in str(error.value)
+
+
+def test_a_damaged_snapshot_names_the_file_and_the_fix(path):
+    with closing(TrialStore(path)) as store:
+        store.propose(proposals(0))
+        store.finish(complete(0, 1.0))
+        store.snapshot(12, {"x": np.arange(3.0)})
+    with closing(sqlite3.connect(path)) as db:
+        for value in (b"nothing", "text"):
+            db.execute("UPDATE snapshots SET state = ?", (value,))
+            db.commit()
+            with closing(TrialStore(path)) as store, pytest.raises(StoreError) as error:
+                store.latest_snapshot()
+            text = one_line(error)
+            assert text.startswith(f"{path}: the snapshot of the strategy after 12 trials: ")
+            assert "`sqlite3 trials.sqlite 'DELETE FROM snapshots'`" in text
+        db.execute("DELETE FROM snapshots")  # the fix that is named
+        db.commit()
+    with closing(TrialStore(path)) as store:
+        assert store.latest_snapshot() is None
+        assert len(list(store.finished())) == 1
+
+
+# --- what is running -----------------------------------------------------------------------------
+
+
+def test_a_started_trial_is_running_until_it_is_finished_or_given_up(store, path):
+    store.propose(proposals(0, 1, 2))
+    store.finish(complete(0, 1.0))
+    store.start(1)
+    store.start(2)
+    store.start(0)  # finished: stays what it is
+    with closing(TrialStore(path, read_only=True)) as other:
+        assert [t.state.value for t in other.trials()] == ["COMPLETE", "RUNNING", "RUNNING"]
+    assert store.unfinished() == proposals(1, 2)
+    store.finish(failed(2))
+    store.reset_running()
+    assert [t.state.value for t in store.trials()] == ["COMPLETE", "PROPOSED", "FAILED"]
+    assert store.unfinished() == proposals(1)
+
+
+# --- many trials ---------------------------------------------------------------------------------
+
+
+def test_curves_can_be_left_out(store):
+    store.propose(proposals(0, 1))
+    store.finish(complete(1, 0.5, metrics={"macs": 3.0}, curve=({"epoch": 1.0},)))
+    assert list(store.trials(curves=False))[1] == complete(1, 0.5, metrics={"macs": 3.0})
+    assert list(store.trials())[1].evaluation.curve == ({"epoch": 1.0},)
+
+
+def test_reading_many_trials_takes_the_memory_of_a_few(store):
+    count = 12_000
+    store.propose([Proposal(i, ARCHITECTURES[0], 0) for i in range(count)])
+    text = '{"metrics": {}, "curve": []}' + " " * 1000
+    with store._transaction():
+        store._db.execute(
+            "UPDATE trials SET state = 'COMPLETE', reward = 0.5, finish_order = id, evaluation = ?",
+            (text,),
+        )
+    readers = {"trials": store.trials, "finished": store.finished}
+    readers["by id"] = lambda: store.finished(by_id=True)
+    for name, read in readers.items():
+        tracemalloc.start()
+        assert sum(1 for _ in read()) == count
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        # a chunk of 1,000 rows is about 2 MB; all of them would be 20
+        assert peak < 6e6, name
+
+
+def test_the_disk_is_waited_for_once_a_second_and_at_the_first_result(store, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("autodl.search.store.time.monotonic", lambda: clock[0])
+    store.propose(proposals(*range(6)))
+    modes = []
+    for trial_id, now in enumerate((100.0, 100.9, 101.1, 101.2, 103.0)):
+        clock[0] = now
+        store.finish(complete(trial_id, 1.0))
+        modes.append(store._db.execute("PRAGMA synchronous").fetchone()[0])
+    full, normal = 2, 1
+    assert modes == [full, normal, full, normal, full]
 
 
 def test_a_write_that_another_process_blocks_is_an_error_that_loses_nothing(path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import paddle
 import pytest
@@ -226,6 +228,37 @@ def test_weights_that_are_not_finite_fail_the_trial(make_trainer, name):
     with pytest.raises(TrialFailure, match=r"finite after epoch 1 of 4|is nan in epoch 1 of 4"):
         trainer.fit()
     assert not trainer.curve
+
+
+def test_the_tensor_that_is_not_finite_is_named_after_one_reading(make_trainer, monkeypatch):
+    """Each reading makes a GPU's host wait, so all tensors are looked at in one."""
+    trainer = make_trainer(dropout=0.0)
+    tensor = trainer.network.state_dict()["stage0.cell0.node0.norm._variance"]
+    tensor.set_value(paddle.full_like(tensor, float("inf")))
+    stacks = []
+    stack = paddle.stack
+    monkeypatch.setattr(paddle, "stack", lambda x, **k: stacks.append(len(x)) or stack(x, **k))
+    with pytest.raises(TrialFailure, match=r"^stage0\.cell0\.node0\.norm\._variance is not finite"):
+        trainer._check_finite(1.0, "epoch 1 of 4")
+    assert stacks == [len(trainer.network.state_dict())]
+
+
+def test_a_gpu_is_waited_for_once_an_epoch_and_that_counts_as_computing(make_trainer, monkeypatch):
+    trainer = make_trainer(epochs=2)
+    waits = []
+
+    def wait():
+        waits.append(len(trainer.curve))
+        time.sleep(0.2)
+
+    monkeypatch.setattr(paddle.device, "synchronize", wait)
+    trainer.fit()
+    assert waits == []  # on a CPU there is nothing to wait for
+    trainer = make_trainer(epochs=2)
+    trainer._on_gpu = True
+    trainer.fit()
+    assert waits == [0, 1]
+    assert all(0.2 <= epoch["compute_seconds"] <= epoch["seconds"] for epoch in trainer.curve)
 
 
 def test_a_wild_learning_rate_fails_or_diverges_and_says_so(make_trainer):

@@ -1,0 +1,87 @@
+"""When a search stops before its trials are done: time, a reward that is enough, or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from autodl.search.loop import Stop
+from autodl.trial import Trial
+
+INTERRUPTED = "interrupted"
+
+
+class Budget:
+    """The ``stop`` of a search; see ``autodl.search.loop.search``.
+
+    When the hours are over, running trials are cut: FAILED, because another machine would have
+    come further, never half a reward. A reward that is enough, or a first Ctrl-C, lets them finish;
+    a second Ctrl-C gives them up, to be evaluated again when the run is resumed.
+
+    Args:
+        max_hours: wall clock of this start; None for no limit.
+        target_reward: a reward that is enough; None to go on.
+        best: the best reward of earlier starts, None without any.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_hours: float | None = None,
+        target_reward: float | None = None,
+        best: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.reason = ""
+        self._clock = clock
+        self._end = None if max_hours is None else clock() + 3600 * max_hours
+        self._hours = max_hours
+        self._target = target_reward
+        self._best = best
+        self._interrupted = False
+
+    def __call__(self, trial: Trial | None) -> Stop | None:
+        """Why the search should stop now, if it should."""
+        if trial is not None and trial.reward is not None:
+            self._best = max(trial.reward, trial.reward if self._best is None else self._best)
+        stop = self._stop()
+        if stop is not None:
+            self.reason = stop.reason
+        return stop
+
+    def _stop(self) -> Stop | None:
+        if self._end is not None and self._clock() >= self._end:
+            return Stop(f"the time budget of {self._hours:g} hours is used up", cut=True)
+        if self._target is not None and self._best is not None and self._best >= self._target:
+            return Stop(f"the target reward {self._target:g} is reached")
+        return Stop(INTERRUPTED) if self._interrupted else None
+
+    @contextmanager
+    def heeding_interrupts(self) -> Iterator[None]:
+        """Within the block, a first Ctrl-C only asks the search to stop.
+
+        In other threads than the main one signals cannot be caught, and nothing changes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+            print(
+                "\nstopping when the running trials are finished; Ctrl-C again stops at once",
+                file=sys.stderr,
+            )
+
+        before = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,161 @@
+"""Budgets: hours, a target, and Ctrl-C once and twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from autodl.assemble import load_search, make_executor
+from autodl.errors import ConfigError
+from autodl.experiment import run_search
+from autodl.report import read_run
+from autodl.search.budget import Budget
+from autodl.search.loop import Stop
+from autodl.trial import Evaluation, Trial, TrialState
+
+HERE = Path(__file__).parent
+TOOL = HERE.parents[1] / "tools" / "search.py"
+
+
+def finished(reward):
+    evaluation = None if reward is None else Evaluation(reward)
+    return Trial(0, None, TrialState.COMPLETE, evaluation)
+
+
+def test_without_limits_it_never_stops():
+    assert Budget()(finished(1e9)) is None
+
+
+def test_hours_cut_what_runs():
+    now = [100.0]
+    budget = Budget(max_hours=0.5, clock=lambda: now[0])
+    now[0] += 1799
+    assert budget(None) is None
+    now[0] += 1
+    assert budget(None) == Stop("the time budget of 0.5 hours is used up", cut=True)
+    assert budget.reason.startswith("the time budget")
+
+
+def test_a_target_lets_what_runs_finish():
+    budget = Budget(target_reward=0.5)
+    assert budget(finished(0.4)) is None
+    assert budget(finished(None)) is None
+    assert budget(finished(0.5)) == Stop("the target reward 0.5 is reached", cut=False)
+    assert Budget(target_reward=0.5, best=0.6)(None) is not None, "reached by an earlier start"
+
+
+def test_first_interrupt_asks_and_the_second_insists(capsys):
+    budget = Budget()
+    before = signal.getsignal(signal.SIGINT)
+    with budget.heeding_interrupts():
+        signal.raise_signal(signal.SIGINT)
+        assert budget(None) == Stop("interrupted", cut=False)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert "Ctrl-C again" in capsys.readouterr().err
+
+
+def test_in_another_thread_signals_are_left_alone():
+    seen = []
+
+    def work():
+        with Budget().heeding_interrupts():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    before = signal.getsignal(signal.SIGINT)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def slow_search(*overrides):
+    """A search whose trials take up to 0.3 s each."""
+    return [
+        *(
+            "-c",
+            "search/token_count.yaml",
+            "-o",
+            f"Global.plugins=[{HERE / 'plugin_for_tests.py'}]",
+        ),
+        *("Strategy={name: RandomSearch}", "Evaluator={name: SlowCount, seconds: 0.3}"),
+        *("Search.max_trials=1000", "Search.workers=2", "Space.nodes=2", *overrides),
+    ]
+
+
+def own_fault(trial):
+    """One trial in eight of this evaluator fails, whatever happens around it."""
+    return trial["reason"].startswith("the noise was")
+
+
+def test_time_budget_of_a_real_search(tmp_path):
+    """Two trials run when the time is over: they fail, and a resumed search goes on after them."""
+    folder = tmp_path / "run"
+    command = [sys.executable, str(TOOL), *slow_search(), "--out", str(folder)]
+    done = subprocess.run(
+        [*command, "-o", "Search.max_hours=0.0008"], capture_output=True, text=True, check=True
+    )
+    assert "stopped: the time budget of 0.0008 hours is used up" in done.stdout
+    first = read_run(folder)
+    cut = [t for t in first["trials"] if "time budget" in t["reason"]]
+    assert 1 <= len(cut) <= 2
+    assert all(t["state"] == "FAILED" for t in cut)
+    assert first["manifest"]["ended"].startswith("the time budget")
+    subprocess.run(
+        [*command, "--resume", "-o", f"Search.max_trials={len(first['trials']) + 1}"], check=True
+    )
+    again = read_run(folder)
+    assert len(again["trials"]) == len(first["trials"]) + 1
+    assert again["trials"][: len(first["trials"])] == first["trials"]
+
+
+def test_target_reward_ends_a_search(tmp_path):
+    config = load_search(
+        "search/token_count.yaml",
+        ["Strategy={name: RandomSearch}", "Search.workers=0", "Search.target_reward=3"],
+    )
+    result = run_search(config, tmp_path / "run")
+    assert result.best.reward >= 3
+    assert result.finished < config.search.max_trials
+    assert result.stopped == "the target reward 3 is reached"
+    resumed = run_search(config, tmp_path / "run", resume=True)
+    assert resumed.finished == result.finished
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_of_a_real_search(tmp_path, presses):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, str(TOOL), *slow_search(), "--out", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in process.stdout:
+        if "[Trial 3/" in line:
+            break
+    for _ in range(presses):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+        time.sleep(0.1)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "stopped: interrupted" in output
+    assert "Ctrl-C again stops at once" in errors
+    trials = read_run(folder)["trials"]
+    done = [t for t in trials if t["state"] == "COMPLETE" or own_fault(t)]
+    assert len(done) >= 3
+    left = [t["state"] for t in trials if t not in done]
+    assert set(left) <= ({"PROPOSED"} if presses == 2 else set()), "running ones were not finished"
+
+
+def test_limits_need_processes(tmp_path):
+    config = load_search("search/token_count.yaml", ["Search.workers=0", "Search.trial_seconds=5"])
+    with pytest.raises(ConfigError, match=r"set Search\.workers to at least 1"):
+        make_executor(config, tmp_path)
