@@ -1,6 +1,7 @@
 """One thread per process, property tests that are the same every time, one shared training."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and Paddle
 
@@ -41,3 +42,15 @@ def small_training(tmp_path_factory):
         result=result,
         lines=lines,
     )
+
+
+@pytest.fixture
+def own_tables(monkeypatch):
+    """Tables of components that plugins may change, without a trace in other tests."""
+    from autodl import assemble
+
+    tables = {section: dict(table) for section, table in assemble.TABLES.items()}
+    monkeypatch.setattr(assemble, "TABLES", tables)
+    yield
+    for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
+        del sys.modules[name]

@@ -32,14 +32,7 @@ LEARNER = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _own_tables(monkeypatch):
-    """Tables that plugins may change, without a trace in other tests."""
-    tables = {section: dict(table) for section, table in assemble.TABLES.items()}
-    monkeypatch.setattr(assemble, "TABLES", tables)
-    yield
-    for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("own_tables")
 
 
 @pytest.fixture

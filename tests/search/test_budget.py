@@ -21,6 +21,8 @@ from autodl.trial import Evaluation, Trial, TrialState
 HERE = Path(__file__).parent
 TOOL = HERE.parents[1] / "tools" / "search.py"
 
+pytestmark = pytest.mark.usefixtures("own_tables")
+
 
 def finished(reward):
     evaluation = None if reward is None else Evaluation(reward)
