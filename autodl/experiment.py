@@ -17,7 +17,7 @@ from autodl.assemble import (
     make_space,
     make_strategy,
 )
-from autodl.data.load import describe
+from autodl.data.load import describe, headline
 from autodl.errors import AutoDLError
 from autodl.search.budget import INTERRUPTED, Budget
 from autodl.search.executors import Executor
@@ -81,6 +81,7 @@ def run_search(
     identity = {**config.identity(), "Pictures": describe(data) if data else None}
     # the executor first, so that an evaluator that cannot be made leaves no folder behind
     with closing(make_executor(config, folder / "logs", data, device)) as executor:
+        about = headline(data) if data else ""
         del data  # worker processes have their own
         start = {
             "max_trials": config.search.max_trials,
@@ -93,7 +94,7 @@ def run_search(
             closing(TrialStore(folder / TRIALS)) as store,
         ):
             everyone = (VisualDLLog(), *observers)
-            stopped = _drive(config, folder, strategy, executor, store, everyone)
+            stopped = _drive(config, folder, strategy, executor, store, everyone, about)
             return _conclude(folder, store, stopped)
 
 
@@ -104,6 +105,7 @@ def _drive(
     executor: Executor,
     store: TrialStore,
     observers: Sequence[Observer],
+    about_data: str,
 ) -> str:
     """Run the trials and keep the observers informed; why they ended early, if they did."""
     begun = time.monotonic()
@@ -115,6 +117,7 @@ def _drive(
         workers=executor.workers,
         finished=done,
         best=best,
+        data=about_data,
         latest=next(iter(store.finished(start=done - 1)), None) if done else None,
     )
     for observer in observers:

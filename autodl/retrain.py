@@ -215,7 +215,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train in an open folder, from its checkpoint if there is one, and write what came of it."""
     from autodl.networks.network import PlanNetwork
-    from autodl.training.metrics import score
+    from autodl.training.metrics import final_score
     from autodl.training.trainer import Trainer
     from autodl.training.weights import save_weights
 
@@ -229,7 +229,7 @@ def _train(
     stopped = trainer.fit(
         _EndOfEpoch(config, data, folder / CHECKPOINT, log, progress, len(trainer.curve))
     )
-    held_out = score(network, data.held_out, data.normalisation)
+    held_out = final_score(network, data.held_out, data.normalisation)
     save_weights(network, folder / WEIGHTS)
     metrics = {
         "held_out_accuracy": held_out.accuracy,

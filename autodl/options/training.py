@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autodl.config import Section
 
@@ -44,3 +44,9 @@ class TrainOptions(Section):
         gt=1,
         description="stop when the training loss exceeds the first, and the lowest so many times",
     )
+
+    @model_validator(mode="after")
+    def _warms_up_in_time(self) -> Self:
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs:g} exceed epochs {self.epochs}")
+        return self

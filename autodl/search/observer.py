@@ -16,7 +16,8 @@ class RunInfo:
 
     ``finished`` counts the trials that an earlier, interrupted start had finished already,
     ``best`` is the best of them and ``latest`` the last one, of which a kill may have kept an
-    observer from hearing; ``config`` is the resolved configuration, nested plain values.
+    observer from hearing; ``config`` is the resolved configuration, nested plain values; ``data``
+    is a line about the pictures, empty without any.
     """
 
     folder: Path
@@ -26,6 +27,7 @@ class RunInfo:
     finished: int = 0
     best: Trial | None = None
     latest: Trial | None = None
+    data: str = ""
 
 
 class Observer(Protocol):

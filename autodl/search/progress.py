@@ -79,6 +79,8 @@ class LineProgress:
             f"[Search][Start] trials: {run.max_trials}, workers: {run.workers}{earlier}, "
             f"folder: {run.folder}"
         )
+        if run.data:
+            self._print(f"[Search][Data] {run.data}")
 
     def running(self, trial_ids: tuple[int, ...]) -> None:
         """Nothing: a line per start would only double the output."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from paddle import nn
 
 from autodl.data.batches import Normalisation, iterate
 from autodl.data.dataset import Pictures
+from autodl.trial import TrialFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,21 @@ def score(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) -
     logits = logits_of(network, pictures, normalisation).astype(np.float64)
     right = logits.argmax(axis=1) == pictures.labels
     return Score(float(right.mean()), float(cross_entropy(logits, pictures.labels).mean()))
+
+
+def final_score(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) -> Score:
+    """Measure a network whose training is over.
+
+    Raises:
+        TrialFailure: the loss is not finite; the accuracy would be that of the first class.
+    """
+    final = score(network, pictures, normalisation)
+    if not math.isfinite(final.loss):
+        raise TrialFailure(
+            f"the held-out loss is {final.loss} after training;"
+            " a lower Train.learning_rate or Train.gradient_clip may help"
+        )
+    return final
 
 
 def cross_entropy(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -215,7 +215,7 @@ def test_weights_lost_in_the_very_last_update_are_a_failed_trial(make_evaluator,
             weight.set_value(paddle.full_like(weight, float("nan")))
 
     monkeypatch.setattr(module.Trainer, "fit", lambda trainer: fit(trainer, spoil))
-    with pytest.raises(TrialFailure, match="held-out loss is nan after 3 epochs"):
+    with pytest.raises(TrialFailure, match="held-out loss is nan after training"):
         make_evaluator()(ONE, generator())
 
 

@@ -399,3 +399,9 @@ def test_weights_of_another_network_change_nothing(make_network, spoil):
         load_arrays(network, arrays)
     assert "\n" not in str(caught.value)
     assert_same(values(network), before)
+
+
+def test_a_warm_up_longer_than_the_training_is_refused():
+    assert TrainOptions(epochs=2, warmup_epochs=2.0).warmup_epochs == 2
+    with pytest.raises(ValueError, match=r"warmup_epochs 2\.5 exceed epochs 2"):
+        TrainOptions(epochs=2, warmup_epochs=2.5)
