@@ -32,7 +32,8 @@ $(READY): requirements.lock setup.py pyproject.toml
 
 demo: $(READY) ## design small networks on real pictures, in under 5 minutes
 	@out=runs/demo; if [ -e $$out ]; then out=runs/demo-$$(date +%Y%m%d-%H%M%S); fi; \
-	$(BIN)/python tools/search.py -c configs/search/demo.yaml --out $$out
+	$(BIN)/python tools/search.py -c configs/search/demo.yaml --out $$out && \
+	echo "the command autodl: . $(BIN)/activate"
 
 test: $(READY) ## run the tests; ARGS='-k cell' chooses some
 	$(ONE_THREAD) $(BIN)/pytest -n 2 $(or $(ARGS),tests)

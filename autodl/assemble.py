@@ -25,7 +25,7 @@ from autodl.config import (
 )
 from autodl.data.load import SearchData, load_split
 from autodl.data.options import DataOptions
-from autodl.errors import ConfigError, UnknownNameError, did_you_mean, lookup
+from autodl.errors import ConfigError, PluginError, UnknownNameError, did_you_mean, lookup
 from autodl.options.training import TrainOptions
 from autodl.plugins import import_plugins, plugin_identity
 from autodl.search.evaluate import Evaluator
@@ -38,13 +38,13 @@ from autodl.strategies.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A component: ``module:Class`` of its options and ``module:callable`` of its factory.
+    """A component: its options model and its factory, themselves or as ``module:name``.
 
     ``trains`` marks evaluators that read the sections Data, Network and Train.
     """
 
-    options: str
-    factory: str
+    options: str | type[Section]
+    factory: str | Callable[..., Any]
     trains: bool = False
 
 
@@ -93,13 +93,21 @@ DEFAULTS = {
 }
 
 
-def register(section: str, name: str, options: str, factory: str, *, trains: bool = False) -> None:
+def register(
+    section: str,
+    name: str,
+    options: str | type[Section],
+    factory: str | Callable[..., Any],
+    *,
+    trains: bool = False,
+) -> None:
     """Add a component (for plugins).
 
     Args:
         section: Space, Network, Strategy or Evaluator.
-        options: ``module:Class`` of a ``Section`` that checks its keys.
-        factory: ``module:callable``; what it is called with is said at the ``make_`` function.
+        options: a ``Section`` that checks its keys (``NoOptions`` for none), or ``module:Class``.
+        factory: a class or function, or ``module:callable``, which is imported only when it is
+            used; what it is called with is said at the ``make_`` functions.
 
     Raises:
         ValueError: the name is taken.
@@ -137,9 +145,19 @@ class Component:
         return {"name": self.name, **self.options.model_dump(mode="json")}
 
 
-def _import(dotted: str) -> Any:
+def _import(dotted: str | Any) -> Any:
+    if not isinstance(dotted, str):
+        return dotted
     module, _, name = dotted.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if module.startswith("autodl."):
+            raise  # a fault of ours, or a missing package that says so itself
+        raise PluginError(
+            f"a plugin registered {dotted!r}, which cannot be imported ({error}); register the"
+            " class or function itself"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +227,9 @@ def resolve_search(raw: RawConfig) -> SearchConfig:
 
 
 def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
-    """Raise ConfigError for a section that is not ``known``."""
+    """Raise ConfigError for a section that is not ``known``, or if there is none at all."""
+    if not raw.values:
+        raise ConfigError(f"the config is empty; it may have the sections {', '.join(known)}")
     for name in raw.values:
         if name not in known:
             where = raw.origin((name,))

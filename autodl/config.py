@@ -105,9 +105,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> RawConfig:
         own = RawConfig({})
         if node is not None and node.tag != "tag:yaml.org,2002:null":
             if not isinstance(node, yaml.MappingNode):
-                raise ConfigError(
-                    f"{path}: a config is a mapping of sections, got {str(node.value)[:40]!r}"
-                )
+                got = "a list" if isinstance(node, yaml.SequenceNode) else repr(node.value[:40])
+                raise ConfigError(f"{path}: a config is a mapping of sections, got {got}")
             own = RawConfig(*_collect(node, loader, path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the config {path}: {error}") from None

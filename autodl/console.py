@@ -7,9 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from autodl.errors import AutoDLError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit with code 2."""
+        self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
 
 
 def run_tool(work: Callable[[], int | None]) -> int:

@@ -7,6 +7,7 @@ them there). Nothing else in the project knows of the difference.
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def find_config(name: Path) -> Path:
 
 def install_command() -> str:
     """The one command that installs everything: Paddle, PARL and the rest, as tested together."""
-    return f"pip install --no-deps -r {shlex.quote(str(resource(LOCK)))}"
+    lock = shlex.quote(str(resource(LOCK)))
+    return f"{shlex.quote(sys.executable)} -m pip install --no-deps -r {lock}"
 
 
 def _visible(folder: Path) -> Iterable[Path]:

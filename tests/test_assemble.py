@@ -23,7 +23,7 @@ from autodl.assemble import (
     resolve_search,
 )
 from autodl.config import Section
-from autodl.errors import AutoDLError, ConfigError, EncodingError, UnknownNameError
+from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
 from autodl.resources import resource
 from autodl.search.synthetic import TokenCount
 
@@ -228,3 +228,29 @@ def test_a_plugin_may_move_but_not_change(tmp_path):
     assert before == there.identity()
     (tmp_path / "a" / "mine.py").write_text("X = 2\n")
     assert here.identity() != before
+
+
+def test_classes_themselves_can_be_registered(tables):
+    class Options(Section):
+        size: int = 3
+
+    class Mine:
+        def __init__(self, space, *, seed, size):
+            self.given = (seed, size)
+
+    assemble.register("Strategy", "Mine", Options, Mine)
+    config = load_search("search/token_count.yaml", ["Strategy={name: Mine, size: 5}"])
+    assert assemble.make_strategy(config, None).given == (0, 5)
+
+
+def test_a_registered_path_that_is_not_there_is_told_in_one_line(tables):
+    assemble.register("Strategy", "Lost", "autodl.search.options:NoOptions", "lost_module:Lost")
+    config = load_search("search/token_count.yaml", ["Strategy={name: Lost}"])
+    with pytest.raises(PluginError, match="a plugin registered 'lost_module:Lost'"):
+        assemble.make_strategy(config, None)
+
+
+def test_an_empty_config_is_no_config(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    with pytest.raises(ConfigError, match="the config is empty"):
+        load_search(tmp_path / "empty.yaml")

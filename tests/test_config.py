@@ -130,7 +130,7 @@ def test_numbers_are_read_as_yaml_1_2_does(tmp_path, text, value):
     [
         ("A: {x: 1}\nA: {y: 2}\n", "own.yaml:2: the key 'A' is there twice; remove one"),
         ("A:\n  x: 1\n  y: 2\n  x: 3\n", "own.yaml:4: the key 'x' is there twice; remove one"),
-        ("- 1\n", "own.yaml: a config is a mapping of sections, got"),
+        ("- 1\n", "own.yaml: a config is a mapping of sections, got a list"),
         ("just words", "own.yaml: a config is a mapping of sections, got 'just words'"),
         ("A: [1, 2", "own.yaml: not valid YAML: "),
         ("A: {x: 1}\n---\nB: {}\n", "own.yaml: not valid YAML: "),

@@ -7,7 +7,7 @@ import argparse
 import pytest
 import yaml
 
-from autodl.console import add_config_arguments, print_config, run_tool
+from autodl.console import Parser, add_config_arguments, print_config, run_tool
 from autodl.errors import ConfigError, UnknownNameError
 
 
@@ -83,3 +83,14 @@ def test_a_printed_config_keeps_its_order(capsys):
     assert again == plain
     assert list(again) == list(plain)
     assert list(again["Global"]) == ["seed", "device"]
+
+
+def test_a_usage_error_is_one_line(capsys):
+    parser = Parser(prog="autodl thing")
+    parser.add_argument("--out", required=True)
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args([])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: the following arguments are required: --out; see `autodl thing --help`\n"
+    )

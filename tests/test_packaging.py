@@ -165,7 +165,7 @@ def test_wheel_works_without_the_tree(wheel, tmp_path) -> None:
     assert done.stdout.splitlines() == [
         str(package / "__init__.py"),
         str(package / "models" / "example"),
-        f"pip install --no-deps -r {package / 'requirements.lock'}",
+        f"{sys.executable} -m pip install --no-deps -r {package / 'requirements.lock'}",
     ]
 
 

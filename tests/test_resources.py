@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,8 @@ def test_folder_is_no_config(root: Path, tmp_path: Path) -> None:
 
 def test_install_command_names_the_lock(root: Path) -> None:
     words = shlex.split(install_command())
-    assert words[:4] == ["pip", "install", "--no-deps", "-r"]
-    assert words[4:] == [str(root / "requirements.lock")]
+    assert words[:6] == [sys.executable, "-m", "pip", "install", "--no-deps", "-r"]
+    assert words[6:] == [str(root / "requirements.lock")]
 
 
 def test_install_command_survives_spaces(tmp_path, monkeypatch) -> None:

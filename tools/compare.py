@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import run_tool
+from autodl.console import Parser, run_tool
 
 
 class _Override(argparse.Action):
@@ -36,7 +36,7 @@ class _Override(argparse.Action):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
     add("runs", type=Path, nargs="*", metavar="RUN", help="folders of searches")
     add(

@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import run_tool
+from autodl.console import Parser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the arguments and draw; exit code 2 and one line if that fails."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("architecture", type=Path, help="a JSON file, such as RUN/best.json")
     parser.add_argument("--out", type=Path, required=True, help="file to write: .svg or .png")
     parser.add_argument("--title", default="", help="a caption above the cells")

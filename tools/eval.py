@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import run_tool
+from autodl.console import Parser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of tools/train.py")
     parser.add_argument(
         "-o",
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure every folder's network and print the results."""
+    from autodl.data.load import public_name
     from autodl.final_test import measure_once
 
     for folder in args.folders:
@@ -52,7 +53,8 @@ def evaluate(args: argparse.Namespace) -> None:
         low, high = result["interval"]
         print(
             f"{folder}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
-            f" loss {result['loss']:.4f}, {result['pictures']} pictures of {result['data']}"
+            f" loss {result['loss']:.4f}, {result['pictures']} pictures"
+            f" of {public_name(result['data'])}"
         )
         if result["official"] is False:
             print("  the files are not the official ones: say so with the result")

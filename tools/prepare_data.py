@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import run_tool
+from autodl.console import Parser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,9 +59,7 @@ def prepare(args: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--name", default="cifar10", help="cifar10 (default), cifar100, folder, npz, cifar10-mini")
     add("--path", type=Path, help="where the source lies: archive, folder or file")

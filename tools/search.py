@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import add_config_arguments, print_config, run_tool
+from autodl.console import Parser, add_config_arguments, print_config, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
     add_config_arguments(parser)
     parser.add_argument("--out", type=Path, help="run folder, made if missing")
     parser.add_argument(
@@ -53,7 +53,7 @@ def search(args: argparse.Namespace) -> int:
     if result.stopped:
         print(f"stopped: {result.stopped}; the same command with --resume goes on")
     if result.best is None:
-        print(f"no trial was completed; `autodl report {args.out}` says why")
+        print(f"no trial was completed; `autodl report {args.out}` says more")
         return 130 if interrupted else 1
     picture = f"{result.picture} and " if result.picture else ""
     print(f"best cell:  {picture}{args.out / 'best.json'}")

@@ -22,11 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import add_config_arguments, print_config, run_tool
+from autodl.console import Parser, add_config_arguments, print_config, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
     add_config_arguments(parser)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--architecture", type=Path, metavar="FILE", help="an architecture JSON")

@@ -84,7 +84,13 @@ def load_split(options: DataOptions) -> SearchData:
 def headline(data: SearchData) -> str:
     """One line for people: ``cifar10, 47500 + 2500 pictures, official: no``."""
     official = {True: "yes", False: "no", None: "unknown (nothing was published)"}[data.official]
-    return f"{data.name}, {len(data.train)} + {len(data.held_out)} pictures, official: {official}"
+    counts = f"{len(data.train)} + {len(data.held_out)} pictures"
+    return f"{public_name(data.name)}, {counts}, official: {official}"
+
+
+def public_name(name: str) -> str:
+    """What accuracies on a data set are reported under."""
+    return f"{name} = CIFAR-10 (JPEG)" if name == SAMPLE else name
 
 
 def describe(data: SearchData) -> dict[str, object]:

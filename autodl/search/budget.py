@@ -65,7 +65,8 @@ class Budget:
     def heeding_interrupts(self) -> Iterator[None]:
         """Within the block, a first Ctrl-C only asks the search to stop.
 
-        In other threads than the main one signals cannot be caught, and nothing changes.
+        SIGTERM, as batch systems and containers send it, counts as a second one: at once. In
+        threads other than the main one signals cannot be caught, and nothing changes.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -80,8 +81,12 @@ class Budget:
                 file=sys.stderr,
             )
 
-        before = signal.signal(signal.SIGINT, handle)
+        def leave(number: int, frame: FrameType | None) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGINT, handle), signal.signal(signal.SIGTERM, leave)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, before[0])
+            signal.signal(signal.SIGTERM, before[1])

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
@@ -37,6 +37,7 @@ class Tally:
     best: Trial | None = None
     _measured: int = 0
     _seconds: float = 0.0
+    _begun: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, run: RunInfo) -> Tally:
@@ -52,11 +53,15 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """Trials to come times their mean seconds, divided by workers; None before the first."""
+        """Trials to come times their mean seconds, divided by workers; None before the first.
+
+        Where trials are so short that learning and storing take longer, the wall clock counts.
+        """
         if not self._measured:
             return None
         left = max(self.max_trials - self.done, 0)
-        return left * self._seconds / self._measured / self.workers
+        wall = time.monotonic() - self._begun
+        return left * max(self._seconds / self.workers, wall) / self._measured
 
 
 class LineProgress:

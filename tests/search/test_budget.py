@@ -161,3 +161,22 @@ def test_limits_need_processes(tmp_path):
     config = load_search("search/token_count.yaml", ["Search.workers=0", "Search.trial_seconds=5"])
     with pytest.raises(ConfigError, match=r"set Search\.workers to at least 1"):
         make_executor(config, tmp_path)
+
+
+def test_sigterm_ends_a_search_at_once_and_cleanly(tmp_path):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, str(TOOL), *slow_search(), "--out", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if "[Trial 2/" in line:
+            break
+    process.terminate()
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "--resume goes on" in output
+    assert "Error" not in errors
+    assert read_run(folder)["manifest"]["ended"] == "interrupted"

@@ -80,6 +80,8 @@ def test_time_left_is_the_mean_over_the_workers(workers, expected):
     tally.add(failed(11, "", seconds=1.0), None, 12)
     tally.add(complete(12, 0.5, seconds=5.0), None, 13)
     assert tally.seconds_left == expected  # 11 trials of 4 s
+    tally._begun -= 3000.0
+    assert tally.seconds_left == pytest.approx(11 * 1000.0, rel=1e-3)  # 3,000 s for 3 trials
     tally.add(complete(99, 0.5), None, 30)
     assert tally.seconds_left == 0.0
 
