@@ -56,7 +56,7 @@ def test_folder_and_lines(small_training):
     } <= {path.name for path in folder.iterdir()}
     config, architecture, metrics = load_trained(folder)
     assert architecture == small_training.architecture
-    assert lines[0] == "data: cifar10-mini, 200 + 100 pictures, official: no"
+    assert lines[0] == "data: cifar10-mini = CIFAR-10 (JPEG), 200 + 100 pictures, official: no"
     assert config.train.epochs == metrics["epochs"] == len(lines[1:]) == 4
     accuracy = small_training.result.accuracy
     assert metrics["held_out_accuracy"] == metrics["curve"][-1]["held_out_accuracy"] == accuracy

@@ -22,7 +22,7 @@ def test_a_second_call_repeats_the_record(call, trained):
     low, high = record["interval"]
     assert line == (
         f"{trained}: test accuracy {record['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
-        f" loss {record['loss']:.4f}, 200 pictures of cifar10-mini"
+        f" loss {record['loss']:.4f}, 200 pictures of cifar10-mini = CIFAR-10 (JPEG)"
     )
     assert official == "  the files are not the official ones: say so with the result"
     assert per_class.startswith("  per class: ")
