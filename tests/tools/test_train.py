@@ -48,7 +48,7 @@ def test_the_best_of_a_run_are_trained_and_ranked(call, base, run, tmp_path):
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0].endswith(
-        " autodl INFO: trial-0002 data: cifar10-mini = CIFAR-10 (JPEG), 200 + 100 pictures, official: no"
+        "trial-0002 data: cifar10-mini = CIFAR-10 (JPEG), 200 + 100 pictures, official: no"
     )
     assert " autodl INFO: trial-0002 [Train][Epoch 1/1] lr: " in lines[1]
     assert " autodl INFO: trial-0001 [Train][Epoch 1/1] lr: " in lines[3]
