@@ -158,12 +158,19 @@ def test_live_display(monkeypatch):
 
 def test_live_display_survives_a_terminal_that_went_away():
     class Gone(Terminal):
+        attempts = 0
+
         def write(self, text):
+            self.attempts += 1
             raise OSError(5, "Input/output error")
 
-    watch(LiveProgress(Gone()))
+    stream = Gone()
+    watch(LiveProgress(stream))
+    assert stream.attempts  # it was tried, and the search went on
 
 
 def test_ended_without_a_start():
-    for display in (LiveProgress(Terminal()), LineProgress(io.StringIO())):
+    terminal, pipe = Terminal(), io.StringIO()
+    for display in (LiveProgress(terminal), LineProgress(pipe)):
         display.ended(None, 0, 0.0)
+    assert "[Search][End] trials: 0/0" in pipe.getvalue()

@@ -236,8 +236,11 @@ def test_errors_of_its_own_stop_nothing(tmp_path, caplog, monkeypatch):
     assert points(tmp_path / "vdl", "search/reward") == [(3, 0.5)]
 
 
-def test_calls_before_the_start_do_nothing():
+def test_calls_before_the_start_do_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     log = VisualDLLog()
     log.finished(complete(1, 0.5), None, 1)
     log.learned({"update": 1})
     log.ended(None, 0, 0.0)
+    assert not log.warned
+    assert list(tmp_path.iterdir()) == []
