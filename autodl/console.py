@@ -53,6 +53,14 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONFIG",
         help="a YAML file, or the name of a shipped one",
     )
+    add_override_argument(parser, "override one key; repeatable")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print every key with its value, and stop"
+    )
+
+
+def add_override_argument(parser: argparse.ArgumentParser, text: str) -> None:
+    """``-o Section.key=value``, repeated or with several values; ``text`` is its help."""
     parser.add_argument(
         "-o",
         "--override",
@@ -60,10 +68,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="Section.key=value",
-        help="override one key; repeatable",
-    )
-    parser.add_argument(
-        "--print-config", action="store_true", help="print every key with its value, and stop"
+        help=text,
     )
 
 

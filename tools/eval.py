@@ -20,20 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.console import Parser, add_override_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of tools/train.py")
-    parser.add_argument(
-        "-o",
-        "--override",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="Section.key=value",
-        help="Data.path=..., where the data are now, or Global.device=...; repeatable",
+    add_override_argument(
+        parser, "Data.path=..., where the data are now, or Global.device=...; repeatable"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per folder")
     args = parser.parse_args(argv)
