@@ -20,17 +20,19 @@ class Architecture(Protocol):
 
 
 class TrialState(str, Enum):
-    """How far a trial has come; the last two are final."""
+    """How far a trial has come; the last three are final."""
 
     PROPOSED = "PROPOSED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"  # trained in part; it may be promoted to go on
+    PRUNED = "PRUNED"  # trained in part, and not worth more
     COMPLETE = "COMPLETE"
     FAILED = "FAILED"
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen to the trial."""
-        return self in (TrialState.COMPLETE, TrialState.FAILED)
+        return self in (TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAILED)
 
 
 class TrialFailure(Exception):
@@ -38,25 +40,38 @@ class TrialFailure(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of an evaluation: train until ``epochs``, from a checkpoint or, if empty, afresh."""
+
+    epochs: int
+    checkpoint: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What evaluating an architecture gave.
 
     ``reward`` is finite and higher is better; ``metrics`` are further numbers (parameters,
-    losses, seconds of each phase); ``curve`` has one mapping per epoch.
+    losses, seconds of each phase); ``curve`` has one mapping per epoch. ``fidelity``, above 0 and
+    at most 1, is the part of the full evaluation that was run; after a stage, ``checkpoint`` is
+    what the next one goes on from (see ``autodl.state``).
     """
 
     reward: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     curve: tuple[Mapping[str, float], ...] = ()
+    fidelity: float = 1.0
+    checkpoint: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One proposed architecture and what became of it.
 
-    A FAILED trial has a ``reason`` of one line and, where an exception was the cause, its
-    ``traceback``; only a COMPLETE one has an evaluation. ``seconds`` is the evaluation's
-    wall-clock time.
+    A COMPLETE trial has an evaluation, and so has one that is PAUSED or PRUNED: that of the
+    epochs it was given. A FAILED one has a ``reason`` of one line and, where an exception was the
+    cause, its ``traceback``; of a complete one the reason says whose result was reused, if one
+    was. ``seconds`` is the evaluation's wall-clock time.
     """
 
     id: int
@@ -69,8 +84,13 @@ class Trial:
 
     @property
     def reward(self) -> float | None:
-        """The reward of a complete trial, else None."""
+        """The reward that was measured, at whatever fidelity; None without one."""
         return self.evaluation.reward if self.evaluation else None
+
+    @property
+    def fidelity(self) -> float:
+        """The part of the full evaluation that was run, 0 without a result."""
+        return self.evaluation.fidelity if self.evaluation else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object, as reports print it."""
@@ -78,6 +98,7 @@ class Trial:
             "id": self.id,
             "state": self.state.value,
             "reward": self.reward,
+            "fidelity": round(self.fidelity, 6),
             "architecture": self.architecture.to_json(),
             "seconds": round(self.seconds, 3),
             "reason": self.reason,

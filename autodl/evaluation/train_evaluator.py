@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from autodl.networks.network import PlanNetwork
 from autodl.options.training import TrainOptions
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan import Plan
+from autodl.state import decode_state, encode_state
 from autodl.training.metrics import final_score
 from autodl.training.trainer import Trainer
-from autodl.trial import Evaluation
+from autodl.trial import Evaluation, Stage
 
 
 class TrainEvaluator:
@@ -38,18 +40,38 @@ class TrainEvaluator:
         Raises:
             TrialFailure: the training loss or the held-out loss is not finite.
         """
+        return self._evaluate(architecture, rng, Stage(self._options.epochs))[0]
+
+    def stage(
+        self, architecture: Architecture, rng: np.random.Generator, stage: Stage
+    ) -> Evaluation:
+        """Train up to ``stage.epochs``, under the schedule of the full training, and measure.
+
+        Raises:
+            TrialFailure: the training loss or the held-out loss is not finite.
+            CheckpointError: the checkpoint is of another network.
+        """
+        evaluation, trainer = self._evaluate(architecture, rng, stage)
+        return replace(evaluation, checkpoint=encode_state(trainer.state()))
+
+    def _evaluate(
+        self, architecture: Architecture, rng: np.random.Generator, stage: Stage
+    ) -> tuple[Evaluation, Trainer]:
         start = time.perf_counter()
         plan = self._make_plan(architecture)
         seed = int(rng.integers(2**31))
         network = PlanNetwork(plan, seed)
         trainer = Trainer(network, self._data.train, self._data.normalisation, self._options, seed)
-        stopped = trainer.fit()
+        if stage.checkpoint:
+            trainer.restore(decode_state(stage.checkpoint))
+        before = sum(epoch["seconds"] for epoch in trainer.curve)
+        stopped = trainer.fit(until=stage.epochs)
         began = time.perf_counter()
         held_out = final_score(network, self._data.held_out, self._data.normalisation)
         end = time.perf_counter()
         compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + end - began
         last = trainer.curve[-1]
-        return Evaluation(
+        evaluation = Evaluation(
             reward=held_out.accuracy,
             metrics={
                 "held_out_loss": held_out.loss,
@@ -59,8 +81,10 @@ class TrainEvaluator:
                 "stopped_early": float(bool(stopped)),
                 "parameters": plan.parameters,
                 "macs": plan.macs,
-                "seconds": end - start,
+                "seconds": before + end - start,
                 "compute_seconds": compute,
             },
             curve=tuple(trainer.curve),
+            fidelity=min(stage.epochs / self._options.epochs, 1.0),
         )
+        return evaluation, trainer

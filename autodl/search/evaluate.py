@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from autodl.errors import AutoDLError
 from autodl.spaces.codec import Architecture
-from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
+from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState
 
 
 class Evaluator(Protocol):
@@ -27,17 +27,46 @@ class Evaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class StagedEvaluator(Evaluator, Protocol):
+    """An evaluator that can stop on the way and go on later; ``Fidelity`` needs one."""
+
+    def stage(
+        self, architecture: Architecture, rng: np.random.Generator, stage: Stage
+    ) -> Evaluation:
+        """Evaluate up to ``stage.epochs``; the result has a checkpoint to go on from.
+
+        However an evaluation is cut into stages, the last one gives what calling gives. The
+        generator is in the same state at the start of each stage.
+
+        Raises:
+            TrialFailure: as when called; CheckpointError: the checkpoint is of another network.
+        """
+        ...
+
+
 def evaluate_trial(
-    evaluator: Evaluator, trial_id: int, architecture: Architecture, seed: int
+    evaluator: Evaluator,
+    trial_id: int,
+    architecture: Architecture,
+    seed: int,
+    stage: Stage | None = None,
 ) -> Trial:
     """Evaluate a proposal with ``default_rng((seed, trial_id, 1))``; never raises an Exception.
 
-    A reward that is not finite is a failure, and so is a result that is no ``Evaluation``.
+    A reward that is not finite is a failure, and so is a result that is no ``Evaluation``. The
+    trial is COMPLETE also after a ``stage`` of it: what becomes of it is not decided here.
     """
     start = time.perf_counter()
     reason, trace, evaluation = "", "", None
+    rng = np.random.default_rng((seed, trial_id, 1))
     try:
-        evaluation = _plain(evaluator(architecture, np.random.default_rng((seed, trial_id, 1))))
+        if stage is None:
+            evaluation = _plain(evaluator(architecture, rng))
+        elif isinstance(evaluator, StagedEvaluator):
+            evaluation = _plain(evaluator.stage(architecture, rng, stage))
+        else:
+            raise TrialFailure("the evaluator cannot stop on the way; leave out section Fidelity")
     except TrialFailure as failure:
         reason = _one_line(failure) or "the evaluator gave no reason"
     except (Exception, SystemExit) as error:  # whatever made it fail, a failed trial is a result
@@ -67,6 +96,8 @@ def _plain(evaluation: object) -> Evaluation:
         reward,
         {name: float(value) for name, value in evaluation.metrics.items()},
         tuple({k: float(v) for k, v in epoch.items()} for epoch in evaluation.curve),
+        float(evaluation.fidelity),
+        bytes(evaluation.checkpoint),
     )
 
 

@@ -16,7 +16,7 @@ from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.store import Proposal
 from autodl.search.worker_process import READY, WorkerProcess, can_measure_memory
 from autodl.spaces.codec import encode_text
-from autodl.trial import Trial, TrialState
+from autodl.trial import Stage, Trial, TrialState
 
 _MEASURE_EVERY_SECONDS = 0.5
 _MB = 1_000_000
@@ -27,8 +27,8 @@ class Executor(Protocol):
 
     workers: int
 
-    def submit(self, proposal: Proposal) -> None:
-        """Start evaluating; only while fewer than ``workers`` are running."""
+    def submit(self, proposal: Proposal, stage: Stage | None = None) -> None:
+        """Start evaluating, or only a stage; only while fewer than ``workers`` are running."""
         ...
 
     def running(self) -> tuple[int, ...]:
@@ -70,20 +70,22 @@ class InlineExecutor:
     def __init__(self, evaluator: Evaluator, seed: int) -> None:
         self._evaluator = evaluator
         self._seed = seed
-        self._queue: deque[Proposal] = deque()
+        self._queue: deque[tuple[Proposal, Stage | None]] = deque()
 
-    def submit(self, proposal: Proposal) -> None:
+    def submit(self, proposal: Proposal, stage: Stage | None = None) -> None:
         """Remember the proposal until ``wait``."""
-        self._queue.append(proposal)
+        self._queue.append((proposal, stage))
 
     def running(self) -> tuple[int, ...]:
         """The remembered proposal, if any."""
-        return tuple(proposal.id for proposal in self._queue)
+        return tuple(proposal.id for proposal, _ in self._queue)
 
     def wait(self, timeout: float | None = None) -> Trial:
         """Evaluate the remembered proposal, however long it takes."""
-        proposal = self._queue.popleft()
-        return evaluate_trial(self._evaluator, proposal.id, proposal.architecture, self._seed)
+        proposal, stage = self._queue.popleft()
+        return evaluate_trial(
+            self._evaluator, proposal.id, proposal.architecture, self._seed, stage
+        )
 
     def cut(self, reason: str) -> list[Trial]:
         """Forget the remembered proposal, which has not begun."""
@@ -101,6 +103,7 @@ class _Worker:
 
     process: WorkerProcess
     proposal: Proposal | None = None
+    stage: Stage | None = None
     begun: float | None = None
     evaluated: int = 0
 
@@ -157,14 +160,15 @@ class ProcessExecutor:
         self._trial_memory_mb = trial_memory_mb
         self._workers: dict[int, _Worker] = {}
 
-    def submit(self, proposal: Proposal) -> None:
+    def submit(self, proposal: Proposal, stage: Stage | None = None) -> None:
         """Give the proposal to a free worker, started first if there is none."""
         worker = next((w for w in self._workers.values() if w.proposal is None), None)
-        if worker is not None and not _begin(worker, proposal):
+        if worker is not None and not _begin(worker, proposal, stage):
             self._remove(worker)  # it died while idle, which is not the trial's fault
             worker = None
         if worker is None:
-            self._start().proposal = proposal  # which begins once the worker is ready
+            worker = self._start()
+            worker.proposal, worker.stage = proposal, stage  # which begin once it is ready
 
     def running(self) -> tuple[int, ...]:
         """Ids of the trials that workers are busy with, in order."""
@@ -251,9 +255,9 @@ class ProcessExecutor:
         if message == READY:
             assert worker.proposal is not None  # noqa: S101  (it was started for one)
             self._check_idle_memory(worker)
-            _begin(worker, worker.proposal)  # if it is dead, the next message is its end
+            _begin(worker, worker.proposal, worker.stage)  # if it is dead, the next message is its end
             return None
-        worker.proposal, worker.begun = None, None
+        worker.proposal, worker.stage, worker.begun = None, None, None
         worker.evaluated += 1
         assert isinstance(message, Trial)  # noqa: S101
         return message
@@ -277,7 +281,8 @@ class ProcessExecutor:
         worker.process.kill()
         self._remove(worker)
         if not late and worker.evaluated:  # what earlier trials left behind counts against none
-            self._start().proposal = worker.proposal
+            fresh = self._start()
+            fresh.proposal, fresh.stage = worker.proposal, worker.stage
             return None
         return _failed(worker, late or large)
 
@@ -307,11 +312,11 @@ class ProcessExecutor:
             )
 
 
-def _begin(worker: _Worker, proposal: Proposal) -> bool:
+def _begin(worker: _Worker, proposal: Proposal, stage: Stage | None) -> bool:
     """Send the proposal to a worker that is ready, and say whether the worker was there."""
-    sent = worker.process.send((proposal.id, encode_text(proposal.architecture)))
+    sent = worker.process.send((proposal.id, encode_text(proposal.architecture), stage))
     if sent:
-        worker.proposal, worker.begun = proposal, time.monotonic()
+        worker.proposal, worker.stage, worker.begun = proposal, stage, time.monotonic()
     return sent
 
 

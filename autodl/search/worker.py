@@ -11,6 +11,7 @@ import sys
 import traceback
 from importlib import import_module
 from multiprocessing.connection import Connection
+from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError
 
@@ -18,7 +19,7 @@ from autodl.errors import AutoDLError, ConfigError
 def main(handle: int) -> None:
     """Serve the executor behind the pipe ``handle`` until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
-    connection: Connection[object, tuple[object, ...]] = Connection(handle)
+    connection: Connection[Any, Any] = Connection(handle)
     try:
         factory, argument, seed = connection.recv()
         _stop_with_parent()
@@ -41,9 +42,9 @@ def main(handle: int) -> None:
 
         connection.send(READY)
         while True:
-            trial_id, text = connection.recv()
+            trial_id, text, stage = connection.recv()
             trial = evaluate_trial(
-                evaluator, int(str(trial_id)), decode_text(str(text)), int(str(seed))
+                evaluator, int(str(trial_id)), decode_text(str(text)), int(str(seed)), stage
             )
             connection.send(trial)
     except (EOFError, ConnectionError):

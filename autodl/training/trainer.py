@@ -83,8 +83,16 @@ class Trainer:
         self._amp = options.amp and self._on_gpu
         self._scaler = paddle.amp.GradScaler(enable=self._amp)
 
-    def fit(self, after_epoch: Callable[[Trainer], None] = lambda trainer: None) -> str:
+    def fit(
+        self,
+        after_epoch: Callable[[Trainer], None] = lambda trainer: None,
+        *,
+        until: int | None = None,
+    ) -> str:
         """Train until the epochs are used up or early stopping says why to stop.
+
+        Args:
+            until: stop after so many epochs in all, the schedule being that of the full training.
 
         Returns:
             The reason for stopping early, or an empty string.
@@ -92,7 +100,8 @@ class Trainer:
         Raises:
             TrialFailure: the loss, a weight or a batch-norm statistic is not finite.
         """
-        while len(self.curve) < self._options.epochs:
+        end = self._options.epochs if until is None else min(until, self._options.epochs)
+        while len(self.curve) < end:
             stop = reason_to_stop(
                 [epoch["loss"] for epoch in self.curve],
                 patience=self._options.patience,
