@@ -1,275 +1,30 @@
-"""The only file that knows every name: from a config to the parts of a search.
-
-Each component is ``name -> (its options model, the dotted path of its factory)``. Options
-models import no framework, so a mistake in a config is reported before Paddle is imported.
-A plugin adds components with ``register``.
-"""
+"""From a checked configuration to the parts of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autodl.config import (
-    GlobalOptions,
-    KeyPath,
-    RawConfig,
-    Section,
-    load_config,
-    validate,
-)
+from autodl.components import TABLES, Component, register
+from autodl.config import RawConfig
 from autodl.data.load import SearchData, load_split
-from autodl.data.options import DataOptions
-from autodl.errors import ConfigError, PluginError, UnknownNameError, did_you_mean, lookup
-from autodl.options.training import TrainOptions
-from autodl.plugins import import_plugins, plugin_identity
+from autodl.errors import ConfigError
+from autodl.search.asking import Costs, Limits
 from autodl.search.evaluate import Evaluator
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor, default_workers
-from autodl.search.options import SearchOptions
+from autodl.search.objectives import ObjectiveEvaluator, objective_values
+from autodl.search.options import ObjectivesOptions
+from autodl.search.staging import Staging
+from autodl.search.store import TrialStore
+from autodl.search_config import SearchConfig, load_search, resolve_search
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan import Plan
 from autodl.strategies.strategy import Strategy
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A component: its options model and its factory, themselves or as ``module:name``.
-
-    ``trains`` marks evaluators that read the sections Data, Network and Train.
-    """
-
-    options: str | type[Section]
-    factory: str | Callable[..., Any]
-    trains: bool = False
-
-
-TABLES: dict[str, dict[str, Entry]] = {
-    "Space": {
-        "CellSpace": Entry(
-            "autodl.spaces.options:CellSpaceOptions", "autodl.spaces.cell_space:CellSpace"
-        ),
-    },
-    "Network": {
-        "CellNetwork": Entry(
-            "autodl.spaces.options:CellNetworkOptions", "autodl.spaces.cell_plan:cell_plan"
-        ),
-    },
-    "Strategy": {
-        "AutoDLAgent": Entry(
-            "autodl.options.agent:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
-        ),
-        "ExhaustiveSearch": Entry(
-            "autodl.search.options:NoOptions",
-            "autodl.strategies.exhaustive_search:ExhaustiveSearch",
-        ),
-        "RandomSearch": Entry(
-            "autodl.search.options:NoOptions", "autodl.strategies.random_search:RandomSearch"
-        ),
-    },
-    "Evaluator": {
-        "TrainEvaluator": Entry(
-            "autodl.search.options:NoOptions",
-            "autodl.evaluation.train_evaluator:TrainEvaluator",
-            trains=True,
-        ),
-        "TableEvaluator": Entry(
-            "autodl.search.options:TableOptions", "autodl.search.table:TableEvaluator"
-        ),
-        "TokenCount": Entry(
-            "autodl.search.options:TokenCountOptions", "autodl.search.synthetic:TokenCount"
-        ),
-    },
-}
-DEFAULTS = {
-    "Space": "CellSpace",
-    "Network": "CellNetwork",
-    "Strategy": "AutoDLAgent",
-    "Evaluator": "TrainEvaluator",
-}
-
-
-def register(
-    section: str,
-    name: str,
-    options: str | type[Section],
-    factory: str | Callable[..., Any],
-    *,
-    trains: bool = False,
-) -> None:
-    """Add a component (for plugins).
-
-    Args:
-        section: Space, Network, Strategy or Evaluator.
-        options: a ``Section`` that checks its keys (``NoOptions`` for none), or ``module:Class``.
-        factory: a class or function, or ``module:callable``, which is imported only when it is
-            used; what it is called with is said at the ``make_`` functions.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-    table = lookup(TABLES, section, "section")
-    if name in table:
-        raise ValueError(f"{section} {name!r} exists already; choose another name")
-    table[name] = Entry(options, factory, trains)
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A part chosen by name, and its checked options."""
-
-    section: str
-    name: str
-    options: Section
-
-    @property
-    def entry(self) -> Entry:
-        """Where its factory is."""
-        return TABLES[self.section][self.name]
-
-    def factory(self) -> Callable[..., Any]:
-        """Import the factory."""
-        factory: Callable[..., Any] = _import(self.entry.factory)
-        return factory
-
-    def arguments(self) -> dict[str, Any]:
-        """Options as keyword arguments."""
-        return {key: getattr(self.options, key) for key in type(self.options).model_fields}
-
-    def to_plain(self) -> dict[str, Any]:
-        """As it would stand in a config file."""
-        return {"name": self.name, **self.options.model_dump(mode="json")}
-
-
-def _import(dotted: str | Any) -> Any:
-    if not isinstance(dotted, str):
-        return dotted
-    module, _, name = dotted.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except (ModuleNotFoundError, AttributeError) as error:
-        if module.startswith("autodl."):
-            raise  # a fault of ours, or a missing package that says so itself
-        raise PluginError(
-            f"a plugin registered {dotted!r}, which cannot be imported ({error}); register the"
-            " class or function itself"
-        ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class SearchConfig:
-    """A checked configuration of a search."""
-
-    general: GlobalOptions
-    search: SearchOptions
-    space: Component
-    network: Component
-    strategy: Component
-    evaluator: Component
-    data: DataOptions
-    train: TrainOptions
-
-    def to_plain(self) -> dict[str, Any]:
-        """Every key with its value, as a config file would give it."""
-        return {
-            "Global": self.general.model_dump(mode="json"),
-            "Search": self.search.model_dump(mode="json"),
-            "Strategy": self.strategy.to_plain(),
-            "Space": self.space.to_plain(),
-            "Network": self.network.to_plain(),
-            "Evaluator": self.evaluator.to_plain(),
-            "Data": self.data.model_dump(mode="json"),
-            "Train": self.train.model_dump(mode="json"),
-        }
-
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a run is resumed: all but budget, workers and device."""
-        plain = self.to_plain()
-        del plain["Search"], plain["Global"]["device"]
-        plain["Data"].pop("path")  # the data may move; their checksum is compared instead
-        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
-        return plain
-
-
-def load_search(path: Path | str, overrides: Sequence[str] = ()) -> SearchConfig:
-    """Read the configuration of a search, and import its plugins.
-
-    Args:
-        path: a YAML file, or the name of a shipped one such as ``search/demo.yaml``.
-        overrides: ``Section.key=value`` each.
-
-    Raises:
-        ConfigError: the file or an override is unusable.
-        PluginError: a plugin cannot be imported.
-    """
-    return resolve_search(load_config(Path(path), overrides))
-
-
-def resolve_search(raw: RawConfig) -> SearchConfig:
-    """Check the values of a search's configuration, section by section."""
-    sections = ("Global", "Search", "Strategy", "Space", "Network", "Evaluator", "Data", "Train")
-    check_sections(raw, sections)
-    general = read_general(raw)
-    return SearchConfig(
-        general=general,
-        search=read_section(SearchOptions, raw, "Search"),
-        space=read_component(raw, "Space"),
-        network=read_component(raw, "Network"),
-        strategy=read_component(raw, "Strategy"),
-        evaluator=read_component(raw, "Evaluator"),
-        data=read_section(DataOptions, raw, "Data"),
-        train=read_section(TrainOptions, raw, "Train"),
-    )
-
-
-def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
-    """Raise ConfigError for a section that is not ``known``, or if there is none at all."""
-    if not raw.values:
-        raise ConfigError(f"the config is empty; it may have the sections {', '.join(known)}")
-    for name in raw.values:
-        if name not in known:
-            where = raw.origin((name,))
-            raise ConfigError(
-                f"{where + ': ' if where else ''}unknown section {name}."
-                f"{did_you_mean(name, known)} Known: {', '.join(known)}."
-            )
-
-
-def read_section(model: type[Any], raw: RawConfig, name: str) -> Any:
-    """One section, checked; an absent or empty one has its defaults."""
-    values = raw.values.get(name)
-    return validate(model, {} if values is None else values, raw, (name,))
-
-
-def read_general(raw: RawConfig) -> GlobalOptions:
-    """The ``Global`` section; its plugins are imported, so that names they add are known."""
-    general: GlobalOptions = read_section(GlobalOptions, raw, "Global")
-    import_plugins(general.plugins)
-    return general
-
-
-def read_component(raw: RawConfig, section: str) -> Component:
-    """A ``{name: X, option: value, ...}`` section as a checked component."""
-    values = raw.values.get(section)
-    values = {} if values is None else values
-    path: KeyPath = (section,)
-    if not isinstance(values, Mapping):
-        where = raw.origin(path)
-        raise ConfigError(
-            f"{where + ': ' if where else ''}{section} is a section of keys, got {values!r}"
-        )
-    values = dict(values)
-    name = values.pop("name", DEFAULTS[section])
-    try:
-        entry = lookup(TABLES[section], str(name), f"{section}.name")
-    except UnknownNameError as error:
-        where = raw.origin((section, "name"))
-        raise ConfigError(f"{where + ': ' if where else ''}{error}") from None
-    return Component(section, str(name), validate(_import(entry.options), values, raw, path))
+__all__ = ["TABLES", "SearchConfig", "load_search", "register", "resolve_search"]
 
 
 def make_space(config: SearchConfig) -> Any:
@@ -346,18 +101,89 @@ def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Eval
     that of any other with its own options as keywords.
     """
     factory = config.evaluator.factory()
-    if not config.evaluator.entry.trains:
-        evaluator: Evaluator = factory(**config.evaluator.arguments())
-        return evaluator
-    from autodl.training.device import select_device
+    evaluator: Evaluator
+    if config.evaluator.entry.trains:
+        from autodl.training.device import select_device
 
-    select_device(config.general.device)
-    data = data or load_split(config.data)
-    make_plan = plan_maker(
-        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
+        select_device(config.general.device)
+        data = data or load_split(config.data)
+        make_plan = _plan_maker_of(config, data)
+        evaluator = factory(data, make_plan, config.train, **config.evaluator.arguments())
+    else:
+        evaluator = factory(**config.evaluator.arguments())
+    if config.objectives == ObjectivesOptions():
+        return evaluator
+    return ObjectiveEvaluator(evaluator, config.objectives, make_costs(config, data, evaluator))
+
+
+def _plan_maker_of(config: SearchConfig, data: SearchData) -> Callable[[Architecture], Plan]:
+    size = data.train.images.shape[1]
+    return plan_maker(config.network, classes=len(data.classes), image_size=size)
+
+
+def make_costs(config: SearchConfig, data: SearchData | None, evaluator: object = None) -> Costs:
+    """Architecture -> what is known of it before training (``PLAN_COSTS``).
+
+    An evaluator that trains nothing tells them by its method ``costs``, if it has one.
+
+    Raises:
+        AutoDLError: the latency table is unusable or of another machine.
+    """
+    if data is None:
+        if evaluator is None:
+            evaluator = config.evaluator.factory()(**config.evaluator.arguments())
+        costs: Costs = getattr(evaluator, "costs", lambda architecture: {})
+        return costs
+    make_plan = _plan_maker_of(config, data)
+
+    def plan_costs(architecture: Architecture) -> dict[str, float]:
+        plan = make_plan(architecture)
+        return {"parameters": plan.parameters, "macs": plan.macs}
+
+    return plan_costs
+
+
+def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Limits | None:
+    """The hard limits, if there are any.
+
+    Raises:
+        ConfigError: the evaluator cannot tell what is limited.
+    """
+    highest = config.objectives.limits
+    if not highest:
+        return None
+    costs = make_costs(config, data)
+    probe = costs(space.sample(np.random.default_rng(config.general.seed)))
+    if missing := [name for name in highest if name not in probe]:
+        raise ConfigError(
+            f"Objectives.limits names {missing[0]}, which {config.evaluator.name} cannot tell"
+        )
+    return Limits(costs, highest)
+
+
+def make_staging(config: SearchConfig, store: TrialStore, folder: Path) -> Staging | None:
+    """What takes trials through stages, where there is a section ``Fidelity``.
+
+    The rule's factory is called with ``epochs``, ``max_trials`` and its options as keywords.
+
+    Raises:
+        ConfigError: the rule does not fit the epochs, or the evaluator knows no stages.
+    """
+    if config.fidelity is None:
+        return None
+    factory = config.evaluator.factory()
+    if isinstance(factory, type) and not hasattr(factory, "stage"):
+        raise ConfigError(
+            f"{config.evaluator.name} cannot stop on the way; leave out section Fidelity"
+        )
+    rule = config.fidelity.factory()(
+        epochs=config.train.epochs,
+        max_trials=config.search.max_trials,
+        **config.fidelity.arguments(),
     )
-    evaluator = factory(data, make_plan, config.train, **config.evaluator.arguments())
-    return evaluator
+    return Staging(
+        rule, store, folder, lambda evaluation: objective_values(evaluation, config.objectives)
+    )
 
 
 def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,20 @@ from autodl.assemble import (
     check_plan,
     load_data,
     make_executor,
+    make_limits,
     make_space,
+    make_staging,
     make_strategy,
 )
 from autodl.data.load import describe, headline
 from autodl.errors import AutoDLError
 from autodl.search.budget import INTERRUPTED, Budget
-from autodl.search.executors import Executor
 from autodl.search.loop import search
 from autodl.search.observer import Observer, RunInfo
+from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.run_folder import (
     BEST,
+    CHECKPOINTS,
     TRIALS,
     check_content,
     run_folder,
@@ -33,8 +36,7 @@ from autodl.search.run_folder import (
 from autodl.search.store import TrialStore
 from autodl.search.visualdl_log import VisualDLLog
 from autodl.spaces.codec import save_architecture
-from autodl.strategies.strategy import Strategy
-from autodl.trial import Trial
+from autodl.trial import Trial, TrialState
 
 PICTURE = "best.svg"
 
@@ -78,72 +80,81 @@ def run_search(
     space = make_space(config)
     check_plan(config, space, data)
     strategy = make_strategy(config, space)
-    identity = {**config.identity(), "Pictures": describe(data) if data else None}
-    # the executor first, so that an evaluator that cannot be made leaves no folder behind
-    with closing(make_executor(config, folder / "logs", data, device)) as executor:
+    pictures = describe(data) if data else None
+    identity = {**config.identity(), "Pictures": pictures}
+    keys = WorkKeys(
+        {**config.work_identity(), "Pictures": pictures},
+        getattr(space, "canonical", lambda architecture: architecture),
+    )
+    limits = make_limits(config, space, data)
+    with ExitStack() as stack:
+        earlier = [stack.enter_context(closing(EarlierRun(p, keys))) for p in config.search.cache]
+        # the executor first, so that an evaluator that cannot be made leaves no folder behind
+        executor = stack.enter_context(
+            closing(make_executor(config, folder / "logs", data, device))
+        )
         about = headline(data) if data else ""
         del data  # worker processes have their own
         start = {
             "max_trials": config.search.max_trials,
-            "workers": executor.workers if config.search.workers != 0 else 0,
+            "workers": executor.workers,
+            "executor": config.search.executor,
             "device": device,
             "data_path": None if config.data.path is None else str(config.data.path),
         }
-        with (
-            run_folder(folder, config.to_plain(), identity, start, resume=resume),
-            closing(TrialStore(folder / TRIALS)) as store,
-        ):
-            everyone = (VisualDLLog(), *observers)
-            stopped = _drive(config, folder, strategy, executor, store, everyone, about)
-            return _conclude(folder, store, stopped)
+        stack.enter_context(
+            run_folder(folder, config.to_plain(), identity, start, resume=resume)
+        )
+        store = stack.enter_context(closing(TrialStore(folder / TRIALS)))
+        watching = (VisualDLLog(), *observers)
+        best = next(iter(store.best()), None)
+        budget = Budget(
+            max_hours=config.search.max_hours,
+            target_reward=config.search.target_reward,
+            best=best.reward if best else None,
+        )
+        trials = search(
+            strategy,
+            executor,
+            store,
+            max_trials=config.search.max_trials,
+            seed=config.general.seed,
+            observers=watching,
+            snapshot_every=config.search.snapshot_every,
+            stop=budget,
+            staging=make_staging(config, store, folder / CHECKPOINTS),
+            reuse=Reuse(store, keys, earlier) if config.search.reuse else None,
+            limits=limits,
+        )
+        done = store.count_finished()
+        info = RunInfo(
+            folder=folder,
+            config=config.to_plain(),
+            max_trials=config.search.max_trials,
+            workers=executor.workers,
+            finished=done,
+            best=best,
+            data=about,
+            latest=next(iter(store.finished(start=done - 1)), None) if done else None,
+        )
+        stopped = _drive(trials, info, budget, watching)
+        return _conclude(folder, store, stopped)
 
 
 def _drive(
-    config: SearchConfig,
-    folder: Path,
-    strategy: Strategy,
-    executor: Executor,
-    store: TrialStore,
-    observers: Sequence[Observer],
-    about_data: str,
+    trials: Iterable[Trial], info: RunInfo, budget: Budget, observers: Sequence[Observer]
 ) -> str:
     """Run the trials and keep the observers informed; why they ended early, if they did."""
-    begun = time.monotonic()
-    best, done = next(iter(store.best()), None), store.count_finished()
-    info = RunInfo(
-        folder=folder,
-        config=config.to_plain(),
-        max_trials=config.search.max_trials,
-        workers=executor.workers,
-        finished=done,
-        best=best,
-        data=about_data,
-        latest=next(iter(store.finished(start=done - 1)), None) if done else None,
-    )
+    begun, best, done = time.monotonic(), info.best, info.finished
     for observer in observers:
         observer.started(info)
-    budget = Budget(
-        max_hours=config.search.max_hours,
-        target_reward=config.search.target_reward,
-        best=best.reward if best else None,
-    )
-    trials = search(
-        strategy,
-        executor,
-        store,
-        max_trials=config.search.max_trials,
-        seed=config.general.seed,
-        observers=observers,
-        snapshot_every=config.search.snapshot_every,
-        stop=budget,
-    )
     try:
         with budget.heeding_interrupts():
             for trial in trials:
                 done += 1
                 if _better(trial, best):
                     best = trial
-                    save_architecture(trial.architecture, folder / BEST)
+                    save_architecture(trial.architecture, info.folder / BEST)
                 for observer in observers:
                     observer.finished(trial, best, done)
     except KeyboardInterrupt:
@@ -171,9 +182,11 @@ def _conclude(folder: Path, store: TrialStore, stopped: str) -> SearchResult:
 
 
 def _better(trial: Trial, best: Trial | None) -> bool:
-    """Higher reward; of equal ones the earlier id, whatever the order of finishing."""
-    if trial.reward is None or best is None or best.reward is None:
-        return trial.reward is not None
+    """A complete trial of higher reward; of equal ones the earlier id, whenever they finished."""
+    if trial.reward is None or trial.state is not TrialState.COMPLETE:
+        return False
+    if best is None or best.reward is None:
+        return True
     return (trial.reward, -trial.id) > (best.reward, -best.id)
 
 

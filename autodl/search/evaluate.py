@@ -45,6 +45,21 @@ class StagedEvaluator(Evaluator, Protocol):
         ...
 
 
+def evaluate(
+    evaluator: Evaluator, architecture: Architecture, rng: np.random.Generator, stage: Stage | None
+) -> Evaluation:
+    """Evaluate, or only a stage.
+
+    Raises:
+        TrialFailure: the evaluator's, or it knows no stages.
+    """
+    if stage is None:
+        return evaluator(architecture, rng)
+    if isinstance(evaluator, StagedEvaluator):
+        return evaluator.stage(architecture, rng, stage)
+    raise TrialFailure("the evaluator cannot stop on the way; leave out section Fidelity")
+
+
 def evaluate_trial(
     evaluator: Evaluator,
     trial_id: int,
@@ -61,12 +76,7 @@ def evaluate_trial(
     reason, trace, evaluation = "", "", None
     rng = np.random.default_rng((seed, trial_id, 1))
     try:
-        if stage is None:
-            evaluation = _plain(evaluator(architecture, rng))
-        elif isinstance(evaluator, StagedEvaluator):
-            evaluation = _plain(evaluator.stage(architecture, rng, stage))
-        else:
-            raise TrialFailure("the evaluator cannot stop on the way; leave out section Fidelity")
+        evaluation = _plain(evaluate(evaluator, architecture, rng, stage))
     except TrialFailure as failure:
         reason = _one_line(failure) or "the evaluator gave no reason"
     except (Exception, SystemExit) as error:  # whatever made it fail, a failed trial is a result

@@ -52,6 +52,10 @@ class FidelityRule(Protocol):
         """A paused trial that has earned more epochs, and how many in all; each only once."""
         ...
 
+    def retired(self) -> list[int]:
+        """Paused trials that can never be promoted any more; each only once."""
+        ...
+
 
 class AsynchronousSuccessiveHalving:
     """Promote the best of every rung without waiting for the rung to fill (ASHA).
@@ -59,11 +63,16 @@ class AsynchronousSuccessiveHalving:
     Rungs are at ``least_epochs * reduction ** k`` and at ``epochs``. A trial pauses at its rung;
     it is promoted once it is among the best ``1 / reduction`` of all that ever reported there.
     With several objectives the order is by Pareto rank, then crowding distance.
+
+    Not in the paper: of one objective, a paused trial is retired once so many are better that it
+    will not be promoted even if ``max_trials`` report, so that strategies learn of it early.
     Source: Li et al., MLSys 2020, algorithm 2; Schmucker et al., arXiv:2106.12639, for several
     objectives.
     """
 
-    def __init__(self, *, epochs: int, least_epochs: int = 1, reduction: int = 3) -> None:
+    def __init__(
+        self, *, epochs: int, max_trials: int, least_epochs: int = 1, reduction: int = 3
+    ) -> None:
         if not 1 <= least_epochs <= epochs:
             raise ConfigError(
                 f"Fidelity.least_epochs must be 1 to Train.epochs = {epochs}, got {least_epochs}"
@@ -76,7 +85,7 @@ class AsynchronousSuccessiveHalving:
             self.rungs.append(self.rungs[-1] * reduction)
         if self.rungs[-1] != epochs:
             self.rungs.append(epochs)
-        self._reports: list[_Rung] = [_Rung() for _ in self.rungs]
+        self._reports = [_Rung(max_trials // reduction ** (k + 1)) for k in range(len(self.rungs))]
 
     def first_stage(self) -> int:
         """The lowest rung."""
@@ -101,11 +110,20 @@ class AsynchronousSuccessiveHalving:
                 return trial_id, self.rungs[rung + 1]
         return None
 
+    def retired(self) -> list[int]:
+        """Those that fell below the places that any rung will ever promote."""
+        return [trial_id for rung in self._reports for trial_id in rung.retired()]
+
 
 class _Rung:
-    """What was reported at a rung; of one objective in order, so that a search stays fast."""
+    """What was reported at a rung; of one objective in order, so that a search stays fast.
 
-    def __init__(self) -> None:
+    ``places``: the most that it will ever promote.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._retired: list[int] = []
         self.promoted: set[int] = set()
         self._sorted: list[tuple[float, int]] = []  # best first, of equals the earlier trial
         self._waiting: list[tuple[float, int]] = []  # a heap of those not yet promoted
@@ -115,11 +133,19 @@ class _Rung:
     def add(self, trial_id: int, values: tuple[float, ...]) -> None:
         if len(values) == 1:
             key = (-values[0], trial_id)
-            insort(self._sorted, key)
+            place = bisect_left(self._sorted, key)
+            self._sorted.insert(place, key)
             heappush(self._waiting, key)
+            if len(self._sorted) > self._places:  # one more is below the places now
+                fallen = self._sorted[max(place, self._places)][1]
+                self._retired += [fallen] if fallen not in self.promoted else []
         else:
             self._several.append((values, trial_id))
             self._order = None
+
+    def retired(self) -> list[int]:
+        found, self._retired = self._retired, []
+        return found
 
     def best(self, reduction: int) -> int | None:
         """The best trial that was not promoted, if it is among the best ``1 / reduction``."""
@@ -148,8 +174,15 @@ class MedianRule:
     """
 
     def __init__(
-        self, *, epochs: int, interval: int = 1, grace: int = 1, least_trials: int = 5
+        self,
+        *,
+        epochs: int,
+        max_trials: int,
+        interval: int = 1,
+        grace: int = 1,
+        least_trials: int = 5,
     ) -> None:
+        """``max_trials`` is there for the factory's sake; the rule does not depend on it."""
         if interval < 1 or grace < 0 or least_trials < 1:
             raise ConfigError(
                 "Fidelity.interval and least_trials must be at least 1 and grace at least 0, got"
@@ -184,6 +217,10 @@ class MedianRule:
     def promote(self) -> tuple[int, int] | None:
         """None: no trial pauses under this rule."""
         return None
+
+    def retired(self) -> list[int]:
+        """None, for the same reason."""
+        return []
 
 
 def _median(ascending: list[float]) -> float:

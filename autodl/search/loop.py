@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from autodl.errors import StoreError
+from autodl.search.asking import Limits, ask_within, keep_within
 from autodl.search.executors import Executor
 from autodl.search.observer import Observer
+from autodl.search.reuse import Reuse
+from autodl.search.staging import Staging
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import Architecture
-from autodl.strategies.strategy import BatchStrategy, Exhausted, Prepared, Strategy, Watchable
-from autodl.trial import Trial
+from autodl.strategies.strategy import Prepared, Strategy, Watchable
+from autodl.trial import Stage, Trial
 
 _LOOK_EVERY_SECONDS = 1.0
 
@@ -47,6 +48,9 @@ def search(
     observers: Sequence[Observer] = (),
     snapshot_every: int = 100,
     stop: Callable[[Trial | None], Stop | None] = never,
+    staging: Staging | None = None,
+    reuse: Reuse | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Trial]:
     """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
@@ -62,74 +66,155 @@ def search(
             None at the start and about once a second. A ``Stop`` is not taken back by a later
             None; it can be sharpened by one that cuts. Proposals that were not started are left
             for the next start.
+        staging: takes trials through stages; without it each is evaluated in one go.
+        reuse: finds results that are known already; without it all are evaluated.
+        limits: what proposals must not exceed.
+
+    Raises:
+        ConfigError: nothing that is proposed is within the limits.
     """
     teller = Teller(strategy, store, observers, snapshot_every)
-    if not store.count() and isinstance(strategy, Prepared):
-        store.propose([Proposal(i, arch, 0) for i, arch in enumerate(strategy.initial())])
     store.reset_running()  # a kill has left them
-    feeder = _Feeder(strategy, executor, store, max_trials, seed)
+    feeder = _Feeder(strategy, executor, store, max_trials, seed, staging, reuse, limits)
     shown: tuple[int, ...] = ()
-    trial: Trial | None = None
     halt = stop(None)
+
+    def finish(trials: Iterable[Trial]) -> list[Trial]:
+        """Store them, tell of them, and see whether that is enough."""
+        nonlocal halt
+        done = []
+        for trial in trials:
+            store.finish(trial)
+            teller.finished(trial)
+            feeder.finished(trial)
+            halt = stop(trial) or halt
+            done.append(trial)
+        return done
+
     try:
+        trials = finish(feeder.ended())  # by a verdict that came just before a kill
         while True:
+            known: list[Trial] = []
             if halt is None:
-                feeder.feed(teller.told)
+                known = finish(feeder.feed(teller.told))
             teller.report()
-            if trial is not None:
-                yield trial
+            yield from (*trials, *known)
             if halt is not None and halt.cut:
                 break
             running = executor.running()
-            if not running:
-                return
-            if running != shown:
+            if running and running != shown:
                 for observer in observers:
                     observer.running(running)
                 shown = running
-            trial = executor.wait(_LOOK_EVERY_SECONDS)
-            if trial is not None:
-                store.finish(trial)
-                teller.finished(trial)
-            halt = stop(trial) or halt
-        ended = executor.cut(halt.reason)
-        for trial in ended:
-            store.finish(trial)
-            teller.finished(trial)
+            if not running and not known:
+                trials = finish(feeder.give_up()) if halt is None else []
+                if not trials:
+                    return
+            elif running and not known:
+                trial = executor.wait(_LOOK_EVERY_SECONDS)
+                trials = finish(feeder.settle(trial)) if trial is not None else []
+                if not trials:
+                    halt = stop(None) or halt
+            else:  # what is known makes room, or news for the strategy
+                trials = []
+        trials = finish(end for trial in executor.cut(halt.reason) for end in feeder.settle(trial))
         teller.report()
-        yield from ended
+        yield from trials
     finally:
         with suppress(StoreError):  # the next start does it too
             store.reset_running()
 
 
 class _Feeder:
-    """Gives free workers what to evaluate: first what is proposed already, then what it asks."""
+    """Gives free workers what to evaluate.
+
+    First trials that go on to another stage, then what is proposed already, then what it asks for.
+    """
 
     def __init__(
-        self, strategy: Strategy, executor: Executor, store: TrialStore, max_trials: int, seed: int
+        self,
+        strategy: Strategy,
+        executor: Executor,
+        store: TrialStore,
+        max_trials: int,
+        seed: int,
+        staging: Staging | None,
+        reuse: Reuse | None,
+        limits: Limits | None,
     ) -> None:
         self._strategy = strategy
         self._executor = executor
         self._store = store
         self._max_trials = max_trials
         self._seed = seed
+        self._staging = staging
+        self._reuse = reuse
+        self._limits = limits
+        if not store.count() and isinstance(strategy, Prepared):
+            prepared = keep_within(strategy.initial(), limits)
+            store.propose([self._proposal(i, arch, 0) for i, arch in enumerate(prepared)])
         self._proposed = store.count()
         self._queue = deque(p for p in store.unfinished() if p.id < max_trials)
+        self._waiting: dict[int, list[Proposal]] = {}  # for the result of the trial of this id
 
-    def feed(self, told: int) -> None:
-        """Keep all workers busy, as far as there is something to evaluate."""
+    def feed(self, told: int) -> list[Trial]:
+        """Keep all workers busy, as far as there is something to evaluate.
+
+        Returns:
+            The next trial whose result is known already, if one came up; then there may be more.
+        """
         while len(self._executor.running()) < self._executor.workers:
+            if self._staging is not None and (going_on := self._staging.next()) is not None:
+                self._submit(*going_on)
+                continue
             if not self._queue:
                 fresh = self._ask(told)
                 if not fresh:
-                    return
+                    return []
                 self._store.propose(fresh)
                 self._queue.extend(fresh)
                 self._proposed += len(fresh)
             proposal = self._queue.popleft()
-            self._store.start(proposal.id)
-            self._executor.submit(proposal)
+            twin = self._reuse.find(proposal) if self._reuse is not None else None
+            if twin is None:
+                stage = self._staging.first(proposal) if self._staging is not None else None
+                self._submit(proposal, stage)
+            elif twin.id == proposal.id:
+                return [twin]
+            else:
+                self._waiting.setdefault(twin.id, []).append(proposal)
+        return []
+
+    def _submit(self, proposal: Proposal, stage: Stage | None) -> None:
+        self._store.start(proposal.id)
+        self._executor.submit(proposal, stage)
+
+    def settle(self, trial: Trial) -> Iterator[Trial]:
+        """What a result has ended: the trial itself, or what the fidelity rule says."""
+        if self._staging is None:
+            yield trial
+            return
+        self._staging.settle(trial)
+        yield from self.ended()
+
+    def ended(self) -> Iterator[Trial]:
+        """Trials that the fidelity rule has ended."""
+        while self._staging is not None and (trial := self._staging.ended()) is not None:
+            yield trial
+
+    def give_up(self) -> Iterator[Trial]:
+        """End the paused trials, since nothing else is left to do."""
+        if self._staging is not None:
+            self._staging.give_up()
+        yield from self.ended()
+
+    def finished(self, trial: Trial) -> None:
+        """Take up the proposals that waited for this result."""
+        self._queue.extendleft(reversed(self._waiting.pop(trial.id, [])))
+
+    def _proposal(self, trial_id: int, architecture: Architecture, told: int) -> Proposal:
+        key = self._reuse.key(architecture) if self._reuse is not None else ""
+        return Proposal(trial_id, architecture, told, key)
 
     def _ask(self, told: int) -> list[Proposal]:
         """The next proposals; none before the strategy is told more, or ever.
@@ -146,20 +231,9 @@ class _Feeder:
                 return []
             end = min(batch_start + self._strategy.batch_size, self._max_trials)
         ids = range(first, end)
-        rngs = [np.random.default_rng((self._seed, trial_id, 0)) for trial_id in ids]
+        found = ask_within(self._strategy, self._seed, ids, self._limits)
         # a strategy may have less to propose than it was asked for
-        found = zip(ids, ask_all(self._strategy, rngs), strict=False)
-        return [Proposal(trial_id, architecture, told) for trial_id, architecture in found]
-
-
-def ask_all(strategy: Strategy, rngs: Sequence[np.random.Generator]) -> Iterator[Architecture]:
-    """What the strategy proposes, as far as it gets."""
-    with suppress(Exhausted):
-        if isinstance(strategy, BatchStrategy) and rngs:
-            yield from strategy.ask_batch(rngs)
-        else:
-            for rng in rngs:
-                yield strategy.ask(rng)
+        return [self._proposal(i, arch, told) for i, arch in zip(ids, found, strict=False)]
 
 
 class Teller:

@@ -1,18 +1,46 @@
-"""``Search`` section, and sections of strategies and evaluators that take few options."""
+"""Sections of a search: ``Search``, ``Objectives``, ``Fidelity``, and those with few options."""
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from autodl.config import Section
+
+
+def _above_zero(workers: object) -> object:
+    if isinstance(workers, int) and workers < 1:
+        raise PydanticCustomError(
+            "workers",
+            "input should be at least 1 (to search in this process: Search.executor=inline)",
+        )
+    return workers
+
+
+def _host_and_port(address: object) -> object:
+    if isinstance(address, str) and not re.fullmatch(r"[\w.-]+:\d{1,5}", address):
+        raise PydanticCustomError(
+            "ray_address", "input should be host:port of a Ray head, such as 10.0.0.5:6379"
+        )
+    return address
 
 
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
-    workers: int | None = Field(
-        None, ge=0, description="processes; null: one per core or GPU, 0: in this process"
+    executor: Literal["processes", "inline", "ray"] = Field(
+        "processes", description="worker processes; inline: this process; ray: a Ray cluster"
+    )
+    workers: Annotated[int | None, BeforeValidator(_above_zero)] = Field(
+        None, description="trials at a time; null: one per core or GPU, of all machines with ray"
+    )
+    ray_address: Annotated[str | None, BeforeValidator(_host_and_port)] = Field(
+        None, description="host:port of a Ray cluster; null: start Ray on this machine"
     )
     max_hours: float | None = Field(
         None, gt=0, description="wall clock of one start; running trials are cut and fail"
@@ -26,6 +54,46 @@ class SearchOptions(Section):
     )
     note: str = Field("", description="printed at the end of the search")
     snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")
+    reuse: bool = Field(True, description="identical architectures share the first one's result")
+    cache: tuple[Path, ...] = Field((), description="folders of earlier runs to take results from")
+
+
+class CostTerm(Section):
+    """How a cost enters the reward: times ``(cost / target) ** exponent``."""
+
+    target: float = Field(gt=0)
+    exponent: float = Field(-0.07, le=0)
+
+
+class ObjectivesOptions(Section):
+    """``Objectives`` section: what is wanted besides accuracy."""
+
+    minimise: tuple[str, ...] = Field((), description="costs of the Pareto front")
+    limits: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="the most that is allowed, checked before any training"
+    )
+    reward: dict[str, CostTerm] = Field({}, description="costs that the reward is traded off with")
+    latency_table: Path | None = Field(None, description="made by tools/latency.py")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All costs that are named."""
+        return (*self.minimise, *self.limits, *self.reward)
+
+
+class HalvingOptions(Section):
+    """``Fidelity`` section of asynchronous successive halving."""
+
+    least_epochs: int = Field(1, ge=1, description="epochs of the lowest rung")
+    reduction: int = Field(3, ge=2, description="one in so many is promoted")
+
+
+class MedianOptions(Section):
+    """``Fidelity`` section of the median rule."""
+
+    interval: int = Field(1, ge=1, description="epochs between comparisons")
+    grace: int = Field(1, ge=0, description="epochs that every trial has")
+    least_trials: int = Field(5, ge=1, description="others that came as far, before any is stopped")
 
 
 class NoOptions(Section):

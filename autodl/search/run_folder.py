@@ -1,7 +1,8 @@
 """The folder of a run: who may write to it, what it was started with, and on what.
 
 ``config.yaml`` is the resolved configuration, ``run.json`` the manifest, ``trials.sqlite``
-the store, ``best.json`` the best architecture, ``vdl/`` the logs, ``logs/`` workers' output.
+the store, ``best.json`` the best architecture, ``vdl/`` the logs, ``logs/`` workers' output,
+``checkpoints/`` the trainings that may go on.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from autodl.errors import StoreError
 from autodl.files import write_json, write_text
 
 CONFIG, MANIFEST, TRIALS, BEST = "config.yaml", "run.json", "trials.sqlite", "best.json"
+CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
 
 

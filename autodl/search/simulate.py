@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from autodl.search.asking import ask_within
 from autodl.search.evaluate import Evaluator, evaluate_trial
-from autodl.search.loop import ask_all
 from autodl.strategies.strategy import Strategy
 from autodl.trial import Trial
 
@@ -19,8 +17,7 @@ def simulate(
     batch = strategy.batch_size or 1
     for start in range(0, trials, batch):
         ids = range(start, min(start + batch, trials))
-        rngs = [np.random.default_rng((seed, trial_id, 0)) for trial_id in ids]
-        architectures = list(ask_all(strategy, rngs))
+        architectures = ask_within(strategy, seed, ids)
         if not architectures:
             return
         finished = [

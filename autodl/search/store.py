@@ -11,19 +11,20 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
+from autodl.search.transaction import Transaction
 from autodl.spaces.codec import Architecture, decode_architecture, encode_text
 from autodl.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
-_VERSION = 1
+_VERSION = 2
 _CHUNK = 1000  # rows in memory at a time
 _SYNC_EVERY_SECONDS = 1.0
 _SCHEMA = """
@@ -42,15 +43,39 @@ CREATE TABLE trials (
 CREATE INDEX trials_by_state ON trials (state);
 CREATE TABLE snapshots (tells INTEGER PRIMARY KEY, state BLOB NOT NULL);
 """
+_SINCE_VERSION_2 = """
+ALTER TABLE trials ADD COLUMN key TEXT;
+CREATE INDEX trials_by_key ON trials (key);
+CREATE TABLE reports (
+    number INTEGER PRIMARY KEY,
+    trial INTEGER NOT NULL,
+    epochs INTEGER NOT NULL,
+    objectives TEXT NOT NULL
+);
+CREATE INDEX reports_by_trial ON reports (trial);
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An architecture that was asked for; ``tells_seen`` is how much the strategy had learnt."""
+    """An architecture that was asked for; ``tells_seen`` is how much the strategy had learnt.
+
+    Proposals of one ``key`` have the same result; an empty key is like no other.
+    """
 
     id: int
     architecture: Architecture
     tells_seen: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a trial had reached after so many epochs; objectives, higher is better."""
+
+    trial_id: int
+    epochs: int
+    objectives: tuple[float, ...]
 
 
 class TrialStore:
@@ -82,14 +107,21 @@ class TrialStore:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         empty = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if empty and not read_only:
-            with self._transaction():
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            self._execute_all(_SCHEMA + _SINCE_VERSION_2)
+        elif version == 1:
+            if not read_only:  # reading needs nothing that is new
+                self._execute_all(_SINCE_VERSION_2)
         elif version != _VERSION:
             raise StoreError(
-                f"{self._path} has store version {version}, this release reads {_VERSION}"
+                f"{self._path} has store version {version}, this release reads 1 to {_VERSION}"
             )
+
+    def _execute_all(self, statements: str) -> None:
+        """Bring the file to the present version, at once or not at all."""
+        with self._transaction():
+            for statement in statements.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
@@ -99,9 +131,10 @@ class TrialStore:
         """Record proposals, all or none."""
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO trials (id, state, architecture, tells_seen) VALUES (?, ?, ?, ?)",
+                "INSERT INTO trials (id, state, architecture, tells_seen, key)"
+                f" VALUES (?, '{TrialState.PROPOSED.value}', ?, ?, ?)",
                 [
-                    (p.id, TrialState.PROPOSED.value, encode_text(p.architecture), p.tells_seen)
+                    (p.id, encode_text(p.architecture), p.tells_seen, p.key or None)
                     for p in proposals
                 ],
             )
@@ -115,12 +148,39 @@ class TrialStore:
             )
 
     def reset_running(self) -> None:
-        """Record that nothing is being evaluated any more; what was is a proposal as before."""
+        """Record that nothing is being evaluated any more.
+
+        What was is a proposal as before; if a stage of it was reported, it is paused.
+        """
         with self._transaction():
             self._db.execute(
-                "UPDATE trials SET state = ? WHERE state = ?",
-                (TrialState.PROPOSED.value, TrialState.RUNNING.value),
+                "UPDATE trials SET state = CASE"
+                " WHEN EXISTS (SELECT 1 FROM reports WHERE trial = trials.id)"
+                f" THEN '{TrialState.PAUSED.value}' ELSE '{TrialState.PROPOSED.value}' END"
+                " WHERE state = ?",
+                (TrialState.RUNNING.value,),
             )
+
+    def report(self, trial: Trial, epochs: int, objectives: Sequence[float]) -> None:
+        """Record what a trial has reached after a stage, and that it is paused.
+
+        Raises:
+            StoreError: the trial was never proposed or is finished already.
+        """
+        with self._transaction():
+            self._write_result(trial, TrialState.PAUSED)
+            self._db.execute(
+                "INSERT INTO reports (trial, epochs, objectives) VALUES (?, ?, ?)",
+                (trial.id, epochs, json.dumps(list(objectives))),
+            )
+
+    def reports(self) -> Iterator[Report]:
+        """All reports in the order in which they came."""
+        for row in self._rows("SELECT trial, epochs, objectives FROM reports ORDER BY number"):
+            try:
+                yield Report(row[0], row[1], tuple(map(float, json.loads(row[2]))))
+            except (ValueError, TypeError) as error:
+                raise self._damaged(f"a report of trial {row[0]}: {error}") from None
 
     def finish(self, trial: Trial) -> None:
         """Record the result of a proposal.
@@ -128,27 +188,39 @@ class TrialStore:
         Raises:
             StoreError: the trial was never proposed or is finished already.
         """
+        self._sync_if_due()
+        with self._transaction():
+            self._write_result(trial, trial.state)
+            self._db.execute(
+                "UPDATE trials SET finish_order ="
+                " (SELECT coalesce(max(finish_order) + 1, 0) FROM trials) WHERE id = ?",
+                (trial.id,),
+            )
+
+    def _write_result(self, trial: Trial, state: TrialState) -> None:
         evaluation = trial.evaluation
         packed = None
         if evaluation is not None:
-            packed = json.dumps({"metrics": dict(evaluation.metrics), "curve": evaluation.curve})
-        self._sync_if_due()
-        with self._transaction():
-            changed = self._db.execute(
-                "UPDATE trials SET state = ?, reward = ?, evaluation = ?, reason = ?,"
-                " traceback = ?, seconds = ?, finish_order ="
-                " (SELECT coalesce(max(finish_order) + 1, 0) FROM trials)"
-                " WHERE id = ? AND finish_order IS NULL",
-                (
-                    trial.state.value,
-                    trial.reward,
-                    packed,
-                    trial.reason,
-                    trial.traceback,
-                    trial.seconds,
-                    trial.id,
-                ),
-            ).rowcount
+            packed = json.dumps(
+                {
+                    "metrics": dict(evaluation.metrics),
+                    "curve": evaluation.curve,
+                    "fidelity": evaluation.fidelity,
+                }
+            )
+        changed = self._db.execute(
+            "UPDATE trials SET state = ?, reward = ?, evaluation = ?, reason = ?,"
+            " traceback = ?, seconds = ? WHERE id = ? AND finish_order IS NULL",
+            (
+                state.value,
+                trial.reward,
+                packed,
+                trial.reason,
+                trial.traceback,
+                trial.seconds,
+                trial.id,
+            ),
+        ).rowcount
         if not changed:
             raise StoreError(f"trial {trial.id} was not proposed, or is finished already")
 
@@ -174,11 +246,40 @@ class TrialStore:
             ) from None
 
     def unfinished(self) -> list[Proposal]:
-        """Proposals without a result, in the order of their ids."""
+        """Proposals of which nothing is known yet, in the order of their ids."""
         rows = self._read(
-            f"SELECT {_COLUMNS}, tells_seen FROM trials WHERE finish_order IS NULL ORDER BY id"
+            f"SELECT {_COLUMNS}, tells_seen, key FROM trials WHERE state IN"
+            f" ('{TrialState.PROPOSED.value}', '{TrialState.RUNNING.value}') ORDER BY id"
         )
-        return [Proposal(row[0], self._trial(row[:-1]).architecture, row[-1]) for row in rows]
+        return [
+            Proposal(row[0], self._trial(row[:-2]).architecture, row[-2], row[-1] or "")
+            for row in rows
+        ]
+
+    def paused(self) -> list[Trial]:
+        """Paused trials by id."""
+        query = f"SELECT {_COLUMNS} FROM trials WHERE state = ? ORDER BY id"
+        return [self._trial(row) for row in self._rows(query, (TrialState.PAUSED.value,))]
+
+    def trial(self, trial_id: int) -> Trial:
+        """The trial of this id.
+
+        Raises:
+            StoreError: there is none.
+        """
+        rows = self._read(f"SELECT {_COLUMNS} FROM trials WHERE id = ?", (trial_id,))
+        if not rows:
+            raise StoreError(f"{self._path} has no trial {trial_id}")
+        return self._trial(rows[0])
+
+    def first_of_key(self, key: str, before: int | None = None) -> Trial | None:
+        """The lowest trial of this key that has not failed, below ``before``; None without one."""
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM trials WHERE key = ? AND id < ? AND state != ?"
+            " ORDER BY id LIMIT 1",
+            (key, sys.maxsize if before is None else before, TrialState.FAILED.value),
+        )
+        return self._trial(rows[0]) if rows else None
 
     def finished(self, *, by_id: bool = False, start: int = 0) -> Iterator[Trial]:
         """Finished trials in the order in which they finished, or by id, from the ``start``-th."""
@@ -193,6 +294,13 @@ class TrialStore:
         """All trials by id, finished or not; without ``curves`` theirs are empty."""
         for row in self._rows(f"SELECT {_COLUMNS} FROM trials ORDER BY id"):
             yield self._trial(row, curves)
+
+    def has_keys(self, prefix: str) -> bool:
+        """Whether a complete trial has a key that begins like this."""
+        if self._read("PRAGMA user_version")[0][0] == 1:
+            return False
+        query = "SELECT 1 FROM trials WHERE state = ? AND key GLOB ? LIMIT 1"
+        return bool(self._read(query, (TrialState.COMPLETE.value, f"{prefix}*")))
 
     def count(self) -> int:
         """Number of proposals so far, finished or not."""
@@ -232,13 +340,14 @@ class TrialStore:
         return list(self._rows(query, values))
 
     def _damaged(self, error: object) -> StoreError:
+        what = " ".join(str(error).split())[:200]  # it may quote what is damaged
         return StoreError(
-            f"cannot read {self._path}: {error}; `sqlite3 {self._path.name} .recover` saves"
+            f"cannot read {self._path}: {what}; `sqlite3 {self._path.name} .recover` saves"
             " what is left"
         )
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db, self._path)
+    def _transaction(self) -> Transaction:
+        return Transaction(self._db, self._path)
 
     def _sync_if_due(self) -> None:
         """Let the next commits wait until all is on the disk, if none did so for a second."""
@@ -246,39 +355,6 @@ class TrialStore:
         due = now - self._synced >= _SYNC_EVERY_SECONDS
         self._synced = now if due else self._synced
         self._db.execute(f"PRAGMA synchronous={'FULL' if due else 'NORMAL'}")
-
-
-class _Transaction:
-    """BEGIN on entry, COMMIT on a clean exit, else ROLLBACK; SQLite's errors become ours."""
-
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
-        self._db = db
-        self._path = path
-
-    def __enter__(self) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise self._failure(error) from None
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                self._db.execute("COMMIT")
-                return
-        except sqlite3.Error as failure:
-            error, kind = failure, type(failure)
-        if self._db.in_transaction:
-            with suppress(sqlite3.Error):  # what was wrong with the transaction is said below
-                self._db.execute("ROLLBACK")
-        if kind is not None and issubclass(kind, sqlite3.Error):
-            raise self._failure(error) from None
-
-    def _failure(self, error: object) -> StoreError:
-        return StoreError(
-            f"cannot write {self._path}: {error}. Nothing finished is lost: free some space"
-            " and go on with --resume"
-        )
 
 
 _COLUMNS = "id, state, architecture, reward, evaluation, reason, traceback, seconds"
@@ -289,7 +365,12 @@ def _trial(row: tuple[Any, ...], curves: bool) -> Trial:
     evaluation = None
     if packed is not None:
         value = json.loads(packed)
-        evaluation = Evaluation(reward, value["metrics"], tuple(value["curve"]) if curves else ())
+        evaluation = Evaluation(
+            reward,
+            value["metrics"],
+            tuple(value["curve"]) if curves else (),
+            value.get("fidelity", 1.0),  # version 1 has none
+        )
     return Trial(
         id=trial_id,
         architecture=decode_architecture(json.loads(architecture)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -108,3 +109,11 @@ class TableEvaluator:
         if found is None:
             raise TrialFailure("the table does not have this architecture")
         return found
+
+    def costs(self, architecture: CellPair) -> dict[str, float]:
+        """Its parameters and MACs; NaN if the table does not have the architecture."""
+        found = self._table.get(canonical_pair(architecture))
+        return {
+            name: found.metrics[name] if found is not None else math.nan
+            for name in ("parameters", "macs")
+        }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import ConfigError, EncodingError
-from autodl.spaces.canonical import canonical_cell
+from autodl.spaces.canonical import canonical_cell, canonical_pair
 from autodl.spaces.cell import MAX_NODES, Cell, CellPair
 from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
 
@@ -142,6 +142,10 @@ class CellSpace:
         tokens = rng.integers(len(self.operations), size=self.cells * self.nodes)
         bits = rng.integers(2, size=self.cells * self.bits)
         return self.decode(tokens, bits)
+
+    def canonical(self, architecture: CellPair) -> CellPair:
+        """The form that all ways to name the architecture's nodes have in common."""
+        return canonical_pair(architecture)
 
     def mutate(self, architecture: CellPair, rng: np.random.Generator) -> CellPair:
         """Change one decision: another operation for a node, or one edge bit flipped.

@@ -35,7 +35,7 @@ class Shuffled:
         self.submitted = []
         self.patience = 0
 
-    def submit(self, proposal):
+    def submit(self, proposal, stage=None):
         assert len(self._running) < self.workers
         self._running.append(proposal)
         self.submitted.append(proposal.id)

@@ -1,0 +1,196 @@
+"""Every component by name: ``name -> (its options model, the dotted path of its factory)``.
+
+Options models import no framework, so a mistake in a config is reported before Paddle is
+imported. A plugin adds components with ``register``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from autodl.config import GlobalOptions, KeyPath, RawConfig, Section, validate
+from autodl.errors import ConfigError, PluginError, UnknownNameError, did_you_mean, lookup
+from autodl.plugins import import_plugins
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A component: its options model and its factory, themselves or as ``module:name``.
+
+    ``trains`` marks evaluators that read the sections Data, Network and Train.
+    """
+
+    options: str | type[Section]
+    factory: str | Callable[..., Any]
+    trains: bool = False
+
+
+TABLES: dict[str, dict[str, Entry]] = {
+    "Space": {
+        "CellSpace": Entry(
+            "autodl.spaces.options:CellSpaceOptions", "autodl.spaces.cell_space:CellSpace"
+        ),
+    },
+    "Network": {
+        "CellNetwork": Entry(
+            "autodl.spaces.options:CellNetworkOptions", "autodl.spaces.cell_plan:cell_plan"
+        ),
+    },
+    "Strategy": {
+        "AutoDLAgent": Entry(
+            "autodl.options.agent:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
+        ),
+        "ExhaustiveSearch": Entry(
+            "autodl.search.options:NoOptions",
+            "autodl.strategies.exhaustive_search:ExhaustiveSearch",
+        ),
+        "RandomSearch": Entry(
+            "autodl.search.options:NoOptions", "autodl.strategies.random_search:RandomSearch"
+        ),
+    },
+    "Fidelity": {
+        "AsynchronousSuccessiveHalving": Entry(
+            "autodl.search.options:HalvingOptions",
+            "autodl.search.fidelity:AsynchronousSuccessiveHalving",
+        ),
+        "MedianRule": Entry(
+            "autodl.search.options:MedianOptions", "autodl.search.fidelity:MedianRule"
+        ),
+    },
+    "Evaluator": {
+        "TrainEvaluator": Entry(
+            "autodl.search.options:NoOptions",
+            "autodl.evaluation.train_evaluator:TrainEvaluator",
+            trains=True,
+        ),
+        "TableEvaluator": Entry(
+            "autodl.search.options:TableOptions", "autodl.search.table:TableEvaluator"
+        ),
+        "TokenCount": Entry(
+            "autodl.search.options:TokenCountOptions", "autodl.search.synthetic:TokenCount"
+        ),
+    },
+}
+DEFAULTS = {
+    "Space": "CellSpace",
+    "Network": "CellNetwork",
+    "Strategy": "AutoDLAgent",
+    "Evaluator": "TrainEvaluator",
+    "Fidelity": "AsynchronousSuccessiveHalving",
+}
+
+
+def register(
+    section: str,
+    name: str,
+    options: str | type[Section],
+    factory: str | Callable[..., Any],
+    *,
+    trains: bool = False,
+) -> None:
+    """Add a component (for plugins).
+
+    Args:
+        section: Space, Network, Strategy, Evaluator or Fidelity.
+        options: a ``Section`` that checks its keys (``NoOptions`` for none), or ``module:Class``.
+        factory: a class or function, or ``module:callable``, which is imported only when it is
+            used; what it is called with is said at the ``make_`` functions.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    table = lookup(TABLES, section, "section")
+    if name in table:
+        raise ValueError(f"{section} {name!r} exists already; choose another name")
+    table[name] = Entry(options, factory, trains)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part chosen by name, and its checked options."""
+
+    section: str
+    name: str
+    options: Section
+
+    @property
+    def entry(self) -> Entry:
+        """Where its factory is."""
+        return TABLES[self.section][self.name]
+
+    def factory(self) -> Callable[..., Any]:
+        """Import the factory."""
+        factory: Callable[..., Any] = _import(self.entry.factory)
+        return factory
+
+    def arguments(self) -> dict[str, Any]:
+        """Options as keyword arguments."""
+        return {key: getattr(self.options, key) for key in type(self.options).model_fields}
+
+    def to_plain(self) -> dict[str, Any]:
+        """As it would stand in a config file."""
+        return {"name": self.name, **self.options.model_dump(mode="json")}
+
+
+def _import(dotted: str | Any) -> Any:
+    if not isinstance(dotted, str):
+        return dotted
+    module, _, name = dotted.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if module.startswith("autodl."):
+            raise  # a fault of ours, or a missing package that says so itself
+        raise PluginError(
+            f"a plugin registered {dotted!r}, which cannot be imported ({error}); register the"
+            " class or function itself"
+        ) from error
+
+
+def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
+    """Raise ConfigError for a section that is not ``known``, or if there is none at all."""
+    if not raw.values:
+        raise ConfigError(f"the config is empty; it may have the sections {', '.join(known)}")
+    for name in raw.values:
+        if name not in known:
+            where = raw.origin((name,))
+            raise ConfigError(
+                f"{where + ': ' if where else ''}unknown section {name}."
+                f"{did_you_mean(name, known)} Known: {', '.join(known)}."
+            )
+
+
+def read_section(model: type[Any], raw: RawConfig, name: str) -> Any:
+    """One section, checked; an absent or empty one has its defaults."""
+    values = raw.values.get(name)
+    return validate(model, {} if values is None else values, raw, (name,))
+
+
+def read_general(raw: RawConfig) -> GlobalOptions:
+    """The ``Global`` section; its plugins are imported, so that names they add are known."""
+    general: GlobalOptions = read_section(GlobalOptions, raw, "Global")
+    import_plugins(general.plugins)
+    return general
+
+
+def read_component(raw: RawConfig, section: str) -> Component:
+    """A ``{name: X, option: value, ...}`` section as a checked component."""
+    values = raw.values.get(section)
+    values = {} if values is None else values
+    path: KeyPath = (section,)
+    if not isinstance(values, Mapping):
+        where = raw.origin(path)
+        raise ConfigError(
+            f"{where + ': ' if where else ''}{section} is a section of keys, got {values!r}"
+        )
+    values = dict(values)
+    name = values.pop("name", DEFAULTS[section])
+    try:
+        entry = lookup(TABLES[section], str(name), f"{section}.name")
+    except UnknownNameError as error:
+        where = raw.origin((section, "name"))
+        raise ConfigError(f"{where + ': ' if where else ''}{error}") from None
+    return Component(section, str(name), validate(_import(entry.options), values, raw, path))

@@ -1,0 +1,120 @@
+"""Asking a strategy for proposals, and again for those that are over a hard limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from autodl.errors import ConfigError
+from autodl.spaces.codec import Architecture
+from autodl.strategies.strategy import BatchStrategy, Exhausted, Strategy
+
+Costs = Callable[[Architecture], Mapping[str, float]]
+_ATTEMPTS = 1000
+
+
+class Limits:
+    """The highest costs that an architecture may have, known before any training.
+
+    Args:
+        costs: architecture -> its costs by name.
+        highest: name -> what is still allowed.
+    """
+
+    def __init__(self, costs: Costs, highest: Mapping[str, float]) -> None:
+        self._costs = costs
+        self._highest = highest
+
+    def excess(self, architecture: Architecture) -> dict[str, float]:
+        """The costs that are over their limit."""
+        costs = self._costs(architecture)
+        return {name: costs[name] for name, most in self._highest.items() if costs[name] > most}
+
+    def refusal(self, tried: int, smallest: Mapping[str, float]) -> ConfigError:
+        """What to say when none of ``tried`` architectures was within all limits."""
+        found = [
+            f"{name} <= {self._highest[name]:g} (smallest found over it: {value:g})"
+            for name, value in smallest.items()
+        ]
+        return ConfigError(
+            f"none of {tried} architectures is within Objectives.limits: {', '.join(found)};"
+            " raise the limit or choose a smaller Network or Space"
+        )
+
+
+def ask_all(strategy: Strategy, rngs: Sequence[np.random.Generator]) -> Iterator[Architecture]:
+    """What the strategy proposes, as far as it gets."""
+    with suppress(Exhausted):
+        if isinstance(strategy, BatchStrategy) and rngs:
+            yield from strategy.ask_batch(rngs)
+        else:
+            for rng in rngs:
+                yield strategy.ask(rng)
+
+
+def ask_within(
+    strategy: Strategy, seed: int, ids: Sequence[int], limits: Limits | None = None
+) -> list[Architecture]:
+    """A proposal for every id, or fewer when the strategy has no more.
+
+    Proposal ``i`` draws from ``default_rng((seed, i, 0))``. One over a limit is asked for again,
+    with ``(seed, i, 2, attempt)``, and the strategy is never told of it.
+
+    Raises:
+        ConfigError: of 1,000 attempts at a proposal none was within the limits.
+    """
+    found = dict(zip(ids, ask_all(strategy, _generators(seed, ids, (0,))), strict=False))
+    if limits is None:
+        return list(found.values())
+    excess = {i: over for i, architecture in found.items() if (over := limits.excess(architecture))}
+    smallest: dict[str, float] = {}
+    for attempt in range(1, _ATTEMPTS):
+        for over in excess.values():
+            _lower(smallest, over)
+        if not excess:
+            return list(found.values())
+        again = list(excess)
+        answers = list(ask_all(strategy, _generators(seed, again, (2, attempt))))
+        if not answers:  # the strategy has no more: what came before the first gap is left
+            return list(found.values())[: list(found).index(again[0])]
+        for i, architecture in zip(again, answers, strict=False):
+            found[i] = architecture
+            excess[i] = limits.excess(architecture)
+        excess = {i: over for i, over in excess.items() if over}
+    raise limits.refusal(_ATTEMPTS, smallest)
+
+
+def keep_within(
+    architectures: Iterable[Architecture], limits: Limits | None
+) -> Iterator[Architecture]:
+    """Those within the limits.
+
+    Raises:
+        ConfigError: there were some, and none is.
+    """
+    if limits is None:
+        yield from architectures
+        return
+    kept, refused, smallest = 0, 0, dict[str, float]()
+    for architecture in architectures:
+        if over := limits.excess(architecture):
+            refused += 1
+            _lower(smallest, over)
+        else:
+            kept += 1
+            yield architecture
+    if refused and not kept:
+        raise limits.refusal(refused, smallest)
+
+
+def _lower(smallest: dict[str, float], over: Mapping[str, float]) -> None:
+    for name, value in over.items():
+        smallest[name] = min(value, smallest.get(name, value))
+
+
+def _generators(
+    seed: int, ids: Iterable[int], stream: tuple[int, ...]
+) -> list[np.random.Generator]:
+    return [np.random.default_rng((seed, i, *stream)) for i in ids]

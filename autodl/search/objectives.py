@@ -1,0 +1,93 @@
+"""What a search is after: accuracy, and costs that are minimised, traded off or limited.
+
+Costs are metrics of an evaluation by name; those that the plan of a network tells
+(``parameters``, ``macs``, and ``latency_ms`` where there is a table) are known before training.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from autodl.search.asking import Costs
+from autodl.search.evaluate import Evaluator, evaluate
+from autodl.search.options import ObjectivesOptions
+from autodl.spaces.codec import Architecture
+from autodl.trial import Evaluation, Stage, TrialFailure
+
+ACCURACY = "accuracy"
+
+
+def scalarised(
+    accuracy: float, costs: Mapping[str, float], terms: Mapping[str, tuple[float, float]]
+) -> float:
+    """``accuracy * product((cost / target) ** exponent)``: higher is better.
+
+    Args:
+        terms: name of a cost -> its target, above 0, and its exponent, 0 or below.
+
+    A cost of 0 counts as the smallest positive number, so that the reward stays finite.
+    Source: Tan et al., MnasNet, CVPR 2019, equation 2 (its soft constraint, exponent -0.07).
+    """
+    for name, (target, exponent) in terms.items():
+        accuracy *= float(max(costs[name] / target, sys.float_info.min) ** exponent)
+    return accuracy
+
+
+def objective_values(evaluation: Evaluation, options: ObjectivesOptions) -> tuple[float, ...]:
+    """What fidelity rules and fronts compare, higher is better.
+
+    The reward; where costs are minimised, the accuracy and then each cost negated.
+    """
+    if not options.minimise:
+        return (evaluation.reward,)
+    metrics = evaluation.metrics
+    return (metrics[ACCURACY], *(-metrics[name] for name in options.minimise))
+
+
+class ObjectiveEvaluator:
+    """An evaluator whose reward is traded off against costs.
+
+    Its metrics have the ``accuracy`` (the reward before that) and the costs known from the plan.
+
+    Args:
+        costs: architecture -> what is known before training; wins over metrics of that name.
+    """
+
+    def __init__(self, evaluator: Evaluator, options: ObjectivesOptions, costs: Costs) -> None:
+        self._evaluator = evaluator
+        self._options = options
+        self._costs = costs
+        self._terms = {n: (term.target, term.exponent) for n, term in options.reward.items()}
+
+    def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
+        """Evaluate and trade off.
+
+        Raises:
+            TrialFailure: the evaluator's, or a cost that it does not tell.
+        """
+        return self._scored(architecture, evaluate(self._evaluator, architecture, rng, None))
+
+    def stage(
+        self, architecture: Architecture, rng: np.random.Generator, stage: Stage
+    ) -> Evaluation:
+        """The same for a stage."""
+        return self._scored(architecture, evaluate(self._evaluator, architecture, rng, stage))
+
+    def _scored(self, architecture: Architecture, evaluation: Evaluation) -> Evaluation:
+        metrics = {
+            **evaluation.metrics,
+            **self._costs(architecture),
+            ACCURACY: evaluation.reward,
+        }
+        for name in (*self._options.minimise, *self._terms):
+            if name not in metrics:
+                raise TrialFailure(
+                    f"Objectives names {name!r}, which the evaluator does not tell;"
+                    f" it tells {', '.join(sorted(metrics))}"
+                )
+        reward = scalarised(evaluation.reward, metrics, self._terms)
+        return replace(evaluation, reward=reward, metrics=metrics)

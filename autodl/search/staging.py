@@ -1,0 +1,152 @@
+"""Trials in stages: after each, a fidelity rule says what becomes of the trial.
+
+What a trial has reached is stored before the rule hears of it; a search that goes on after a
+kill tells a fresh rule the stored reports in their order. The state of every training that may
+go on is kept in a folder; where it is missing or damaged, the training starts again and comes to
+the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from autodl.errors import StoreError
+from autodl.files import write_bytes
+from autodl.search.fidelity import Fate, FidelityRule, Verdict
+from autodl.search.store import Proposal, TrialStore
+from autodl.state import decode_state
+from autodl.trial import Evaluation, Stage, Trial, TrialState
+
+
+class Staging:
+    """Takes trials through their stages.
+
+    Args:
+        rule: as new; it is brought up to date from the store.
+        folder: for checkpoints; made when it is needed.
+        objectives: what the rule compares, higher is better.
+    """
+
+    def __init__(
+        self,
+        rule: FidelityRule,
+        store: TrialStore,
+        folder: Path,
+        objectives: Callable[[Evaluation], tuple[float, ...]],
+    ) -> None:
+        self._rule = rule
+        self._store = store
+        self._folder = folder
+        self._objectives = objectives
+        self._goal: dict[int, int] = {}  # epochs of the stage that a trial is in
+        self._reached: dict[int, int] = {}  # epochs of a paused trial
+        self._going_on: deque[tuple[int, int]] = deque()
+        self._ended: deque[Trial] = deque()
+        self._recover()
+
+    def _recover(self) -> None:
+        """Go through the stored reports, and give paused trials the fate of their last one."""
+        store, verdicts, retired = self._store, dict[int, Verdict](), set[int]()
+        for report in store.reports():
+            verdicts[report.trial_id] = self._rule.report(
+                report.trial_id, report.epochs, report.objectives
+            )
+            self._reached[report.trial_id] = report.epochs
+            retired.update(self._rule.retired())
+        paused = {trial.id: trial for trial in store.paused()}
+        self._reached = {i: epochs for i, epochs in self._reached.items() if i in paused}
+        for trial_id, trial in paused.items():
+            verdict = verdicts[trial_id]
+            if trial_id in retired and verdict.fate is Fate.PAUSE:
+                verdict = Verdict(Fate.STOP)
+            self._follow(trial, verdict)
+        for path in self._folder.glob("*.safetensors"):
+            with suppress(OSError):
+                if path not in map(self._path, self._reached, self._reached.values()):
+                    path.unlink()
+
+    def first(self, proposal: Proposal) -> Stage:
+        """The stage that a new trial begins with."""
+        self._goal[proposal.id] = self._rule.first_stage()
+        return Stage(self._goal[proposal.id])
+
+    def next(self) -> tuple[Proposal, Stage] | None:
+        """A trial that goes on, if there is one, and its stage."""
+        while (found := self._next_id()) is not None:
+            trial_id, epochs = found
+            if trial_id not in self._reached:
+                continue  # promoted, but it has ended
+            self._goal[trial_id] = epochs
+            proposal = Proposal(trial_id, self._store.trial(trial_id).architecture, 0)
+            return proposal, Stage(epochs, self._read(trial_id))
+        return None
+
+    def _next_id(self) -> tuple[int, int] | None:
+        return self._going_on.popleft() if self._going_on else self._rule.promote()
+
+    def settle(self, trial: Trial) -> None:
+        """Take in a stage that was run; ``ended`` has the trials that this ends."""
+        epochs = self._goal.pop(trial.id)
+        before = self._reached.get(trial.id)
+        if before is not None:
+            trial = replace(trial, seconds=trial.seconds + self._store.trial(trial.id).seconds)
+        if trial.evaluation is None:
+            self._end(trial)
+            return
+        values = self._objectives(trial.evaluation)
+        self._write(trial.id, epochs, trial.evaluation.checkpoint)
+        trial = replace(trial, evaluation=replace(trial.evaluation, checkpoint=b""))
+        self._store.report(trial, epochs, values)
+        self._reached[trial.id] = epochs
+        if before is not None:
+            self._remove(trial.id, before)
+        self._follow(trial, self._rule.report(trial.id, epochs, values))
+        for retired in self._rule.retired():
+            if retired in self._reached:
+                self._end(replace(self._store.trial(retired), state=TrialState.PRUNED))
+
+    def ended(self) -> Trial | None:
+        """A trial that a rule or a failure has ended, to be stored as finished."""
+        return self._ended.popleft() if self._ended else None
+
+    def give_up(self) -> None:
+        """End all paused trials: nothing that may come promotes one."""
+        for trial in self._store.paused():
+            self._end(replace(trial, state=TrialState.PRUNED))
+
+    def _follow(self, trial: Trial, verdict: Verdict) -> None:
+        if verdict.fate is Fate.CONTINUE:
+            self._going_on.append((trial.id, verdict.epochs))
+        elif verdict.fate is Fate.STOP:
+            self._end(replace(trial, state=TrialState.PRUNED))
+        elif verdict.fate is Fate.DONE:
+            self._end(replace(trial, state=TrialState.COMPLETE))
+
+    def _end(self, trial: Trial) -> None:
+        self._ended.append(trial)
+        if (epochs := self._reached.pop(trial.id, None)) is not None:
+            self._remove(trial.id, epochs)
+
+    def _path(self, trial_id: int, epochs: int) -> Path:
+        return self._folder / f"trial-{trial_id:06d}-epoch-{epochs:04d}.safetensors"
+
+    def _write(self, trial_id: int, epochs: int, checkpoint: bytes) -> None:
+        if checkpoint:
+            write_bytes(self._path(trial_id, epochs), checkpoint)
+
+    def _read(self, trial_id: int) -> bytes:
+        """The checkpoint of a paused trial; nothing if it is gone or damaged."""
+        try:
+            checkpoint = self._path(trial_id, self._reached[trial_id]).read_bytes()
+            decode_state(checkpoint)
+        except (OSError, StoreError):
+            return b""
+        return checkpoint
+
+    def _remove(self, trial_id: int, epochs: int) -> None:
+        with suppress(OSError):
+            self._path(trial_id, epochs).unlink()
