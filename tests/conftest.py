@@ -47,10 +47,10 @@ def small_training(tmp_path_factory):
 @pytest.fixture
 def own_tables(monkeypatch):
     """Tables of components that plugins may change, without a trace in other tests."""
-    from autodl import assemble
+    from autodl import components
 
-    tables = {section: dict(table) for section, table in assemble.TABLES.items()}
-    monkeypatch.setattr(assemble, "TABLES", tables)
+    tables = {section: dict(table) for section, table in components.TABLES.items()}
+    monkeypatch.setattr(components, "TABLES", tables)
     yield
     for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
         del sys.modules[name]
