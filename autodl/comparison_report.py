@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -16,6 +16,7 @@ from autodl.errors import ConfigError
 from autodl.report import read_run
 from autodl.search.comparison import best_so_far, compare_paired
 from autodl.search.simulate import simulate
+from autodl.trial import Architecture, Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ def read_searches(runs: Sequence[Path]) -> list[Search]:
                 " space, data set and training"
             )
         setting = (run, identity)
-        done = [t for t in report["trials"] if t["state"] in ("COMPLETE", "FAILED")]
-        rewards = [float("nan") if t["reward"] is None else t["reward"] for t in done]
+        done = [t for t in report["trials"] if TrialState(t["state"]).finished]
+        # a training in part does not compare with a whole one
+        rewards = [t["reward"] if t["state"] == "COMPLETE" else float("nan") for t in done]
         found.append((seed, rewards, [t["seconds"] for t in done]))
     names = [_label(strategy, strategies) for strategy in strategies]
     return [Search(name, *rest) for name, rest in zip(names, found, strict=True)]
@@ -74,19 +76,28 @@ def simulate_searches(
         checked = load_search(config, [*overrides, f"Global.seed={seed}"])
         if checked.evaluator.entry.trains:
             raise ConfigError(f"{config} trains networks; simulate with a table as Evaluator")
-        strategy = make_strategy(checked, make_space(checked))
+        space = make_space(checked)
+        strategy = make_strategy(checked, space)
         done = list(simulate(strategy, make_evaluator(checked), trials=trials, seed=seed))
         yield Search(
             group=name,
             seed=seed,
             rewards=[float("nan") if trial.reward is None else trial.reward for trial in done],
-            seconds=[
-                trial.evaluation.metrics.get("seconds", trial.seconds)
-                if trial.evaluation
-                else trial.seconds
-                for trial in done
-            ],
+            seconds=_seconds(done, getattr(space, "canonical", lambda architecture: architecture)),
         )
+
+
+def _seconds(
+    trials: Sequence[Trial], canonical: Callable[[Architecture], Architecture]
+) -> list[float]:
+    """What each trial took when it was trained; 0 where a search has that result already."""
+    seconds, seen = [], set[Architecture]()
+    for trial in trials:
+        form = canonical(trial.architecture)
+        took = trial.evaluation.metrics.get("seconds") if trial.evaluation else None
+        seconds.append(0.0 if form in seen else trial.seconds if took is None else took)
+        seen.add(form)
+    return seconds
 
 
 def group_searches(searches: Sequence[Search]) -> dict[str, Group]:
