@@ -74,6 +74,9 @@ class ObjectivesOptions(Section):
     )
     reward: dict[str, CostTerm] = Field({}, description="costs that the reward is traded off with")
     latency_table: Path | None = Field(None, description="made by tools/latency.py")
+    allow_foreign: bool = Field(
+        False, description="the table is of another machine, which the networks are for"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,0 +1,91 @@
+"""Timing calls: the order and the number of them, never how fast."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import paddle
+import pytest
+
+from autodl.networks import timing
+from autodl.networks.timing import WARM_UP, Inputs, layer_call, network_call, time_calls
+from autodl.spaces.layers import Add, Dropout, Relu
+from autodl.spaces.plan import PlanBuilder
+
+
+@pytest.fixture
+def undisturbed(monkeypatch):
+    monkeypatch.setattr(timing, "_time", lambda call: (call() or 1.0, True))
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_calls_take_turns_in_random_order() -> None:
+    order, rounds = [], []
+    calls = [lambda name=name: order.append(name) for name in range(20)]
+    times, disturbed = time_calls(calls, 3, progress=rounds.append)
+    assert times.shape == (20, 3)
+    assert (disturbed, rounds) == (0.0, [1, 2, 3])
+    turns = np.reshape(order, (WARM_UP + 3, 20))
+    assert np.array_equal(np.sort(turns, axis=1), np.tile(np.arange(20), (WARM_UP + 3, 1)))
+    assert len({tuple(turn) for turn in turns[WARM_UP:].tolist()}) == 3
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_times_belong_to_their_calls() -> None:
+    times, _ = time_calls([lambda: 2.0, lambda: 3.0, lambda: 5.0], 4)
+    np.testing.assert_array_equal(times, np.repeat([[2.0], [3.0], [5.0]], 4, axis=1))
+
+
+def test_interrupted_calls_are_repeated_but_not_for_ever(monkeypatch) -> None:
+    outcomes = iter([(9.0, False), (1.0, True), (9.0, False), (9.0, False), (7.0, False)])
+    monkeypatch.setattr(timing, "_time", lambda call: next(outcomes))
+    times, disturbed = time_calls([lambda: None], 2)
+    np.testing.assert_array_equal(times, [[1.0, 7.0]])
+    assert disturbed == 4 / 5
+
+
+def test_real_times_are_positive_milliseconds() -> None:
+    """A sleep of 20 ms: not less, and not a thousand times as much."""
+    import time
+
+    times, disturbed = time_calls([lambda: time.sleep(0.02)], 2)
+    assert (times >= 20).all()
+    assert (times < 20_000).all()
+    assert 0 <= disturbed <= 1
+
+
+def test_the_collector_comes_back_even_after_an_error() -> None:
+    def fail():
+        assert not gc.isenabled()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        time_calls([fail], 1)
+    assert gc.isenabled()
+
+
+def test_inputs_are_shared_by_shape_and_position() -> None:
+    inputs = Inputs(3)
+    first, second = inputs.of([(2, 4, 4), (2, 4, 4)])
+    assert first.shape == [3, 2, 4, 4]
+    assert first is not second  # or an addition would read half as much memory
+    assert inputs.of([(2, 4, 4)])[0] is first
+
+
+def test_layers_are_called_in_evaluation_mode() -> None:
+    inputs = Inputs(2)
+    (x,) = inputs.of([(5,)])
+    np.testing.assert_array_equal(layer_call(Dropout(0.9), [(5,)], inputs)().numpy(), x.numpy())
+    one, two = inputs.of([(5,), (5,)])
+    total = layer_call(Add(), [(5,), (5,)], inputs)()
+    np.testing.assert_array_equal(total.numpy(), (one + two).numpy())
+
+
+def test_a_whole_network() -> None:
+    builder = PlanBuilder((2, 4, 4))
+    builder.add("relu", Relu(), builder.add("drop", Dropout(0.5), 0))
+    inputs = Inputs(2)
+    with paddle.no_grad():
+        out = network_call(builder.finish(), inputs)()
+    np.testing.assert_array_equal(out.numpy(), inputs.of([(2, 4, 4)])[0].numpy())
