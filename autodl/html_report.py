@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -11,121 +10,236 @@ import yaml
 
 from autodl import __version__
 from autodl.drawing.cells import draw_architecture
-from autodl.drawing.figures import to_svg
-from autodl.drawing.run_curves import draw_rewards, draw_seconds, draw_trade_off
+from autodl.drawing.names import readable_metric, readable_number
+from autodl.drawing.pareto import draw_front
+from autodl.drawing.run_curves import Dots, draw_rewards, draw_seconds
 from autodl.errors import AutoDLError
-from autodl.report import describe_metrics, ranked, summary_head
+from autodl.html_page import captioned, facts, note, page, picture, plot, section, table
+from autodl.report import (
+    count_states,
+    describe_metrics,
+    describe_part,
+    describe_reuse,
+    describe_rewards,
+    failures,
+    front_cells,
+    is_reused,
+    name_ids,
+    ranked,
+    trade_off,
+)
+from autodl.search.outcome import one_line, reached
+from autodl.search.trade_off import Goals
 from autodl.spaces.codec import decode_architecture
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto;
-  padding: 0 1em; }
-h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2em; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; } td, th { padding: .25em .8em; text-align: left;
-  border-bottom: 1px solid #eee; vertical-align: top; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-.plots { display: flex; flex-wrap: wrap; gap: 1em; } .plots img { max-width: 520px; width: 100%; }
-figure { margin: 1em 0; } figcaption { color: #555; } figure img { max-width: 100%; }
-pre { background: #f6f7f9; padding: 1em; overflow-x: auto; font-size: 13px; }
-.failed { color: #b03a2e; } footer { margin-top: 3em; color: #777; font-size: 13px; }
-"""
+_USUAL_COSTS = ("parameters", "macs")  # of a run without objectives
+_COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs")
 
 
-def html_report(report: dict[str, Any], *, drawings: int = 3, top: int = 20) -> str:
+def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) -> str:
     """The report of ``autodl.report.read_run`` as HTML without references to other files.
 
     Args:
-        drawings: how many of the best architectures to draw.
+        drawings: how many of the best architectures to draw; of others on the front at most twice
+            as many.
         top: how many of the best trials to list.
     """
     best = ranked(report)
-    failed = [trial for trial in report["trials"] if trial["state"] == "FAILED"]
+    whose = f"Search {report['run']}"
+    drawn = [trial for trial in best if not is_reused(trial)][:drawings]  # a reused one is equal
     parts = [
-        f"<h1>Search {escape(report['run'])}</h1>",
-        "".join(f"<p>{escape(line)}</p>" for line in summary_head(report)),
-        _section("Rewards, cost and time", _plots(report)),
-        _section("Best trials", _table(best[:top])),
-        _section("Best architectures", "".join(_drawing(trial) for trial in best[:drawings])),
-        _section("Failures", _failures(failed)),
-        _section(
-            "Settings and manifest",
-            f"<details><summary>show</summary>{_pre(report['manifest'])}</details>",
+        f"<h1>{escape(whose)}</h1>",
+        facts(_facts(report, best)),
+        section("Rewards and time", _curves(report)),
+        _trade_offs(report),
+        section("Best trials", _best_table(best[:top], report)),
+        section("Best architectures", _drawings(drawn)),
+        section(
+            "More architectures on the front",
+            _front_drawings(report, [trial["id"] for trial in drawn], 2 * drawings),
         ),
+        section("Failures", _failures(report)),
+        section("Settings and manifest", _manifest(report)),
+        f"<footer>AutoDL for PaddlePaddle {__version__}</footer>",
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Search {escape(report['run'])}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(part for part in parts if part)
-        + f"<footer>AutoDL for PaddlePaddle {__version__}</footer></body></html>\n"
-    )
+    return page(whose, "\n".join(part for part in parts if part))
 
 
-def _section(title: str, body: str) -> str:
-    return f"<h2>{escape(title)}</h2>\n{body}" if body else ""
+def _facts(report: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What one wants to know first."""
+    manifest, seconds = report["manifest"], sum(trial["seconds"] for trial in report["trials"])
+    settings, starts = manifest.get("identity") or {}, manifest.get("starts") or [{}]
+    names = (settings.get(part, {}).get("name", "") for part in ("Strategy", "Space", "Data"))
+    return [
+        ("trials", count_states(report)),
+        ("pruned", describe_part(report)),
+        ("reused", describe_reuse(report)),
+        ("reward", describe_rewards(best)),
+        ("best", _caption(best[0]) if best else ""),
+        ("objectives", _objectives(report["objectives"])),
+        *zip(("strategy", "space", "data"), names, strict=True),
+        ("started", str(starts[0].get("time", "")).replace("T", " ")),
+        ("ended", str(manifest.get("ended", "not yet"))),
+        ("evaluation", f"{_time(seconds)}, all trials in sum"),
+    ]
 
 
-def _image(svg: str, text: str) -> str:
-    """An SVG as a picture: in one page, inlined ones would share their ids."""
-    data = base64.b64encode(svg.encode()).decode()
-    return f'<img alt="{escape(text)}" src="data:image/svg+xml;base64,{data}">'
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{seconds / 60:.1f} minutes"
 
 
-def _plots(report: dict[str, Any]) -> str:
-    complete = [trial for trial in report["trials"] if trial["state"] == "COMPLETE"]
-    finished = [trial for trial in report["trials"] if trial["state"] in ("COMPLETE", "FAILED")]
-    images = []
-    if complete:
-        rewards = [trial["reward"] for trial in complete]
-        images.append(_image(to_svg(draw_rewards(_ids(complete), rewards)), "reward by trial"))
-        for cost, name in (("parameters", "parameters"), ("macs", "multiply-accumulates")):
-            known = [trial for trial in complete if trial["metrics"].get(cost) is not None]
-            if known:
-                costs = [trial["metrics"][cost] for trial in known]
-                values = [trial["reward"] for trial in known]
-                images.append(
-                    _image(to_svg(draw_trade_off(costs, values, name)), f"reward against {name}")
-                )
-    if finished:
-        seconds = [trial["seconds"] for trial in finished]
-        failed = [trial["state"] == "FAILED" for trial in finished]
-        figure = draw_seconds(_ids(finished), seconds, failed)
-        images.append(_image(to_svg(figure), "seconds by trial"))
-    return f'<div class="plots">{"".join(images)}</div>' if images else ""
-
-
-def _ids(trials: Sequence[dict[str, Any]]) -> list[int]:
-    return [trial["id"] for trial in trials]
-
-
-def _table(trials: Sequence[dict[str, Any]]) -> str:
-    if not trials:
+def _objectives(goals: Mapping[str, Any] | None) -> str:
+    """The section ``Objectives`` as a sentence; empty without it."""
+    if not goals:
         return ""
-    rows = "".join(
-        f'<tr><td class="n">{rank}</td><td class="n">{trial["id"]}</td>'
-        f'<td class="n">{trial["reward"]:.4f}</td><td class="n">{trial["seconds"]:.1f}</td>'
-        f"<td>{escape(describe_metrics(trial['metrics']))}</td></tr>"
-        for rank, trial in enumerate(trials, start=1)
+    small = ", ".join(readable_metric(name) for name in goals.get("minimise") or ())
+    limits = ", ".join(
+        f"{readable_metric(name)} at most {readable_number(most)}"
+        for name, most in (goals.get("limits") or {}).items()
     )
-    head = "".join(f"<th>{name}</th>" for name in ("", "trial", "reward", "seconds", "details"))
-    return f"<table><tr>{head}</tr>{rows}</table>"
+    scaling = "".join(
+        f" × ({readable_metric(name)} / {readable_number(scale['target'])})^{scale['exponent']:g}"
+        for name, scale in (goals.get("reward") or {}).items()
+    )
+    parts = (
+        f"accuracy high; {small} low" if small else "",
+        limits,
+        f"reward = accuracy{scaling}" if scaling else "",
+    )
+    return "; ".join(part for part in parts if part)
 
 
-def _drawing(trial: dict[str, Any]) -> str:
-    caption = f"trial {trial['id']}, reward {trial['reward']:.4f}"
+def _curves(report: Mapping[str, Any]) -> str:
+    """Plots of rewards and of seconds by trial."""
+    trials = report["trials"]
+    complete = [trial for trial in trials if trial["state"] == "COMPLETE"]
+    failed = [trial for trial in trials if trial["state"] == "FAILED"]
+    part = [
+        trial
+        for trial in trials
+        if trial["reward"] is not None and trial["state"] not in ("COMPLETE", "FAILED")
+    ]
+    if not (complete or failed or part):
+        return ""
+
+    def words(trial: Mapping[str, Any]) -> str:
+        state, reward = trial["state"].lower(), ""
+        if trial["reward"] is not None:
+            reward = f"reward {trial['reward']:.4f}, "
+            if trial["state"] != "COMPLETE":
+                state += f" at {reached(trial['fidelity'], report['epochs'])}"
+        reason = f", {one_line(trial['reason'])}" if trial["reason"] else ""
+        return f"trial {trial['id']}: {reward}{trial['seconds']:.1f} s, {state}{reason}"
+
+    def dots(trials: Sequence[Mapping[str, Any]], name: str) -> Dots:
+        ids, values = [trial["id"] for trial in trials], [trial[name] for trial in trials]
+        return Dots(ids, values, [words(trial) for trial in trials])
+
+    rewards = draw_rewards(
+        dots(complete, "reward"), dots(part, "reward"), [trial["id"] for trial in failed]
+    )
+    seconds = draw_seconds(
+        *(
+            dots([trial for trial in kind if not is_reused(trial)], "seconds")
+            for kind in (complete, part, failed)
+        )
+    )
+    return (
+        f'<div class="plots">{plot(rewards, "reward by trial")}'
+        f"{plot(seconds, 'seconds by trial')}</div>"
+    )
+
+
+def _trade_offs(report: Mapping[str, Any]) -> str:
+    """The Pareto front as plot and table; without objectives a plot of the usual costs."""
+    goals = Goals.of({"Objectives": report["objectives"]})
+    costs = goals.costs or tuple(
+        cost
+        for cost in _USUAL_COSTS
+        if any(trial["metrics"].get(cost) is not None for trial in report["trials"])
+    )
+    found = trade_off(report["trials"], costs)
+    if not costs or not found.ids:
+        return ""
+    figure = plot(draw_front(found, goals.limits), f"{found.quality} against cost")
+    figure = f'<div class="plots">{figure}</div>'
+    if not goals.costs:
+        text = "The search minimised no cost; what its trials cost is shown all the same."
+        return section(f"{found.quality.capitalize()} against cost", note(text) + figure)
+    head = ["trial", *(readable_metric(name) for name in found.names)]
+    rows = [front_cells(row) for row in report["front"]]
+    return section("Pareto front", figure + table(head, rows))
+
+
+def _front_drawings(report: Mapping[str, Any], known: Sequence[int], most: int) -> str:
+    """Drawings from all along the front, of trials that are not drawn already."""
+    members = _spread([row["id"] for row in report["front"] or ()], most)
+    trials = {trial["id"]: trial for trial in report["trials"]}
+    return _drawings([trials[member] for member in members if member not in known])
+
+
+def _spread(items: Sequence[int], most: int) -> list[int]:
+    """At most so many items, evenly from the first to the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[place * (len(items) - 1) // max(most - 1, 1)] for place in range(most)]
+
+
+def _best_table(best: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> str:
+    if not best:
+        return ""
+    front = {row["id"] for row in report["front"] or ()}
+    costs = Goals.of({"Objectives": report["objectives"]}).costs
+    wanted = dict.fromkeys(["accuracy", *costs, *_COLUMNS])
+    metrics = [name for name in wanted if any(name in trial["metrics"] for trial in best)]
+    rows: list[list[str | float]] = [
+        [
+            rank,
+            trial["id"],
+            f"{trial['reward']:.4f}",
+            *(readable_number(trial["metrics"].get(name)) for name in metrics),
+            f"{trial['seconds']:.1f}",
+            ", ".join(filter(None, ["on the front" * (trial["id"] in front), trial["reason"]])),
+        ]
+        for rank, trial in enumerate(best, start=1)
+    ]
+    heads = ["rank", "trial", "reward", *map(readable_metric, metrics), "seconds", "note"]
+    if not any(row[-1] for row in rows):
+        return table(heads[:-1], [row[:-1] for row in rows])
+    return table(heads, rows, words=1)
+
+
+def _caption(trial: Mapping[str, Any]) -> str:
+    numbers = f"reward {trial['reward']:.4f}", describe_metrics(trial["metrics"])
+    return f"trial {trial['id']}: {', '.join(filter(None, numbers))}"
+
+
+def _drawings(trials: Sequence[Mapping[str, Any]]) -> str:
+    drawn = "".join(_drawing(trial) for trial in trials)
+    return f'<div class="cells">{drawn}</div>' if drawn else ""
+
+
+def _drawing(trial: Mapping[str, Any]) -> str:
+    caption = _caption(trial)
     try:
         figure = draw_architecture(decode_architecture(trial["architecture"]))
     except AutoDLError:  # a space without a drawing
-        return f"<figure>{_pre(trial['architecture'])}<figcaption>{caption}</figcaption></figure>"
-    image = _image(to_svg(figure), caption)
-    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+        return captioned(_pre(trial["architecture"]), caption)
+    return picture(figure, caption)
 
 
-def _failures(trials: Sequence[dict[str, Any]]) -> str:
-    items = (
-        f'<li class="failed">trial {trial["id"]}: {escape(trial["reason"])}</li>'
-        for trial in trials
-    )
-    return f"<ul>{''.join(items)}</ul>" if trials else ""
+def _failures(report: Mapping[str, Any]) -> str:
+    rows: list[list[str | float]] = [
+        [len(ids), reason, name_ids(ids)] for reason, ids in failures(report)
+    ]
+    if not rows:
+        return ""
+    alike = note("Reasons that differ in numbers alone are counted as one.")
+    return table(["count", "reason", "trials"], rows, words=2) + alike
+
+
+def _manifest(report: Mapping[str, Any]) -> str:
+    return f"<details><summary>show</summary>{_pre(report['manifest'])}</details>"
 
 
 def _pre(value: object) -> str:

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from autodl.config import load_config
+from autodl.drawing.names import readable_number
 from autodl.plugins import import_plugins
+from autodl.search.outcome import full_epochs, one_line, reached
 from autodl.search.run_folder import CONFIG, TRIALS, read_manifest
 from autodl.search.store import TrialStore
+from autodl.search.trade_off import Goals, TradeOff
 from autodl.trial import TrialState
+
+_IDS = 8  # of trials that failed alike, so many are named
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """The trials of a run, its best one and its manifest, as one JSON object.
+    """The trials of a run, its best one, its front and its manifest, as one JSON object.
 
     Keys: ``run`` (folder name), ``trials`` (each with ``id``, ``state``, ``reward``,
     ``architecture``, ``seconds``, ``reason``, ``metrics``), ``best`` (the trial of the highest
-    reward, of equal ones the earliest; None if none is complete) and ``manifest``. A run that is
-    still going on can be read.
+    reward, of equal ones the earliest; None if none is complete), ``objectives`` (the section of
+    the config, None without it), ``front`` (ids and values of the Pareto front, best quality
+    first; None without objectives), ``epochs`` (of a whole training, None without one) and
+    ``manifest``. A run that is still going on can be read.
 
     Raises:
         StoreError: the folder holds no run, or a damaged one.
     """
     manifest = read_manifest(folder)
     import_run_plugins(folder)
+    config = _config(folder)
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
         trials = [trial.to_json() for trial in store.trials(curves=False)]
         best = next(iter(store.best()), None)
+    goals = Goals.of(config)
     return {
         "run": folder.resolve().name,
         "trials": trials,
         "best": best.to_json() if best else None,
+        "objectives": config.get("Objectives"),
+        "front": front_values(trade_off(trials, goals.costs)) if goals.costs else None,
+        "epochs": full_epochs(config),
         "manifest": manifest,
     }
 
@@ -44,54 +59,146 @@ def import_run_plugins(folder: Path) -> None:
         ConfigError: the run's config is damaged.
         PluginError: a plugin cannot be imported any more.
     """
-    if not (folder / CONFIG).is_file():  # killed before it was written, so there are no trials
-        return
-    plugins = load_config(folder / CONFIG).values.get("Global", {}).get("plugins", [])
-    import_plugins([str(name) for name in plugins])
+    import_plugins([str(name) for name in _config(folder).get("Global", {}).get("plugins", [])])
 
 
-def ranked(report: dict[str, Any]) -> list[dict[str, Any]]:
+def _config(folder: Path) -> dict[str, Any]:
+    """The resolved configuration; empty if a kill came before it, when there are no trials."""
+    return load_config(folder / CONFIG).values if (folder / CONFIG).is_file() else {}
+
+
+def trade_off(trials: Iterable[Mapping[str, Any]], costs: Sequence[str]) -> TradeOff:
+    """Complete trials, as a report has them, by quality and costs."""
+    found = TradeOff(costs)
+    for trial in trials:
+        if trial["state"] == TrialState.COMPLETE.value:
+            found.add_result(trial["id"], trial["reward"], trial["metrics"], is_reused(trial))
+    return found
+
+
+def front_values(found: TradeOff) -> list[dict[str, float]]:
+    """The front's trials, each with its ``id`` and a value for each objective."""
+    ids, values = found.ids, found.values.tolist()
+    return [
+        {"id": ids[place], **dict(zip(found.names, values[place], strict=True))}
+        for place in found.front
+    ]
+
+
+def is_reused(trial: Mapping[str, Any]) -> bool:
+    """Whether the trial took over the result of another one, which its reason names."""
+    return trial["reward"] is not None and bool(trial["reason"])
+
+
+def ranked(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The complete trials, best first; of equal ones the earlier."""
     complete = [trial for trial in report["trials"] if trial["state"] == TrialState.COMPLETE.value]
     return sorted(complete, key=lambda trial: (-trial["reward"], trial["id"]))
 
 
-def summary_head(report: dict[str, Any]) -> list[str]:
-    """How many trials there are in each state, and the range of their rewards."""
-    trials = report["trials"]
-    states = {state.value: 0 for state in TrialState}
-    for trial in trials:
-        states[trial["state"]] += 1
-    counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
-    lines = [f"run {report['run']}: {len(trials)} trials ({counts or 'none'})"]
-    if best := ranked(report):
-        rewards = [trial["reward"] for trial in best]
-        lines.append(
-            f"reward: mean {sum(rewards) / len(rewards):.4f}, best {rewards[0]:.4f},"
-            f" worst {rewards[-1]:.4f}"
-        )
-    return lines
+def failures(report: Mapping[str, Any]) -> list[tuple[str, list[int]]]:
+    """Reasons of failed trials with the trials' ids, the most frequent first.
+
+    Reasons that differ in numbers alone are one; the first trial's stands for them.
+    """
+    groups: dict[str, tuple[str, list[int]]] = {}
+    for trial in report["trials"]:
+        if trial["state"] == TrialState.FAILED.value:
+            alike = re.sub(r"\d[\d.]*(e[-+]?\d+)?", "0", trial["reason"])
+            groups.setdefault(alike, (trial["reason"], []))[1].append(trial["id"])
+    return sorted(groups.values(), key=lambda group: (-len(group[1]), group[1]))
 
 
-def summary_lines(report: dict[str, Any], top: int = 10) -> list[str]:
-    """The report as lines for people: counts, the best trials, and why trials failed."""
-    lines, best = summary_head(report), ranked(report)[:top]
+def name_ids(ids: Sequence[int]) -> str:
+    """``trial 3``, ``trials 3, 5`` or, of many, the first and how many more."""
+    more = f" and {len(ids) - _IDS} more" if len(ids) > _IDS else ""
+    return f"trial{'s' * (len(ids) > 1)} {', '.join(map(str, ids[:_IDS]))}{more}"
+
+
+def count_states(report: Mapping[str, Any]) -> str:
+    """``956 trials (611 PROPOSED, 345 COMPLETE)``."""
+    found = Counter(trial["state"] for trial in report["trials"])
+    counts = [f"{found[state.value]} {state.value}" for state in TrialState if found[state.value]]
+    return f"{len(report['trials'])} trials ({', '.join(counts) or 'none'})"
+
+
+def describe_rewards(best: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and range of the rewards of ranked trials; empty for none."""
+    if not best:
+        return ""
+    rewards = [trial["reward"] for trial in best]
+    mean = sum(rewards) / len(rewards)
+    return f"mean {mean:.4f}, best {rewards[0]:.4f}, worst {rewards[-1]:.4f}"
+
+
+def describe_part(report: Mapping[str, Any]) -> str:
+    """How many trials were pruned, and how far they came; empty for none."""
+    pruned = [trial for trial in report["trials"] if trial["state"] == TrialState.PRUNED.value]
+    stages = Counter(trial["fidelity"] for trial in pruned)
+    return ", ".join(
+        f"{count} at {reached(fidelity, report['epochs'])}"
+        for fidelity, count in sorted(stages.items())
+    )
+
+
+def describe_reuse(report: Mapping[str, Any]) -> str:
+    """How many trials with a result were not evaluated; empty for none."""
+    reused = sum(is_reused(trial) for trial in report["trials"])
+    return f"{reused} took over the result of an equal architecture" if reused else ""
+
+
+def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
+    """The report as lines for people: counts, the best trials, the front, why trials failed."""
+    best = ranked(report)
+    facts = {
+        "reward": describe_rewards(best),
+        "pruned": describe_part(report),
+        "reused": describe_reuse(report),
+    }
+    lines = [f"run {report['run']}: {count_states(report)}"]
+    lines += [f"{name}: {text}" for name, text in facts.items() if text]
     if best:
         lines.append(f"{'rank':>4} {'trial':>6} {'reward':>8} {'seconds':>8}  details")
-    for rank, trial in enumerate(best, start=1):
+    for rank, trial in enumerate(best[:top], start=1):
+        reused = f" ({one_line(trial['reason'])})" if trial["reason"] else ""
         lines.append(
             f"{rank:>4} {trial['id']:>6} {trial['reward']:>8.4f} {trial['seconds']:>8.1f}"
-            f"  {describe_metrics(trial['metrics'])}"
+            f"  {describe_metrics(trial['metrics'])}{reused}"
         )
-    failed = [trial for trial in report["trials"] if trial["state"] == TrialState.FAILED.value]
-    return [*lines, *(f"trial {trial['id']} FAILED: {trial['reason']}" for trial in failed)]
+    lines += _front_lines(report["front"])
+    return [
+        *lines,
+        *(f"{name_ids(ids)} FAILED: {one_line(reason)}" for reason, ids in failures(report)),
+    ]
 
 
-def describe_metrics(metrics: dict[str, float | None]) -> str:
+def _front_lines(front: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """A table of the front, as wide as its words."""
+    if not front:
+        return []
+    names = list(front[0])
+    rows = [["trial", *names[1:]], *map(front_cells, front)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = (
+        "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return [f"Pareto front of {len(front)}:", *table]
+
+
+def front_cells(row: Mapping[str, Any]) -> list[str]:
+    """A row of the front as texts, all qualities with equally many digits."""
+    trial_id, quality, *costs = row.values()
+    return [str(trial_id), f"{quality:.4f}", *map(readable_number, costs)]
+
+
+def describe_metrics(metrics: Mapping[str, float | None]) -> str:
     """The numbers of a trial that people look at first; those that it lacks are left out."""
     shown = {
+        "accuracy": ("accuracy {:.4f}", 1),
         "parameters": ("{:,.1f} k parameters", 1e-3),
         "macs": ("{:,.2f} M MACs", 1e-6),
+        "latency_ms": ("{:.3g} ms", 1),
         "train_accuracy": ("training accuracy {:.3f}", 1),
         "epochs": ("{:.0f} epochs", 1),
     }

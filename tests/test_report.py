@@ -11,7 +11,7 @@ import pytest
 
 from autodl.errors import StoreError
 from autodl.files import write_json
-from autodl.report import read_run, summary_lines
+from autodl.report import failures, name_ids, read_run, summary_lines
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell_space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialState
@@ -59,6 +59,62 @@ def test_summary_ranks_and_gives_reasons(run):
     assert lines[4:] == ["trial 1 FAILED: it burnt"]
 
 
+def test_several_objectives(run):
+    (run / "config.yaml").write_text(
+        "Objectives: {minimise: [parameters, macs]}\nTrain: {epochs: 9}\n"
+    )
+    report = read_run(run)
+    assert report["objectives"] == {"minimise": ["parameters", "macs"]}
+    assert report["epochs"] == 9
+    assert report["front"] == [{"id": 2, "reward": 0.5, "parameters": 1500, "macs": 2.5e6}]
+    assert summary_lines(report)[-4:-1] == [
+        "Pareto front of 1:",
+        "trial  reward  parameters       macs",
+        "    2  0.5000       1,500  2,500,000",
+    ]
+
+
+def test_without_objectives_there_is_no_front(run):
+    report = read_run(run)
+    assert (report["objectives"], report["front"], report["epochs"]) == (None, None, None)
+
+
+def test_pruned_and_reused_trials_are_counted():
+    def trial(trial_id, state, reward, **changes):
+        values = {"id": trial_id, "state": state, "reward": reward, "fidelity": 1.0, "reason": ""}
+        return {**values, "seconds": 1.0, "metrics": {}, **changes}
+
+    trials = [
+        trial(0, "COMPLETE", 0.5),
+        trial(1, "COMPLETE", 0.5, reason="result of trial 0"),
+        trial(2, "PRUNED", 0.9, fidelity=1 / 3),
+        trial(3, "PRUNED", 0.1, fidelity=1 / 9, reason="result of trial 4"),
+        trial(4, "PRUNED", 0.2, fidelity=1 / 9),
+    ]
+    lines = summary_lines({"run": "r", "trials": trials, "front": None, "epochs": 9})
+    assert lines[:4] == [
+        "run r: 5 trials (3 PRUNED, 2 COMPLETE)",
+        "reward: mean 0.5000, best 0.5000, worst 0.5000",
+        "pruned: 2 at 1 of 9 epochs, 1 at 3 of 9 epochs",
+        "reused: 2 took over the result of an equal architecture",
+    ]
+    assert [line.split()[1] for line in lines[5:]] == ["0", "1"]
+    assert lines[-1].endswith("(result of trial 0)")
+
+
+def test_failures_that_differ_in_numbers_are_one():
+    reasons = ["no", "loss 2.5e-3 in epoch 3.", "loss inf in epoch 3.", "loss 12 in epoch 4."]
+    trials = [{"id": i, "state": "FAILED", "reason": text} for i, text in enumerate(reasons)]
+    trials += [{"id": 9, "state": "COMPLETE", "reason": "no"}]
+    assert failures({"trials": trials}) == [
+        ("loss 2.5e-3 in epoch 3.", [1, 3]),
+        ("no", [0]),
+        ("loss inf in epoch 3.", [2]),
+    ]
+    assert name_ids([3]) == "trial 3"
+    assert name_ids(range(11)) == "trials 0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(StoreError, match=r"no run\.json"):
         read_run(tmp_path)
@@ -92,7 +148,7 @@ def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(tm
             *(tools / "search.py", "-c", "search/token_count.yaml", "--out", run),
             *("-o", f"Global.plugins=[{plugin}]", "Space.operations=[conv_7x7]"),
             *("Space.nodes=2", "Strategy={name: RandomSearch}", "Search.max_trials=2"),
-            "Search.workers=0",
+            "Search.executor=inline",
         ],
         [TOOL, run, "--json"],
         [tools / "draw.py", run / "best.json", "--out", run / "a.svg", "--plugin", plugin],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,19 @@ from autodl.files import replacing
 SUFFIXES = (".svg", ".png")
 _PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE = 150.0, 12_000
 SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "autodl", "text.usetex": False}
+_LINK = re.compile(r"""<a xlink:href=(?:"([^"]*)"|'([^']*)') target="_blank">""")
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as the text of an SVG file, whose text stays text."""
+    """The figure as the text of an SVG file, whose text stays text.
+
+    The ``url`` of a dot or a bar is what a browser shows when the pointer rests on it: Matplotlib
+    knows links, but no such texts.
+    """
     content = io.StringIO()
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(content, format="svg", metadata={"Date": None})
-    return content.getvalue()
+    return _LINK.sub(r"<g><title>\1\2</title>", content.getvalue()).replace("</a>", "</g>")
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -42,7 +48,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         )
     with replacing(path) as aside, matplotlib.rc_context(SETTINGS):
         if suffix == ".svg":
-            figure.savefig(aside, format="svg", metadata={"Date": None})
+            aside.write_text(to_svg(figure), encoding="utf-8")
         else:
             largest = max(figure.get_size_inches())
             dpi = min(_PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE / largest)

@@ -1,4 +1,4 @@
-"""How operations are called and coloured in pictures."""
+"""How operations and metrics are called in pictures and reports, and coloured."""
 
 from __future__ import annotations
 
@@ -47,3 +47,25 @@ def readable(operation: str) -> str:
     words = [_WORDS.get(word, word) for word in operation.split("_") if word]
     text = re.sub(r"(\d)x(\d)", r"\1×\2", " ".join(words))
     return re.sub(r"(\d×\d) (?=\d×\d)", r"\1, ", text) or operation
+
+
+_METRICS = {
+    "macs": "MACs",
+    "latency_ms": "latency (ms)",
+    "seconds": "seconds",
+    "compute_seconds": "seconds of computing",
+}
+
+
+def readable_metric(metric: str) -> str:
+    """``macs`` as ``MACs``, and so on."""
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def readable_number(value: float | None) -> str:
+    """Whole numbers as such, four digits after the point below 1, four in all above; or a dash."""
+    if value is None:
+        return "-"
+    if value == round(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"

@@ -1,62 +1,99 @@
-"""Plots of one run: rewards over trials, reward against cost, and time per trial."""
+"""Plots of one run: rewards over trials, and time per trial."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from autodl.search.pareto import front
+Numbers: TypeAlias = Sequence[float] | NDArray[np.float64]
+DOTS, LINE, GREY, RED, ORANGE = "#82A6D0", "#1F5FA8", "#A3A9B2", "#C0392B", "#D9822B"
+MOST_TEXTS, _MOST_DOTS = 500, 3000  # more have no texts, or are pixels: files stay small
 
-Numbers = NDArray[np.float64]
-_DOTS, _LINE = "#9DB7D5", "#1F5FA8"
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """Trials of one kind: where their dots are, and what a browser says at each."""
+
+    x: Numbers = ()
+    y: Numbers = ()
+    texts: Sequence[str] = ()
 
 
-def draw_rewards(ids: Sequence[int], rewards: Sequence[float]) -> Figure:
-    """Every complete trial's reward by id, the best so far, and the mean of the last ten."""
+def draw_rewards(complete: Dots, part: Dots, failed: Sequence[int]) -> Figure:
+    """Rewards by id, the best so far, and the mean of the last ten (or 2%).
+
+    Best and mean are of complete trials only: the reward of one that was trained in part is lower
+    than it would have become. Failed trials, which have none, are marked at the bottom.
+    """
     figure, axes = _figure()
-    x, y = np.asarray(ids, float), np.asarray(rewards, float)
-    axes.scatter(x, y, s=14, color=_DOTS, label="reward", zorder=2)
-    axes.step(x, np.maximum.accumulate(y), where="post", color=_LINE, label="best so far")
-    if len(y) >= 10:
-        mean = np.convolve(y, np.ones(10) / 10, mode="valid")
-        axes.plot(x[9:], mean, color="#D9822B", label="mean of 10 trials")
+    scatter(axes, part, label="trained in part", facecolors="none", edgecolors=GREY)
+    scatter(axes, complete, label="reward", color=DOTS, linewidths=0)
+    x, y = np.asarray(complete.x, float), np.asarray(complete.y, float)
+    if len(y):
+        axes.step(x, np.maximum.accumulate(y), where="post", color=LINE, label="best so far")
+    window = max(10, len(y) // 50)
+    if len(y) >= window:
+        mean = np.convolve(y, np.ones(window) / window, mode="valid")
+        label = f"mean of {window} trials"
+        axes.plot(x[window - 1 :], mean, color=ORANGE, linewidth=1.2, label=label)
+    if failed:
+        bottom, heights = axes.get_xaxis_transform(), [0.015] * len(failed)
+        axes.plot(failed, heights, "x", transform=bottom, color=RED, markersize=4, label="failed")
     axes.set(xlabel="trial", ylabel="reward")
-    axes.legend(frameon=False, loc="lower right")
+    legend_above(axes)
     return figure
 
 
-def draw_trade_off(costs: Sequence[float], rewards: Sequence[float], cost_name: str) -> Figure:
-    """Reward against a cost, and the trials that no other beats in both."""
+def draw_seconds(complete: Dots, part: Dots, failed: Dots) -> Figure:
+    """Wall-clock seconds of trials, by id, and the median of those complete."""
     figure, axes = _figure()
-    x, y = np.asarray(costs, float), np.asarray(rewards, float)
-    best = front(np.stack([-x, y], axis=1))
-    order = best[np.argsort(x[best], kind="stable")]
-    axes.scatter(x, y, s=14, color=_DOTS, label="trial", zorder=2)
-    axes.step(x[order], y[order], where="post", color=_LINE, zorder=1)
-    axes.scatter(x[order], y[order], s=30, color=_LINE, label="Pareto front", zorder=3)
-    if x.min() > 0 and x.max() > 20 * x.min():
-        axes.set_xscale("log")
-    axes.set(xlabel=cost_name, ylabel="reward")
-    axes.legend(frameon=False, loc="lower right")
+    scatter(axes, part, label="trained in part", facecolors="none", edgecolors=GREY)
+    scatter(axes, complete, label="complete", color=DOTS, linewidths=0)
+    scatter(axes, failed, label="failed", color=RED, marker="x", linewidths=1)
+    if len(complete.y):
+        median = float(np.median(complete.y))
+        axes.axhline(median, color=LINE, linewidth=1, label=f"median, {median:.3g} s")
+    axes.set(xlabel="trial", ylabel="seconds")
+    axes.set_ylim(bottom=0)
+    legend_above(axes)
     return figure
 
 
-def draw_seconds(ids: Sequence[int], seconds: Sequence[float], failed: Sequence[bool]) -> Figure:
-    """Wall-clock seconds of every finished trial; failed ones stand out."""
-    figure, axes = _figure()
-    colours = np.where(np.asarray(failed, bool), "#C0392B", _DOTS)
-    axes.bar(np.asarray(ids, float), np.asarray(seconds, float), width=0.9, color=colours)
-    axes.set(xlabel="trial", ylabel="seconds" + (" (red: failed)" if any(failed) else ""))
-    return figure
+def scatter(axes: Axes, dots: Dots, *, size: float | None = None, **look: Any) -> None:
+    """Draw dots, the smaller the more there are; ``look`` is what Matplotlib's scatter takes."""
+    count = len(dots.x)
+    if not count:
+        return
+    size = size or (14 if count <= MOST_TEXTS else 7)
+    look = {"zorder": 2, "rasterized": count > _MOST_DOTS, **look}
+    drawn = axes.scatter(dots.x, dots.y, s=size, **look)
+    if count <= MOST_TEXTS:
+        drawn.set_urls(list(dots.texts))
+
+
+def bare_axes(axes: Axes) -> None:
+    """A faint grid, and no frame at the top and on the right."""
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_above(axes: Axes) -> None:
+    """Above the plot, where it covers nothing."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0.2,
+            handlelength=1.2, handletextpad=0.5, columnspacing=1.0, fontsize=9,
+        )  # fmt: skip
 
 
 def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.subplots()
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    bare_axes(axes)
     return figure, axes

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 from autodl.search.observer import Observer, RunInfo
+from autodl.search.outcome import full_epochs, one_line, outcome, reused
 from autodl.trial import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -28,13 +29,19 @@ def console_progress(stream: TextIO) -> Observer:
 
 @dataclass(slots=True)
 class Tally:
-    """What both displays count. ``done`` includes earlier starts, ``failed`` does not."""
+    """What both displays count. ``done`` includes earlier starts, the counts below it do not.
+
+    ``epochs`` are those of a whole training, None if the run has none.
+    """
 
     max_trials: int = 0
     workers: int = 1
+    epochs: int | None = None
+    best: Trial | None = None
     done: int = 0
     failed: int = 0
-    best: Trial | None = None
+    pruned: int = 0
+    reused: int = 0
     _measured: int = 0
     _seconds: float = 0.0
     _begun: float = field(default_factory=time.monotonic)
@@ -42,14 +49,23 @@ class Tally:
     @classmethod
     def of(cls, run: RunInfo) -> Tally:
         """The tally at the start of a run."""
-        return cls(run.max_trials, max(run.workers, 1), run.finished, 0, run.best)
+        epochs = full_epochs(run.config)
+        return cls(run.max_trials, max(run.workers, 1), epochs, run.best, run.finished)
 
     def add(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Count a finished trial."""
         self.done, self.best = done, best
         self.failed += trial.state is TrialState.FAILED
+        self.pruned += trial.state is TrialState.PRUNED
+        self.reused += reused(trial)
         self._measured += 1
         self._seconds += trial.seconds
+
+    @property
+    def further(self) -> tuple[tuple[str, int], ...]:
+        """Counts that are worth a word only where there is something to count."""
+        counts = (("pruned", self.pruned), ("reused", self.reused))
+        return tuple((name, count) for name, count in counts if count)
 
     @property
     def seconds_left(self) -> float | None:
@@ -93,13 +109,9 @@ class LineProgress:
     def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Print the trial's reward, or why it has none."""
         self._tally.add(trial, best, done)
-        outcome = (
-            f"failed: {_one_line(trial.reason)}"
-            if trial.reward is None
-            else f"reward: {trial.reward:.4f}"
-        )
+        result = outcome(trial, self._tally.epochs)
         self._print(
-            f"[Search][Trial {done}/{self._tally.max_trials}] id: {trial.id}, {outcome}, "
+            f"[Search][Trial {done}/{self._tally.max_trials}] id: {trial.id}, {result}, "
             f"best: {_best(best)}, seconds: {trial.seconds:.1f}, "
             f"eta: {_duration(self._tally.seconds_left)}"
         )
@@ -110,9 +122,10 @@ class LineProgress:
 
     def ended(self, best: Trial | None, done: int, seconds: float) -> None:
         """Print the outcome."""
+        further = "".join(f"{name}: {count}, " for name, count in self._tally.further)
         self._print(
             f"[Search][End] trials: {done}/{self._tally.max_trials}, best: {_best(best)}, "
-            f"failed: {self._tally.failed}, seconds: {seconds:.1f}"
+            f"failed: {self._tally.failed}, {further}seconds: {seconds:.1f}"
         )
 
     def _print(self, message: str) -> None:
@@ -161,7 +174,7 @@ class LiveProgress:
         self._told_at = self._clock()
         self._running = tuple(other for other in self._running if other != trial.id)
         if trial.state is TrialState.FAILED:
-            self._leave(f"trial {trial.id} failed: {_one_line(trial.reason)}")
+            self._leave(f"trial {trial.id} failed: {one_line(trial.reason)}")
 
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Show the numbers of an update."""
@@ -172,10 +185,11 @@ class LiveProgress:
         if self._live is not None:
             with _unbreakable():
                 self._live.stop()
-        failed = f", {self._tally.failed} failed" if self._tally.failed else ""
+        failed = (("failed", self._tally.failed),) if self._tally.failed else ()
+        counts = "".join(f", {count} {name}" for name, count in (*failed, *self._tally.further))
         self._leave(
             f"{done} of {self._tally.max_trials} trials in {_duration(seconds)}, "
-            f"best reward {_best(best)}{failed}"
+            f"best reward {_best(best)}{counts}"
         )
         self._live = None
 
@@ -209,6 +223,8 @@ class LiveProgress:
             facts += [("   running ", "dim"), (", ".join(map(str, self._running)), "")]
         if tally.failed:
             facts += [("   failed ", "dim"), (str(tally.failed), "bold red")]
+        for name, count in tally.further:
+            facts += [(f"   {name} ", "dim"), (str(count), "")]
         lines: list[RenderableType] = [bar, Text.assemble(*facts)]
         if self._diagnostics:
             update = f"update {self._diagnostics.get('update', 0):.0f}   "
@@ -231,10 +247,6 @@ def _numbers(diagnostics: Mapping[str, float]) -> str:
     return ", ".join(
         f"{name}: {value:.4g}" for name, value in diagnostics.items() if name != "update"
     )
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _duration(seconds: float | None) -> str:

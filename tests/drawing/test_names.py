@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autodl.drawing.names import families, family, readable
+from autodl.drawing.names import families, family, readable, readable_metric, readable_number
 from autodl.spaces.operations import operation_names
 
 
@@ -32,3 +32,24 @@ def test_every_operation_has_a_name_of_its_own_and_a_family():
     assert len({readable(name) for name in names}) == len(names)
     assert all(family(name).label != "other" for name in names if name[0] in "cdmas")
     assert len({entry.fill for entry in families()}) == len(families())
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (28042.0, "28,042"),
+        (1234.5, "1,234"),
+        (0.437, "0.4370"),
+        (-0.25, "-0.2500"),
+        (12.3456, "12.35"),
+        (1.0, "1"),
+        (None, "-"),
+    ],
+)
+def test_numbers(value, text):
+    assert readable_number(value) == text
+
+
+def test_metrics():
+    assert readable_metric("latency_ms") == "latency (ms)"
+    assert readable_metric("held_out_loss") == "held out loss"

@@ -59,6 +59,51 @@ def test_lines():
     ]
 
 
+def pruned(trial_id):
+    evaluation = Evaluation(0.31, fidelity=1 / 3)
+    return Trial(trial_id, PAIR, TrialState.PRUNED, evaluation, seconds=3.0)
+
+
+def reused(trial_id):
+    reason = "result of trial 0"
+    return Trial(trial_id, PAIR, TrialState.COMPLETE, Evaluation(0.43), reason)
+
+
+def watch_fidelity(display):
+    display.started(RunInfo(Path("r"), {"Train": {"epochs": 9}}, 24, 2))
+    best = complete(0, 0.43)
+    display.finished(best, best, 1)
+    display.finished(pruned(1), best, 2)
+    display.finished(reused(2), best, 3)
+    display.finished(pruned(3), best, 4)
+
+
+def test_lines_of_pruned_and_reused_trials():
+    stream = io.StringIO()
+    display = LineProgress(stream)
+    watch_fidelity(display)
+    display.ended(complete(0, 0.43), 4, 12.34)
+    lines = [line.partition("INFO: ")[2] for line in stream.getvalue().splitlines()]
+    assert "id: 1, pruned at 3 of 9 epochs, reward 0.3100, best: 0.4300 (trial 0)" in lines[2]
+    assert "id: 2, reward: 0.4300 (result of trial 0), best: 0.4300 (trial 0)" in lines[3]
+    assert lines[-1] == (
+        "[Search][End] trials: 4/24, best: 0.4300 (trial 0), failed: 0, pruned: 2, reused: 1, "
+        "seconds: 12.3"
+    )
+
+
+def test_live_display_counts_pruned_and_reused_trials(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    display = LiveProgress(stream)
+    watch_fidelity(display)
+    display._live.refresh()
+    assert "best 0.4300 (trial 0)   pruned 2   reused 1" in visible(stream)
+    display.ended(complete(0, 0.43), 4, 15.0)
+    last = visible(stream).strip().splitlines()[-1].strip()
+    assert last.endswith("best reward 0.4300 (trial 0), 2 pruned, 1 reused")
+
+
 def test_lines_of_a_resumed_run():
     stream = io.StringIO()
     display = LineProgress(stream)

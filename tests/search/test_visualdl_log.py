@@ -6,12 +6,15 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from visualdl import LogReader
 
 from autodl.search.observer import Observer, RunInfo
+from autodl.search.store import Proposal, TrialStore
 from autodl.search.visualdl_log import VisualDLLog
 from autodl.spaces.cell import CellPair
 from autodl.spaces.codec import decode_text
@@ -72,6 +75,83 @@ def test_scalars(tmp_path):
     assert [path.name for path in (folder / "trials").iterdir()] == ["0001"]
 
 
+def test_pruned_and_reused_trials_have_tags_of_their_own(tmp_path):
+    best = complete(0, 0.5)
+    curve = ({"loss": 2.0},)
+    pruned = [
+        Trial(i, best.architecture, TrialState.PRUNED, Evaluation(0.25, {}, curve, 0.5))
+        for i in (1, 3)
+    ]
+    reused = Trial(2, best.architecture, TrialState.COMPLETE, best.evaluation, "result of trial 0")
+    log = VisualDLLog()
+    log.started(run_info(tmp_path))
+    for done, trial in enumerate((best, pruned[0], reused), start=1):
+        log.finished(trial, best, done)
+    log.ended(best, 3, 1.0)
+    log = VisualDLLog()
+    # a kill before the last record of a trial: it is told again, and counted once
+    log.started(run_info(tmp_path, finished=3, best=best, latest=reused))
+    log.finished(pruned[1], best, 4)
+    log.ended(best, 4, 1.0)
+    folder = tmp_path / "vdl"
+    assert points(folder, "search/reward") == [(0, 0.5), (2, 0.5)]
+    assert points(folder, "search/pruned_reward") == [(1, 0.25), (3, 0.25)]
+    assert points(folder, "search/pruned") == [(2, 1), (4, 2)]
+    assert points(folder, "search/reused") == [(3, 1)]
+    assert points(folder, "search/failed") == [(1, 0), (2, 0), (3, 0), (4, 0)]
+    assert points(folder / "trials/0003", "epoch/loss") == [(1, 2.0)]
+
+
+def priced(trial_id, accuracy, macs):
+    pair = CellPair.from_tokens([0, 1], [])
+    evaluation = Evaluation(accuracy / 2, {"accuracy": accuracy, "macs": macs})
+    return Trial(trial_id, pair, TrialState.COMPLETE, evaluation)
+
+
+PRICED = {**CONFIG, "Objectives": {"minimise": ["macs"], "limits": {"macs": 9}}}
+
+
+def front_steps(folder):
+    return [picture.id for picture in read(folder / "vdl").get_data("image", "best/front")]
+
+
+def test_the_front_is_drawn_when_it_changes_but_not_too_often(tmp_path):
+    """Trial 1 is beaten by trial 0 and trial 3 has failed; trial 5 comes soon after trial 4."""
+    now = [0.0]
+    trials = [priced(0, 0.5, 4), priced(1, 0.4, 5), priced(2, 0.4, 2), failed(3)]
+    trials += [priced(4, 0.3, 1), priced(5, 0.2, 0.5), priced(6, 0.1, 3)]
+    log = VisualDLLog(seconds_between_pictures=5, clock=lambda: now[0])
+    log.started(replace(run_info(tmp_path), config=PRICED))
+    for done, trial in enumerate(trials, start=1):
+        now[0] += 5.0 if trial.id < 5 else 1.0
+        log.finished(trial, trials[0], done)
+    assert log._trade_off is not None
+    assert [log._trade_off.ids[place] for place in log._trade_off.front] == [0, 2, 4, 5]
+    log.ended(trials[0], 7, 1.0)
+    assert front_steps(tmp_path) == [1, 3, 5, 6]
+
+
+def test_a_resumed_run_knows_the_front(tmp_path):
+    """Of three stored trials the last one beats the others; the fourth is no news."""
+    trials = [priced(0, 0.4, 4), priced(1, 0.3, 5), priced(2, 0.5, 2), priced(3, 0.4, 3)]
+    with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
+        store.propose([Proposal(trial.id, trial.architecture, 0) for trial in trials])
+        for trial in trials[:3]:
+            store.finish(trial)
+    for latest in (trials[2], None):  # its record was lost; it was not
+        log = VisualDLLog()
+        info = run_info(tmp_path, finished=3, best=trials[2], latest=latest)
+        log.started(replace(info, config=PRICED))
+        log.finished(trials[3], trials[2], 4)
+        log.ended(trials[2], 4, 1.0)
+        assert front_steps(tmp_path) == [3]
+
+
+def test_without_objectives_no_front_is_drawn(tmp_path):
+    watch(VisualDLLog(), tmp_path)
+    assert read(tmp_path / "vdl").get_tags()["image"] == ["best/cell"]
+
+
 def test_best_architecture_is_drawn_and_written(tmp_path):
     """The second improvement comes within seconds, so its picture waits for the end."""
     watch(VisualDLLog(seconds_between_pictures=1000), tmp_path)
@@ -116,6 +196,7 @@ def test_visualdl_itself_shows_settings_with_their_result(tmp_path):
     (entry,), runs = json.loads(done.stdout)
     assert entry["hparams"]["Search/max_trials"] == 4
     assert entry["hparams"]["Global/plugins"] == "[]"
+    assert "Search/note" not in entry["hparams"]
     assert entry["metrics"] == {"search/best": 0.5}
     assert sorted(runs) == [str(tmp_path / "vdl"), str(tmp_path / "vdl/trials/0001")]
 
