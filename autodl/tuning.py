@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -45,22 +49,43 @@ def tune(
     *,
     trials: int,
     seeds: Sequence[int],
+    workers: int = 1,
     progress: Callable[[int, int, Candidate], None] = lambda done, count, latest: None,
 ) -> list[Candidate]:
     """Simulate searches with every choice of options; best first, of equals the earlier choice.
+
+    Choices without any success, whose score is NaN, come last.
+
+    Args:
+        workers: processes; the result does not depend on it.
 
     Raises:
         AutoDLError: the config or an override is unusable.
     """
     choices = combinations_of(grid)
-    found: list[Candidate] = []
-    for choice in choices:
-        searches = list(
-            simulate_searches(config, [*overrides, *choice], trials=trials, seeds=seeds, name="")
-        )
-        found.append(Candidate(choice, mean_best_so_far(searches)))
-        progress(len(found), len(choices), found[-1])
-    return sorted(found, key=lambda candidate: -candidate.score)
+    score = partial(_score, config, overrides, trials, seeds)
+    with ExitStack() as stack:
+        scores: Iterable[float] = map(score, choices)
+        if workers > 1:
+            context = get_context("spawn")  # a forked Paddle hangs
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
+            scores = pool.map(score, choices)
+        found: list[Candidate] = []
+        for choice, value in zip(choices, scores, strict=True):
+            found.append(Candidate(choice, value))
+            progress(len(found), len(choices), found[-1])
+    return sorted(found, key=lambda c: -math.inf if math.isnan(c.score) else c.score, reverse=True)
+
+
+def _score(
+    config: Path | str,
+    overrides: Sequence[str],
+    trials: int,
+    seeds: Sequence[int],
+    choice: Sequence[str],
+) -> float:
+    searches = simulate_searches(config, [*overrides, *choice], trials=trials, seeds=seeds, name="")
+    return mean_best_so_far(list(searches))
 
 
 def mean_best_so_far(searches: Sequence[Search]) -> float:

@@ -41,4 +41,4 @@ def test_the_best_choice_comes_first_and_seeds_decide_everything():
         ("Space.nodes=2",),
     ]
     assert [(done, count) for done, count, _ in seen] == [(1, 3), (2, 3), (3, 3)]
-    assert found == tune(*arguments, trials=20, seeds=[3, 4])
+    assert found == tune(*arguments, trials=20, seeds=[3, 4], workers=2)

@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--grid", type=_axis, action="append", default=[], help="Section.key=value,value,...")
     add("--seeds", type=int, default=100, metavar="N", help="half to tune on, half to report")
     add("--trials", type=int, default=200, metavar="N", help="trials of a search")
+    add("--workers", type=int, default=1, metavar="N", help="processes")
     add("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
-    if args.seeds < 2 or args.trials < 1:
-        parser.error("--seeds must be at least 2 and --trials at least 1")
+    if args.seeds < 2 or args.trials < 1 or args.workers < 1:
+        parser.error("--seeds must be at least 2, --trials and --workers at least 1")
     return run_tool(lambda: report(args))
 
 
@@ -63,6 +64,7 @@ def report(args: argparse.Namespace) -> None:
         dict(args.grid),
         trials=args.trials,
         seeds=range(half),
+        workers=args.workers,
         progress=progress,
     )
     compared = {
