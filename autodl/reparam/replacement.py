@@ -1,0 +1,168 @@
+"""Gives a built network its training form: blocks in the place of convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import paddle
+from paddle import nn
+
+from autodl.errors import did_you_mean, lookup
+from autodl.reparam.asymmetric import AsymmetricConvBlock
+from autodl.reparam.block import MultiBranchConv2D
+from autodl.reparam.branches import batch_norm_terms
+from autodl.reparam.diverse import DiverseBranchBlock
+from autodl.reparam.errors import ReparameterisationError
+from autodl.reparam.geometry import ConvGeometry
+from autodl.reparam.pairs import Place, conv_norm_pairs, peculiar, places
+from autodl.reparam.repvgg import RepVGGBlock
+
+BLOCKS: Mapping[str, type[MultiBranchConv2D]] = {
+    "acb": AsymmetricConvBlock,
+    "dbb": DiverseBranchBlock,
+    "repvgg": RepVGGBlock,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What ``replace_convolutions`` did: the paths it replaced, and why it kept each other one."""
+
+    replaced: tuple[str, ...]
+    kept: Mapping[str, str]
+
+
+def replace_convolutions(
+    network: nn.Layer,
+    block: str | type[MultiBranchConv2D],
+    *,
+    only: Collection[str] | None = None,
+    example: paddle.Tensor | None = None,
+    **options: Any,
+) -> Replacement:
+    """Put a branched block, in place, where the network has an eligible convolution.
+
+    Eligible are ``paddle.nn.Conv2D`` with odd kernels of 3 or 5 that the block can stand for.
+    A batch-norm that alone reads such a convolution is taken over and leaves an ``Identity``; a
+    convolution without one gets the block just so. The block's full-size branch starts as what it
+    replaces, with its kernel, bias and batch-norm; the other branches are drawn from Paddle's
+    generator. A plan network keeps its plan, that of the plain network.
+
+    Args:
+        block: ``acb``, ``dbb``, ``repvgg`` or a class.
+        only: paths of the convolutions to replace, of any odd size; None takes all eligible ones.
+        example: an input of the network, to find batch-norms that neither a plan nor a
+            ``Sequential`` tells of; see ``conv_norm_pairs``.
+        options: for the block's constructor, as ``initial_scale`` or ``momentum``. Momentum and
+            epsilon are else those of the batch-norm that is taken over.
+
+    Raises:
+        UnknownNameError: no block has this name.
+        ReparameterisationError: a path in ``only`` is no convolution or cannot take this form;
+            nothing is replaced then.
+    """
+    kind = lookup(BLOCKS, block, "block") if isinstance(block, str) else block
+    standing = places(network)
+    chosen, kept = _choose(standing, kind, only)
+    pairs = conv_norm_pairs(network, example)
+    at = {place.path: place for place in standing}
+    made = []
+    for place, geometry in chosen:
+        norm = at.get(pairs.get(place.path, ""))
+        try:
+            new = _block(kind, place.layer, norm and norm.layer, geometry, options)
+        except ReparameterisationError as error:
+            raise error.inside(place.path) from None
+        made.append((place, norm, new))
+    for place, norm, new in made:
+        place.put(new)
+        if norm is not None:
+            norm.put(nn.Identity())
+    return Replacement(tuple(place.path for place, _, _ in made), kept)
+
+
+def _choose(
+    standing: list[Place], kind: type[MultiBranchConv2D], only: Collection[str] | None
+) -> tuple[list[tuple[Place, ConvGeometry]], dict[str, str]]:
+    """The convolutions to replace, and why each of the others is kept."""
+    convolutions = [place for place in standing if type(place.layer) is nn.Conv2D]
+    known = [place.path for place in convolutions]
+    for path in only or ():
+        if path not in known:
+            raise ReparameterisationError(
+                f"there is no plain convolution at this path.{did_you_mean(path, known)}", path
+            )
+    odd, kept, chosen = peculiar(standing), {}, []
+    for place in convolutions:
+        if only is not None and place.path not in only:
+            kept[place.path] = "it was not asked for"
+            continue
+        try:
+            if place.path in odd:
+                raise ReparameterisationError(odd[place.path])
+            geometry = _eligible(place.layer, kind)
+            reason = "" if only is not None else kind.suits(geometry)
+        except ReparameterisationError as error:
+            if only is not None:
+                raise error.inside(place.path) from None
+            reason = error.reason
+        if reason:
+            kept[place.path] = reason
+        else:
+            chosen.append((place, geometry))
+    return chosen, kept
+
+
+def _eligible(convolution: Any, kind: type[MultiBranchConv2D]) -> ConvGeometry:
+    """The convolution's geometry, if this kind of block can stand for it."""
+    if convolution._padding_mode != "zeros" or convolution._data_format != "NCHW":
+        raise ReparameterisationError(
+            f"padding_mode {convolution._padding_mode!r} and data_format"
+            f" {convolution._data_format!r} have no branched form; 'zeros' and 'NCHW' have"
+        )
+    if convolution.weight.stop_gradient:
+        raise ReparameterisationError("its kernel is frozen, branches would train it")
+    geometry = ConvGeometry.of(convolution)
+    kind.check(geometry)
+    return geometry
+
+
+def _block(
+    kind: type[MultiBranchConv2D],
+    convolution: Any,
+    norm: Any,
+    geometry: ConvGeometry,
+    options: Mapping[str, Any],
+) -> MultiBranchConv2D:
+    """A block whose full-size branch computes what ``norm(convolution(x))`` does."""
+    chosen = dict(options)
+    if norm is not None:
+        chosen = {"momentum": norm._momentum, "epsilon": norm._epsilon, **chosen}
+    block = kind(
+        geometry.in_channels,
+        geometry.out_channels,
+        geometry.kernel,
+        geometry.stride,
+        geometry.padding,
+        geometry.dilation,
+        geometry.groups,
+        **chosen,
+    )
+    block.to(device=convolution.weight.place, dtype=convolution.weight.dtype)
+    if not convolution.training:
+        block.eval()
+    main, main_norm = block.main_layers()
+    main.weight.set_value(convolution.weight)
+    bias = convolution.bias
+    if norm is None:
+        if bias is not None:
+            main_norm.bias.set_value(bias)
+        return block
+    gamma, beta, mean, variance, _ = batch_norm_terms(norm)
+    main_norm.weight.set_value(main_norm.weight * gamma)  # the block's scale stays a factor
+    main_norm.bias.set_value(beta)
+    main_norm._mean.set_value(mean if bias is None else mean - bias)
+    main_norm._variance.set_value(variance)
+    return block
