@@ -7,19 +7,20 @@ A folder holds ``config.yaml``, ``run.json``, ``architecture.json``, ``checkpoin
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from autodl.assemble import (
+from autodl.assemble import plan_maker
+from autodl.components import (
     Component,
     check_sections,
-    plan_maker,
     read_component,
     read_general,
     read_section,
@@ -48,6 +49,7 @@ from autodl.state import decode_state, encode_state
 from autodl.trial import Architecture, Trial
 
 if TYPE_CHECKING:
+    from autodl.training.parallel import Share
     from autodl.training.trainer import Trainer
 
 ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
@@ -151,6 +153,7 @@ def retrain(
     *,
     resume: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    share: Share | None = None,
 ) -> Retrained:
     """Train one architecture in a folder, or go on with it from its checkpoint.
 
@@ -159,15 +162,20 @@ def retrain(
 
     Args:
         progress: called with a line on the data and one for every epoch.
+        share: of a training by several processes, each of which calls this; ``Train.batch_size``
+            is that of one process, and only the leading one looks at the folder and tells its
+            progress. None trains alone.
 
     Raises:
         AutoDLError: data, device, folder or checkpoint are unusable.
         TrialFailure: the training loss is not finite.
     """
-    if folder.is_dir():
-        check_content(folder, resume)
     from autodl.training.device import select_device
+    from autodl.training.parallel import ALONE
 
+    share = share or ALONE
+    if share.leads and folder.is_dir():
+        check_content(folder, resume)
     device = select_device(config.general.device)
     data = load_split(config.data)
     plan = _plan(config, architecture, data)
@@ -176,13 +184,22 @@ def retrain(
         "Architecture": architecture.to_json(),
         "Pictures": describe(data),
     }
+    # what counts is the batch of all: a resumed training may cut it into other parts
+    identity["Train"]["batch_size"] *= share.size
+    trainer = _trainer(config, plan, data, share)
+    if not share.leads:
+        metrics = _train(config, trainer, data, share, identity)
+        return Retrained(folder, metrics["held_out_accuracy"], metrics)
     path = config.data.path
-    start = {"device": device, "data_path": None if path is None else str(path)}
+    start = {"device": device, "processes": share.size, "data_path": path and str(path)}
     with run_folder(folder, config.to_plain(), identity, start, resume=resume):
         progress(f"data: {headline(data)}")
         save_architecture(architecture, folder / ARCHITECTURE)
         with closing(EventLog(folder / "vdl")) as log:
-            metrics = _train(config, plan, folder, data, device, log, progress)
+            record = _Record(config.train.epochs, len(data.train), folder, log, progress)
+            metrics = _train(config, trainer, data, share, identity, record)
+            metrics = {"device": device, **_conditions(data, plan), **metrics}
+            record.finish(trainer, metrics)
         update_manifest(folder, ended="complete", held_out_accuracy=metrics["held_out_accuracy"])
     return Retrained(folder, metrics["held_out_accuracy"], metrics)
 
@@ -204,45 +221,58 @@ def _plan(config: TrainConfig, architecture: Architecture, data: SearchData) -> 
         raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
 
 
+def _trainer(config: TrainConfig, plan: Plan, data: SearchData, share: Share) -> Trainer:
+    from autodl.networks.network import PlanNetwork
+    from autodl.training.trainer import Trainer
+
+    seed = config.general.seed
+    network = PlanNetwork(plan, seed)
+    return Trainer(network, data.train, data.normalisation, config.train, seed, share)
+
+
 def _train(
     config: TrainConfig,
-    plan: Plan,
-    folder: Path,
+    trainer: Trainer,
     data: SearchData,
-    device: str,
-    log: EventLog,
-    progress: Callable[[str], None],
+    share: Share,
+    identity: Mapping[str, Any],
+    record: _Record | None = None,
 ) -> dict[str, Any]:
-    """Train in an open folder, from its checkpoint if there is one, and write what came of it."""
-    from autodl.networks.network import PlanNetwork
-    from autodl.training.metrics import final_score
-    from autodl.training.trainer import Trainer
-    from autodl.training.weights import save_weights
+    """Train, from the checkpoint in the leading process's record if there is one, and measure.
 
-    network = PlanNetwork(plan, config.general.seed)
-    trainer = Trainer(network, data.train, data.normalisation, config.train, config.general.seed)
-    if (folder / CHECKPOINT).exists():
-        _restore(trainer, folder / CHECKPOINT)
-        progress(f"resumed after epoch {len(trainer.curve)}")
-        for number, epoch in enumerate(trainer.curve, start=1):
-            _log_epoch(log, epoch, number)  # a kill may have come between checkpoint and log
-    stopped = trainer.fit(
-        _EndOfEpoch(config, data, folder / CHECKPOINT, log, progress, len(trainer.curve))
-    )
-    held_out = final_score(network, data.held_out, data.normalisation)
-    save_weights(network, folder / WEIGHTS)
-    metrics = {
+    Raises:
+        ConfigError: this process trains something else than the leading one.
+    """
+    from autodl.training.metrics import final_score, score
+
+    same = json.dumps(identity, sort_keys=True).encode()
+    if share.broadcast(same) != same:
+        raise ConfigError(
+            f"process {share.rank} has other options, pictures or plugins than process 0; give all"
+            " of them the same command and the same files"
+        )
+    if record is not None:
+        record.restore(trainer)
+    trainer.align()
+
+    def end_epoch(trainer: Trainer) -> None:
+        number, epoch = len(trainer.curve), trainer.curve[-1]
+        if number % config.evaluation.interval == 0 or number == config.train.epochs:
+            held_out = score(trainer.network, data.held_out, data.normalisation, share)
+            epoch["held_out_accuracy"], epoch["held_out_loss"] = held_out.accuracy, held_out.loss
+        if record is not None:
+            record.epoch(trainer)
+
+    stopped = trainer.fit(end_epoch)
+    held_out = final_score(trainer.network, data.held_out, data.normalisation, share)
+    return {
         "held_out_accuracy": held_out.accuracy,
         "held_out_loss": held_out.loss,
-        **_conditions(data, plan),
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
-        "device": device,
         "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
         "curve": trainer.curve,
     }
-    write_json(folder / METRICS, metrics)
-    return metrics
 
 
 def _conditions(data: SearchData, plan: Plan) -> dict[str, Any]:
@@ -272,30 +302,42 @@ def _restore(trainer: Trainer, checkpoint: Path) -> None:
 
 
 @dataclass(slots=True)
-class _EndOfEpoch:
-    """What is done after every epoch: measure, write the checkpoint, log and tell."""
+class _Record:
+    """What a training leaves in its folder: checkpoint, log, weights and metrics."""
 
-    config: TrainConfig
-    data: SearchData
-    checkpoint: Path
+    epochs: int
+    pictures: int
+    folder: Path
     log: EventLog
     progress: Callable[[str], None]
-    first: int
-    began: float = field(default_factory=time.monotonic)
+    first: int = 0
+    began: float = 0.0
 
-    def __call__(self, trainer: Trainer) -> None:
-        from autodl.training.metrics import score
+    def restore(self, trainer: Trainer) -> None:
+        """Go on from the checkpoint, if there is one."""
+        checkpoint = self.folder / CHECKPOINT
+        if checkpoint.exists():
+            _restore(trainer, checkpoint)
+            self.progress(f"resumed after epoch {len(trainer.curve)}")
+            for number, epoch in enumerate(trainer.curve, start=1):
+                _log_epoch(self.log, epoch, number)  # a kill may have come between the two
+        self.first, self.began = len(trainer.curve), time.monotonic()
 
-        epoch = trainer.curve[-1]
-        number, total = len(trainer.curve), self.config.train.epochs
-        if number % self.config.evaluation.interval == 0 or number == total:
-            held_out = score(trainer.network, self.data.held_out, self.data.normalisation)
-            epoch["held_out_accuracy"], epoch["held_out_loss"] = held_out.accuracy, held_out.loss
-        with replacing(self.checkpoint) as aside:
+    def epoch(self, trainer: Trainer) -> None:
+        """Write the checkpoint, log and tell."""
+        number, epoch = len(trainer.curve), trainer.curve[-1]
+        with replacing(self.folder / CHECKPOINT) as aside:
             aside.write_bytes(encode_state(trainer.state()))
         _log_epoch(self.log, epoch, number)
-        left = (time.monotonic() - self.began) / (number - self.first) * (total - number)
-        self.progress(_epoch_line(epoch, number, total, len(self.data.train), left))
+        left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
+        self.progress(_epoch_line(epoch, number, self.epochs, self.pictures, left))
+
+    def finish(self, trainer: Trainer, metrics: Mapping[str, Any]) -> None:
+        """Write the weights, and last the metrics, which say that the training is finished."""
+        from autodl.training.weights import save_weights
+
+        save_weights(trainer.network, self.folder / WEIGHTS)
+        write_json(self.folder / METRICS, metrics)
 
 
 def _log_epoch(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
@@ -329,8 +371,6 @@ def load_trained(
     Raises:
         StoreError: the folder holds none, or one that is not finished.
     """
-    import json
-
     try:
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

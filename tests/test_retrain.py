@@ -22,6 +22,7 @@ from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.codec import save_architecture
 from autodl.state import decode_state, encode_state
+from autodl.training.parallel import Share
 from autodl.trial import Evaluation, Trial, TrialState
 
 ROOT = Path(__file__).parents[1]
@@ -185,6 +186,25 @@ def test_a_network_that_does_not_fit_leaves_no_folder(small_training, tmp_path, 
     config = load_train(small_training.config_file)
     with pytest.raises(ConfigError, match=r"Network does not fit .*: the pictures are too small"):
         retrain(config, small_training.architecture, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_processes_that_cannot_share_the_pictures_leave_no_folder(small_training, tmp_path):
+    """200 pictures are fewer than three times 70, and no whole thirds."""
+    config = load_train(small_training.config_file, ["Train.batch_size=70"])
+    with pytest.raises(ConfigError, match=r"evenly; use Train\.batch_size=66, or fewer processes"):
+        retrain(config, small_training.architecture, tmp_path / "out", share=Share(0, 3))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_process_with_other_options_than_the_first_is_refused(small_training, tmp_path):
+    class Elsewhere(Share):
+        def broadcast(self, data):
+            return data.replace(b'"learning_rate": 0.05', b'"learning_rate": 0.06')
+
+    config = load_train(small_training.config_file)
+    with pytest.raises(ConfigError, match="process 1 has other options, pictures or plugins than"):
+        retrain(config, small_training.architecture, tmp_path / "out", share=Elsewhere(1, 2))
     assert not (tmp_path / "out").exists()
 
 

@@ -4,6 +4,9 @@
 Examples:
     python tools/train.py -c configs/train/demo.yaml --run runs/demo --top 2 --out runs/best
     python tools/train.py -c configs/train/demo.yaml --architecture best.json --out runs/one
+
+Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in place of --devices:
+    python -m paddle.distributed.launch --devices 0,1 --log_dir runs/log tools/train.py -c ...
 """
 
 from __future__ import annotations
@@ -24,9 +27,17 @@ if (ROOT / "autodl").is_dir():
 
 from autodl.console import Parser, add_config_arguments, print_config, run_tool
 
+SEVERAL = (
+    "Several devices for one network: python -m paddle.distributed.launch --devices 0,1 (on CPUs:"
+    " --nproc_per_node 2) tools/train.py ... Train.batch_size is that of one process: with two,"
+    " an update is made from twice as many pictures, as by one process with the doubled batch"
+    " size; the learning rate is used as given. A training may be resumed by another number of"
+    " processes if the batch of all stays the same."
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0], epilog=SEVERAL)
     add_config_arguments(parser)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--architecture", type=Path, metavar="FILE", help="an architecture JSON")
@@ -56,6 +67,9 @@ def train(args: argparse.Namespace) -> int:
         chosen = best_of_run(args.run, args.top)
     else:
         chosen = [(args.architecture.stem, load_architecture(args.architecture))]
+    from autodl.training.parallel import join
+
+    share = join(config.general.device)
     done, failed = [], 0
     for name, architecture in chosen:
 
@@ -65,12 +79,19 @@ def train(args: argparse.Namespace) -> int:
         try:
             done.append(
                 retrain(
-                    config, architecture, args.out / name, resume=args.resume, progress=progress
+                    config,
+                    architecture,
+                    args.out / name,
+                    resume=args.resume,
+                    progress=progress,
+                    share=share,
                 )
             )
         except TrialFailure as failure:  # the others may still succeed
             failed += 1
             print(f"{name} failed: {failure}", file=sys.stderr)
+    if not share.leads:
+        return 1 if failed else 0
     for result in sorted(done, key=lambda result: -result.accuracy):
         print(f"{result.folder}: held-out accuracy {result.accuracy:.4f}")
     if done:

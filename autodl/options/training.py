@@ -18,7 +18,7 @@ class TrainOptions(Section):
     """
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
-    batch_size: int = Field(128, ge=2)
+    batch_size: int = Field(128, ge=2, description="pictures per update, in each process")
     learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before the cosine")
     momentum: float = Field(0.9, ge=0, lt=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,27 +11,37 @@ import paddle
 
 from autodl.errors import DeviceError
 
+_LAUNCHED_GPU = "FLAGS_selected_gpus"  # set by paddle.distributed.launch in every process
+
+
+def gpu_count() -> int:
+    """GPUs that Paddle sees: those that CUDA_VISIBLE_DEVICES leaves, 0 without CUDA."""
+    if not paddle.device.is_compiled_with_cuda():
+        return 0
+    return int(paddle.device.cuda.device_count())
+
 
 def resolve_device(name: str) -> str:
     """The full name, ``cpu`` or ``gpu:N``, of a device that is there; nothing is switched.
 
     Args:
-        name: ``auto`` (the first GPU, or else the CPU), ``cpu``, ``gpu`` or ``gpu:N``.
+        name: ``auto`` (a GPU, or else the CPU), ``cpu``, ``gpu`` or ``gpu:N``. Without a number
+            it is the GPU that ``paddle.distributed.launch`` gave this process, or the first.
 
     Raises:
         DeviceError: no such device here.
     """
-    has_cuda = paddle.device.is_compiled_with_cuda()
-    gpus = paddle.device.cuda.device_count() if has_cuda else 0
+    gpus = gpu_count()
     if name == "auto":
-        return "gpu:0" if gpus else "cpu"
+        name = "gpu" if gpus else "cpu"
     match = re.fullmatch(r"cpu|gpu(?::(\d+))?", name)
     if match is None:
         raise DeviceError(f"Global.device is auto, cpu, gpu or gpu:N, got {name!r}")
     if name == "cpu":
         return name
-    number = int(match[1] or 0)
+    number = int(match[1] or os.environ.get(_LAUNCHED_GPU, "0").split(",")[0])
     if number >= gpus:
+        has_cuda = paddle.device.is_compiled_with_cuda()
         mend = "check its driver" if has_cuda else "install paddlepaddle-gpu"
         raise DeviceError(
             f"Global.device {name!r} is not there: this Paddle sees {gpus} GPUs;"

@@ -12,6 +12,7 @@ from paddle import nn
 
 from autodl.data.batches import Normalisation, iterate
 from autodl.data.dataset import Pictures
+from autodl.training.parallel import ALONE, Share
 from autodl.trial import TrialFailure
 
 
@@ -42,20 +43,37 @@ def logits_of(
     return np.concatenate(parts)
 
 
-def score(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) -> Score:
-    """Measure a network on pictures; of equal logits the first class counts."""
-    logits = logits_of(network, pictures, normalisation).astype(np.float64)
-    right = logits.argmax(axis=1) == pictures.labels
-    return Score(float(right.mean()), float(cross_entropy(logits, pictures.labels).mean()))
+def score(
+    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, share: Share = ALONE
+) -> Score:
+    """Measure a network on pictures; of equal logits the first class counts.
+
+    Args:
+        share: where several processes have the network, each looks at its part of the pictures;
+            all get the score on all of them.
+    """
+    if len(pictures) < share.size:
+        share = ALONE  # all of them look at all
+    own = pictures
+    if share.size > 1:
+        own = Pictures(share.part(pictures.images), share.part(pictures.labels))
+    logits = logits_of(network, own, normalisation).astype(np.float64)
+    right = (logits.argmax(axis=1) == own.labels).sum()
+    loss = cross_entropy(logits, own.labels).sum()
+    totals = share.total(paddle.to_tensor([float(right), float(loss)], dtype="float64"))
+    accuracy, mean_loss = (totals.numpy() / len(pictures)).tolist()
+    return Score(accuracy, mean_loss)
 
 
-def final_score(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) -> Score:
-    """Measure a network whose training is over.
+def final_score(
+    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, share: Share = ALONE
+) -> Score:
+    """Measure a network whose training is over; see ``score``.
 
     Raises:
         TrialFailure: the loss is not finite; the accuracy would be that of the first class.
     """
-    final = score(network, pictures, normalisation)
+    final = score(network, pictures, normalisation, share)
     if not math.isfinite(final.loss):
         raise TrialFailure(
             f"the held-out loss is {final.loss} after training;"

@@ -19,11 +19,14 @@ from paddle import nn
 from autodl.data.augment import augmenter, mixup
 from autodl.data.batches import Normalisation, batch_count, iterate
 from autodl.data.dataset import Pictures
-from autodl.errors import CheckpointError
+from autodl.errors import CheckpointError, ConfigError
 from autodl.options.training import TrainOptions
+from autodl.state import decode_state, encode_state
 from autodl.training.early_stopping import reason_to_stop
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
+from autodl.training.parallel import ALONE, Share
 from autodl.training.schedules import cosine_rate
+from autodl.training.shared_layers import share_layers
 from autodl.trial import TrialFailure
 
 
@@ -60,6 +63,14 @@ class Trainer:
     ``accuracy``, the last ``learning_rate``, and ``seconds`` in all and of ``compute_seconds``
     (forward, backward and update; on a GPU, where these run on their own, the time to start
     them and that of waiting for the last one).
+
+    Where several processes train together, each has a trainer of its own, of the same network,
+    pictures and options, and ``batch_size`` is that of one process: an update is made from
+    ``share.size`` times as many pictures. Their curves and weights are those of one process that
+    has the larger batch, to rounding.
+
+    Raises:
+        ConfigError: the only batch has fewer pictures than the batch size, and cannot be shared.
     """
 
     def __init__(
@@ -69,6 +80,7 @@ class Trainer:
         normalisation: Normalisation,
         options: TrainOptions,
         seed: int,
+        share: Share = ALONE,
     ) -> None:
         self.network = network
         self.curve: list[dict[str, float]] = []
@@ -76,8 +88,17 @@ class Trainer:
         self._normalisation = normalisation
         self._options = options
         self._seed = seed
+        self._share = share
+        share_layers(network, share)
         self._optimizer = make_optimizer(network, options)
-        self._steps = batch_count(len(pictures), options.batch_size, drop_last=True)
+        self._batch_size = options.batch_size * share.size
+        if len(pictures) < self._batch_size and len(pictures) % share.size:
+            raise ConfigError(
+                f"Train.batch_size {options.batch_size} in each of {share.size} processes exceeds"
+                f" the {len(pictures)} training pictures, which they cannot share evenly; use"
+                f" Train.batch_size={max(len(pictures) // share.size, 2)}, or fewer processes"
+            )
+        self._steps = batch_count(len(pictures), self._batch_size, drop_last=True)
         # on a CPU Paddle's auto_cast does nothing but warn
         self._on_gpu = paddle.get_device().startswith("gpu")
         self._amp = options.amp and self._on_gpu
@@ -121,14 +142,14 @@ class Trainer:
         paddle.seed(int(rng.integers(2**31)))  # dropout
         self.network.train()
         loss_sum, right, seen, compute_seconds, rate = 0.0, 0.0, 0, 0.0, 0.0
-        for step, (images, labels) in enumerate(self._batches(rng), start=epoch * self._steps):
+        batches = enumerate(self._batches(rng), start=epoch * self._steps)
+        for step, (images, labels, targets) in batches:
             rate = cosine_rate(
                 step,
                 options.epochs * self._steps,
                 options.learning_rate,
                 round(options.warmup_epochs * self._steps),
             )
-            images, targets = self._targets(images, labels, rng)
             began = time.perf_counter()
             loss, hits = self._step(images, labels, targets, rate)
             compute_seconds += time.perf_counter() - began
@@ -138,6 +159,7 @@ class Trainer:
             began = time.perf_counter()
             paddle.device.synchronize()
             compute_seconds += time.perf_counter() - began
+        loss_sum, right = self._share.mean(loss_sum), self._share.mean(right)
         mean_loss = float(loss_sum) / seen
         self._check_finite(mean_loss, f"epoch {epoch + 1} of {options.epochs}")
         self.curve.append(
@@ -151,9 +173,15 @@ class Trainer:
             }
         )
 
-    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """This epoch's batches: shuffled, changed and normalised, without a last smaller one."""
-        options = self._options
+    def _batches(
+        self, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """This process's part of this epoch's batches: images, labels and perhaps soft targets.
+
+        They are shuffled, changed and normalised, without a last smaller one. Each process makes
+        the whole batch, so that what is drawn for a picture depends on no one's part.
+        """
+        options, part = self._options, self._share.part
         augment = augmenter(
             padding=options.pad_crop,
             flip_rule=options.flip,
@@ -162,14 +190,16 @@ class Trainer:
             epoch=len(self.curve),
             seed=self._seed,
         )
-        return iterate(
+        for images, labels in iterate(
             self._pictures,
-            options.batch_size,
+            self._batch_size,
             normalisation=self._normalisation,
             rng=rng,
             augment=augment,
             drop_last=True,
-        )
+        ):
+            images, targets = self._targets(images, labels, rng)
+            yield part(images), part(labels), None if targets is None else part(targets)
 
     def _check_finite(self, mean_loss: float, when: str) -> None:
         mend = "a lower Train.learning_rate or Train.gradient_clip may help"
@@ -206,7 +236,8 @@ class Trainer:
             logits = self.network(paddle.to_tensor(images))
         logits = logits.astype("float32")
         loss = self._loss(logits, truth, targets)
-        self._scaler.scale(loss).backward()
+        # gradients are averaged over processes before the optimiser clips them
+        self._share.backward(self._scaler.scale(loss), self.network.parameters())
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.clear_grad(set_to_zero=False)
@@ -231,6 +262,13 @@ class Trainer:
             "scaler": {k: _plain(v) for k, v in self._scaler.state_dict().items()},
             "curve": [dict(epoch) for epoch in self.curve],
         }
+
+    def align(self) -> None:
+        """Let all processes go on from the state of the leading one."""
+        if self._share.size > 1:
+            state = self._share.broadcast(encode_state(self.state()))
+            if not self._share.leads:
+                self.restore(decode_state(state))
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state()`` gave.

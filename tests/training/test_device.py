@@ -47,6 +47,15 @@ def test_names(monkeypatch, name, gpus, expected):
     assert chosen == [expected]
 
 
+@pytest.mark.parametrize(
+    "name, expected", [("auto", "gpu:1"), ("gpu", "gpu:1"), ("gpu:0", "gpu:0")]
+)
+def test_the_gpu_of_a_launched_process(monkeypatch, name, expected):
+    fake(monkeypatch, 2)
+    monkeypatch.setenv("FLAGS_selected_gpus", "1")
+    assert resolve_device(name) == expected
+
+
 @pytest.mark.parametrize("name", ["tpu", "GPU", "gpu:", "gpu:x", "gpu:-1", "cpu:0", "", "gpu:0 "])
 def test_unknown_names(name):
     with pytest.raises(DeviceError, match=r"is auto, cpu, gpu or gpu:N, got '"):

@@ -10,6 +10,7 @@ from paddle import nn
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.training.metrics import cross_entropy, logits_of, score
+from autodl.training.parallel import Share
 
 PLAIN = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
 
@@ -82,3 +83,27 @@ def test_nothing_in_the_network_changes(make_network, pictures, normalisation):
         np.testing.assert_array_equal(value.numpy(), before[name])
     assert all(p.grad is None for p in network.parameters())
     assert paddle.is_grad_enabled()
+
+
+class Deaf(Share):
+    """A process that hears nothing of the others: its total is its own."""
+
+    def total(self, value):
+        return value
+
+
+@pytest.mark.parametrize("count, size", [(23, 2), (300, 3), (4, 4)])
+def test_the_parts_of_a_score_add_up(count, size):
+    pictures = drawn(count)
+    whole = score(FirstPixels(), pictures, PLAIN)
+    parts = [score(FirstPixels(), pictures, PLAIN, Deaf(rank, size)) for rank in range(size)]
+    # float64 sums of up to 300 numbers
+    np.testing.assert_allclose(sum(part.accuracy for part in parts), whole.accuracy, rtol=1e-13)
+    np.testing.assert_allclose(sum(part.loss for part in parts), whole.loss, rtol=1e-13)
+
+
+def test_pictures_too_few_to_share_are_looked_at_by_all():
+    pictures = drawn(2)
+    assert score(FirstPixels(), pictures, PLAIN, Share(2, 3)) == score(
+        FirstPixels(), pictures, PLAIN
+    )

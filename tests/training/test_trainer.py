@@ -9,12 +9,13 @@ import paddle
 import pytest
 
 from autodl.data.augment import mixup
-from autodl.errors import CheckpointError
+from autodl.errors import CheckpointError, ConfigError
 from autodl.options.training import TrainOptions
 from autodl.state import decode_state, encode_state
 from autodl.training import trainer as module
+from autodl.training.parallel import Share
 from autodl.training.schedules import cosine_rate
-from autodl.training.trainer import load_arrays, make_optimizer
+from autodl.training.trainer import Trainer, load_arrays, make_optimizer
 from autodl.trial import TrialFailure
 
 
@@ -405,3 +406,18 @@ def test_a_warm_up_longer_than_the_training_is_refused():
     assert TrainOptions(epochs=2, warmup_epochs=2.0).warmup_epochs == 2
     with pytest.raises(ValueError, match=r"warmup_epochs 2\.5 exceed epochs 2"):
         TrainOptions(epochs=2, warmup_epochs=2.5)
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(pictures, normalisation, make_network):
+    """40 pictures: thirds are 13 and a bit."""
+
+    def trainer(batch_size, size):
+        options = TrainOptions(batch_size=batch_size)
+        return Trainer(make_network(), pictures, normalisation, options, 0, Share(0, size))
+
+    trainer(13, 3)  # 39 in a batch, one left out
+    trainer(30, 2)  # 40 in the only batch
+    with pytest.raises(
+        ConfigError, match=r"cannot share evenly; use Train\.batch_size=13, or fewer"
+    ):
+        trainer(14, 3)

@@ -1,0 +1,156 @@
+"""tools/train.py by two processes on CPUs, against one process with the doubled batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from autodl.resources import resource
+from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.codec import save_architecture
+
+# all that a batch takes part in: dropout, mixup, clipping; neither 210 nor 101 are whole batches
+SMALL = """
+Global: {seed: 3, device: cpu}
+Network: {width: 4, cells_per_stage: 1, stages: 2, bottleneck: 1, dropout: 0.2}
+Data: {name: cifar10-mini, image_size: 8, train: 210, held_out: 101}
+Train: {epochs: 6, batch_size: 20, learning_rate: 0.05, warmup_epochs: 1, cutout: 2, mixup: 0.2,
+        label_smoothing: 0.1, gradient_clip: 1.0}
+"""
+LIMIT = 120  # seconds; a launch takes about ten
+
+
+def start(folder, *words):
+    """Launch two processes in a folder; their logs are in ``log``."""
+    command = [
+        *(sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"),
+        *("--log_dir", "log", str(resource("tools") / "train.py"), "-c", "small.yaml"),
+        *("--architecture", "cell.json", "--out", "out", *words),
+    ]
+    environment = {key: value for key, value in os.environ.items() if "PADDLE" not in key}
+    shutil.rmtree(folder / "log", ignore_errors=True)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def launch(folder, *words):
+    process = start(folder, *words)
+    out, _ = process.communicate(timeout=LIMIT)
+    return SimpleNamespace(code=process.returncode, out=out)
+
+
+def prepare(folder):
+    folder.mkdir(exist_ok=True)
+    (folder / "small.yaml").write_text(SMALL)
+    space = CellSpace(nodes=2, operations=("conv_3x3", "max_pool_3x3"))
+    save_architecture(space.sample(np.random.default_rng(1)), folder / "cell.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """An unbroken training by two processes."""
+    folder = prepare(tmp_path_factory.mktemp("launched") / "two")
+    done = launch(folder)
+    assert done.code == 0, done.out
+    return SimpleNamespace(folder=folder, cell=folder / "out" / "cell", out=done.out)
+
+
+def test_two_processes_train_like_one_with_the_doubled_batch(launched, call, tmp_path):
+    """Equal to rounding, whose growth is that of any other rounding error.
+
+    Moving half of the initial weights by one unit in their last place changes the losses of one
+    process by up to 1e-7 and its weights by 3e-5. Any of batch-norm's backward pass,
+    its variance, dropout or gradients left to each process by itself changes a loss by 1e-4 at
+    least, and weights by 0.08.
+    """
+    folder = prepare(tmp_path)
+    one = ["-c", folder / "small.yaml", "--architecture", folder / "cell.json"]
+    done = call("train", *one, "-o", "Train.batch_size=40", "--out", folder / "out")
+    assert done.code == 0, done.err
+    cells = [launched.cell, folder / "out" / "cell"]
+    two, one = (json.loads((cell / "metrics.json").read_text()) for cell in cells)
+    assert len(two["curve"]) == len(one["curve"]) == 6
+    for ours, theirs in zip(two["curve"], one["curve"], strict=True):
+        for key in ("epoch", "learning_rate"):
+            assert ours[key] == theirs[key], key
+        for key in ("loss", "held_out_loss"):
+            np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-5, err_msg=key)
+        for key in ("accuracy", "held_out_accuracy"):  # one picture may be on the edge
+            np.testing.assert_allclose(ours[key], theirs[key], atol=0.01, err_msg=key)
+    assert two["curve"][-1]["loss"] < two["curve"][0]["loss"]
+    two, one = (load_file(cell / "weights.safetensors") for cell in cells)
+    assert two.keys() == one.keys()
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_one_process_prints_and_writes(launched):
+    lines = [line for line in launched.out.splitlines() if "autodl INFO" in line]
+    assert len(lines) == 1 + 6
+    assert launched.out.count("held-out accuracy") == 1
+    assert "cell" not in (launched.folder / "log" / "workerlog.1").read_text()
+    assert len(list((launched.cell / "vdl").iterdir())) == 1
+    (first,) = json.loads((launched.cell / "run.json").read_text())["starts"]
+    assert first["processes"] == 2
+
+
+def test_another_number_of_processes_may_go_on_with_the_same_batch(launched, call, refused):
+    folder = launched.folder
+    copied = shutil.copytree(folder / "out", folder / "copied")
+    one = ["-c", folder / "small.yaml", "--architecture", folder / "cell.json", "--resume"]
+    done = call("train", *one, "--out", copied, "-o", "Train.batch_size=40")
+    assert (done.code, "resumed after epoch 6" in done.out) == (0, True)
+    refused("Train.batch_size was 40, now it is 20", "train", *one, "--out", copied)
+
+
+def children(pid):
+    """Processes that a process has started, by the rank that it gave them."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        if rank := [item for item in environment if item.startswith(b"PADDLE_TRAINER_ID=")]:
+            found[int(rank[0].split(b"=")[1])] = int(child)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes as Linux has it")
+def test_a_killed_process_ends_all_and_they_go_on_to_the_same_weights(launched, tmp_path):
+    folder = prepare(tmp_path)
+    process = start(folder)
+    checkpoint, deadline = folder / "out/cell/checkpoint.safetensors", time.monotonic() + LIMIT
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(children(process.pid)[1], signal.SIGKILL)
+    process.communicate(timeout=LIMIT)
+    assert process.returncode != 0
+    told = (folder / "log" / "workerlog.0").read_text()
+    assert "error: another process of this training has ended or does not answer" in told
+    assert 'File "' not in told, told
+    assert not (folder / "out/cell/metrics.json").exists(), "killed too late to test anything"
+
+    done = launch(folder, "--resume")
+    assert done.code == 0, done.out
+    assert "cell resumed after epoch" in done.out
+    two, one = (
+        (cell / "weights.safetensors").read_bytes()
+        for cell in (folder / "out" / "cell", launched.cell)
+    )
+    assert two == one
