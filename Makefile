@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 ONE_THREAD := OMP_NUM_THREADS=1
-BENCHMARKS ?= agent token-count augment evaluator
+BENCHMARKS ?= agent token-count augment evaluator search
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock bench clean
+.PHONY: help setup ray onnx demo test lint format lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,12 @@ $(READY): requirements.lock setup.py pyproject.toml
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+ray: $(READY) ## add Ray to .venv, for Search.executor=ray (280 MB)
+	@$(PIP) install --quiet --no-deps -r requirements-ray.lock
+
+onnx: $(READY) ## add ONNX and ONNX Runtime to .venv, for tools/export_model.py (140 MB)
+	@$(PIP) install --quiet --no-deps -r requirements-onnx.lock
+
 demo: $(READY) ## design small networks on real pictures, in under 5 minutes
 	@out=runs/demo; if [ -e $$out ]; then out=runs/demo-$$(date +%Y%m%d-%H%M%S); fi; \
 	$(BIN)/python tools/search.py -c configs/search/demo.yaml --out $$out && \
@@ -48,13 +54,17 @@ format: $(READY) ## put the code into the form that lint checks
 	$(BIN)/ruff format .
 
 # uv resolves; pip installs. Pins that still fit are kept; ARGS=--upgrade takes the newest.
-lock: ## write requirements.lock from requirements.in and overrides.txt
+lock: ## write requirements*.lock from the .in files and overrides.txt
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(PYTHON) -m venv "$$scratch" && \
 	"$$scratch/bin/python" -m pip install --quiet --disable-pip-version-check uv && \
-	"$$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --no-header \
-	    --no-annotate --no-emit-index-url --no-emit-find-links $(ARGS) \
-	    --override overrides.txt --output-file requirements.lock requirements.in
+	compile="$$scratch/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	    --no-annotate --no-emit-index-url --no-emit-find-links" && \
+	$$compile $(ARGS) --override overrides.txt --output-file requirements.lock requirements.in && \
+	$$compile $(ARGS) --constraint requirements.lock --output-file requirements-ray.lock \
+	    requirements-ray.in && \
+	$$compile $(ARGS) --override overrides.txt --constraint requirements.lock \
+	    --output-file requirements-onnx.lock requirements-onnx.in
 
 bench: $(READY) ## measure; BENCHMARKS='agent augment' chooses some
 	@for name in $(BENCHMARKS); do $(BIN)/python tools/bench.py $$name --json || exit 1; done

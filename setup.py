@@ -14,7 +14,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
-SHIPPED = ("configs", "models", "tools", "requirements.lock")
+LOCKS = ("requirements.lock", "requirements-ray.lock", "requirements-onnx.lock")
+SHIPPED = ("configs", "models", "tools", *LOCKS)
 
 
 class BuildWithResources(build_py):

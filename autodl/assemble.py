@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from autodl.components import TABLES, Component, register
 from autodl.config import RawConfig
 from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError
+from autodl.latency.table import LatencyTable
 from autodl.search.asking import Costs, Limits
+from autodl.search.devices import gpu_of_worker, gpus_to_share
 from autodl.search.evaluate import Evaluator
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor, default_workers
-from autodl.search.objectives import ObjectiveEvaluator, objective_values
+from autodl.search.fidelity import FidelityRule
+from autodl.search.objectives import ObjectiveEvaluator
 from autodl.search.options import ObjectivesOptions
-from autodl.search.staging import Staging
-from autodl.search.store import TrialStore
+from autodl.search.ray_executor import RayExecutor
 from autodl.search_config import SearchConfig, load_search, resolve_search
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan import Plan
@@ -127,7 +130,7 @@ def make_costs(config: SearchConfig, data: SearchData | None, evaluator: object 
     An evaluator that trains nothing tells them by its method ``costs``, if it has one.
 
     Raises:
-        AutoDLError: the latency table is unusable or of another machine.
+        DataError: the latency table is unusable.
     """
     if data is None:
         if evaluator is None:
@@ -135,12 +138,26 @@ def make_costs(config: SearchConfig, data: SearchData | None, evaluator: object 
         costs: Costs = getattr(evaluator, "costs", lambda architecture: {})
         return costs
     make_plan = _plan_maker_of(config, data)
+    path = config.objectives.latency_table
+    table = LatencyTable.read(path) if path is not None else None
 
     def plan_costs(architecture: Architecture) -> dict[str, float]:
         plan = make_plan(architecture)
-        return {"parameters": plan.parameters, "macs": plan.macs}
+        costs = {"parameters": float(plan.parameters), "macs": float(plan.macs)}
+        return costs if table is None else {**costs, "latency_ms": table.predict(plan)}
 
     return plan_costs
+
+
+def check_latency_table(config: SearchConfig) -> None:
+    """Refuse a latency table that is not of this machine, unless the config allows it.
+
+    Raises:
+        DataError: it is not, or the file is unusable.
+    """
+    if (path := config.objectives.latency_table) is not None:
+        table = LatencyTable.read(path)
+        table.check_machine(allow_foreign=config.objectives.allow_foreign)
 
 
 def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Limits | None:
@@ -161,8 +178,8 @@ def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Li
     return Limits(costs, highest)
 
 
-def make_staging(config: SearchConfig, store: TrialStore, folder: Path) -> Staging | None:
-    """What takes trials through stages, where there is a section ``Fidelity``.
+def make_rule(config: SearchConfig) -> FidelityRule | None:
+    """What decides after each stage of a trial, where there is a section ``Fidelity``.
 
     The rule's factory is called with ``epochs``, ``max_trials`` and its options as keywords.
 
@@ -176,14 +193,12 @@ def make_staging(config: SearchConfig, store: TrialStore, folder: Path) -> Stagi
         raise ConfigError(
             f"{config.evaluator.name} cannot stop on the way; leave out section Fidelity"
         )
-    rule = config.fidelity.factory()(
+    rule: FidelityRule = config.fidelity.factory()(
         epochs=config.train.epochs,
         max_trials=config.search.max_trials,
         **config.fidelity.arguments(),
     )
-    return Staging(
-        rule, store, folder, lambda evaluation: objective_values(evaluation, config.objectives)
-    )
+    return rule
 
 
 def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:
@@ -194,27 +209,72 @@ def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:
 def make_executor(
     config: SearchConfig, log_folder: Path, data: SearchData | None = None, device: str = "cpu"
 ) -> Executor:
-    """Worker processes, or this process where ``Search.workers`` is 0.
+    """What ``Search.executor`` names, with a device for each worker where there are several.
 
-    By default there is one worker per core, or a single one where trials share a GPU.
+    By default there is a worker for each core or, where trials run on GPUs, for each GPU; with
+    Ray, for each of the whole cluster.
+
+    Raises:
+        ConfigError: the options do not fit the executor, or the Ray cluster does not answer.
+        MissingPackageError: Ray is not installed.
     """
-    seed, workers = config.general.seed, config.search.workers
-    if workers is None:
-        workers = 1 if device.startswith("gpu") else default_workers()
-    limits = (config.search.trial_seconds, config.search.trial_memory_mb)
-    if workers == 0 and limits != (None, None):
+    _check_executor(config)
+    options, seed = config.search, config.general.seed
+    if options.executor == "inline":
+        return InlineExecutor(make_evaluator(config, data), seed)
+    factory, plain = "autodl.assemble:evaluator_in_worker", config.to_plain()
+    if options.executor == "ray":
+        return RayExecutor(
+            factory,
+            plain,
+            seed,
+            workers=options.workers,
+            log_folder=log_folder,
+            address=options.ray_address,
+            on_gpus=device != "cpu",
+            trial_seconds=options.trial_seconds,
+            trial_memory_mb=options.trial_memory_mb,
+        )
+    gpus = _gpus_to_share(config, device)
+    return ProcessExecutor(
+        factory,
+        plain,
+        seed,
+        workers=options.workers or len(gpus) or (default_workers() if device == "cpu" else 1),
+        log_folder=log_folder,
+        environment=lambda worker: gpu_of_worker(worker, gpus),
+        trial_seconds=options.trial_seconds,
+        trial_memory_mb=options.trial_memory_mb,
+    )
+
+
+def _check_executor(config: SearchConfig) -> None:
+    """Raise ConfigError for options that the executor cannot follow."""
+    options, device = config.search, config.general.device
+    if options.executor == "inline" and options.workers not in (None, 1):
+        raise ConfigError(
+            f"Search.workers={options.workers}, and Search.executor=inline evaluates one trial at a"
+            " time; set Search.executor=processes"
+        )
+    if options.executor == "inline" and (options.trial_seconds or options.trial_memory_mb):
         raise ConfigError(
             "Search.trial_seconds and trial_memory_mb need processes that can be stopped:"
-            " set Search.workers to at least 1"
+            " set Search.executor=processes"
         )
-    if workers == 0:
-        return InlineExecutor(make_evaluator(config, data), seed)
-    return ProcessExecutor(
-        "autodl.assemble:evaluator_in_worker",
-        config.to_plain(),
-        seed,
-        workers=workers,
-        trial_seconds=config.search.trial_seconds,
-        trial_memory_mb=config.search.trial_memory_mb,
-        log_folder=log_folder,
-    )
+    if options.executor != "ray" and options.ray_address is not None:
+        raise ConfigError(
+            f"Search.ray_address={options.ray_address} is only for Search.executor=ray, and it is"
+            f" {options.executor}"
+        )
+    if options.executor == "ray" and ":" in device:
+        raise ConfigError(
+            f"Ray chooses the GPU of each worker itself; set Global.device=gpu, got {device}"
+        )
+
+
+def _gpus_to_share(config: SearchConfig, device: str) -> tuple[str, ...]:
+    if device == "cpu":
+        return ()  # and Paddle may be absent
+    from autodl.training.device import gpu_count
+
+    return gpus_to_share(config.general.device, gpu_count(), os.environ)

@@ -7,8 +7,12 @@ hardware that its figures are from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,8 +22,15 @@ from autodl.data.augment import augmenter
 from autodl.data.load import SearchData
 from autodl.data.sample import load_sample
 from autodl.search.evaluate import evaluate_trial
+from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor
+from autodl.search.loop import search
+from autodl.search.store import Proposal, TrialStore
+from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.codec import Architecture
 from autodl.spaces.plan import Plan
+from autodl.strategies.random_search import RandomSearch
+from autodl.strategies.strategy import Strategy
 from autodl.trial import Evaluation, Trial, TrialState
 
 Numbers = dict[str, Any]
@@ -174,9 +185,125 @@ def augment() -> Numbers:
     return numbers
 
 
+def search_speed() -> Numbers:
+    """Two worker processes against one, and what the loop costs beside strategy and evaluation."""
+    return {**parallel_speed(), **loop_speed()}
+
+
+def parallel_speed(architectures: int = 4, rounds: int = 3) -> Numbers:
+    """Trials per minute of two worker processes and of one, on the demo with 1 epoch; medians.
+
+    Starting the workers and their first trials are left out. Every architecture is evaluated
+    twice in a row, so that two workers are busy for as long as each other.
+    """
+    config = load_search("search/demo.yaml", ["Train.epochs=1"])
+    space = CellSpace(nodes=4)
+    cells = [space.sample(np.random.default_rng((0, i, 0))) for i in range(architectures)]
+    cells = [cell for cell in cells for _ in range(2)]
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        executors = {
+            workers: ProcessExecutor(
+                "autodl.assemble:evaluator_in_worker",
+                config.to_plain(),
+                0,
+                workers=workers,
+                log_folder=Path(folder, f"of-{workers}"),
+            )
+            for workers in seconds
+        }
+        for workers, executor in executors.items():
+            stack.callback(executor.close)
+            _evaluate_all(executor, cells[:workers])
+        for _ in range(rounds):
+            for workers, executor in executors.items():
+                began = time.perf_counter()
+                _evaluate_all(executor, cells)
+                seconds[workers].append(time.perf_counter() - began)
+    one, two = median(seconds[1]), median(seconds[2])
+    return {
+        "speedup": round(one / two, 3),
+        "speedups": [round(a / b, 3) for a, b in zip(seconds[1], seconds[2], strict=True)],
+        "one_worker_trials_per_minute": round(60 * len(cells) / one, 2),
+        "two_workers_trials_per_minute": round(60 * len(cells) / two, 2),
+    }
+
+
+def _evaluate_all(executor: Executor, cells: Sequence[Architecture]) -> None:
+    waiting = deque(Proposal(i, cell, 0) for i, cell in enumerate(cells))
+    while waiting or executor.running():
+        while waiting and len(executor.running()) < executor.workers:
+            executor.submit(waiting.popleft())
+        trial = executor.wait()
+        if trial is not None and trial.evaluation is None:
+            raise RuntimeError(trial.reason)
+
+
+class _TimedStrategy:
+    """Random search that adds up its own time."""
+
+    batch_size: int | None = None
+
+    def __init__(self, space: CellSpace) -> None:
+        self._strategy = RandomSearch(space)
+        self.seconds = 0.0
+
+    def ask(self, rng: np.random.Generator) -> Architecture:
+        began = time.perf_counter()
+        architecture = self._strategy.ask(rng)
+        self.seconds += time.perf_counter() - began
+        return architecture
+
+    def tell(self, trial: Trial) -> None:
+        self._strategy.tell(trial)
+
+    def state(self) -> dict[str, Any]:
+        return self._strategy.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._strategy.restore(state)
+
+
+def loop_speed(trials: int = 100_000) -> Numbers:
+    """A search that trains nothing, random over cells of 10 nodes, and resuming it when it is done.
+
+    ``loop_ms_per_trial`` is the time to ask, store and tell, without the strategy's and the
+    evaluator's own. An agent that resumes has its last snapshot and the 99 trials after it.
+    """
+    from autodl.agents.autodl_agent import AutoDLAgent
+
+    space, evaluator = CellSpace(), TokenCount()
+
+    def run(strategy: Strategy, store: TrialStore) -> tuple[float, float]:
+        """Seconds in all, and of the evaluations."""
+        began = time.perf_counter()
+        executor, evaluating = InlineExecutor(evaluator, 0), 0.0
+        for trial in search(strategy, executor, store, max_trials=trials, seed=0):
+            evaluating += trial.seconds
+        return time.perf_counter() - began, evaluating
+
+    with TemporaryDirectory() as folder:
+        path, timed = Path(folder, "trials.sqlite"), _TimedStrategy(space)
+        with closing(TrialStore(path)) as store:
+            spent, evaluating = run(timed, store)
+        with closing(TrialStore(path)) as store:
+            resuming, _ = run(_TimedStrategy(space), store)
+            agent = AutoDLAgent(space, seed=0)
+            store.snapshot(trials - trials % 100 - 100 + 1, agent.state())
+        with closing(TrialStore(path)) as store:
+            resuming_agent, _ = run(agent, store)
+    return {
+        "loop_ms_per_trial": round(1e3 * (spent - evaluating - timed.seconds) / trials, 3),
+        "resume_seconds": round(resuming, 2),
+        "resume_agent_seconds": round(resuming_agent, 2),
+        "trials": trials,
+    }
+
+
 BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "agent": agent,
     "token-count": token_count,
     "evaluator": evaluator,
     "augment": augment,
+    "search": search_speed,
 }

@@ -6,24 +6,28 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from autodl.assemble import (
     SearchConfig,
     check_device,
+    check_latency_table,
     check_plan,
     load_data,
     make_executor,
     make_limits,
+    make_rule,
     make_space,
-    make_staging,
     make_strategy,
 )
 from autodl.data.load import describe, headline
 from autodl.errors import AutoDLError
 from autodl.search.budget import INTERRUPTED, Budget
 from autodl.search.loop import search
+from autodl.search.objectives import objective_values
 from autodl.search.observer import Observer, RunInfo
+from autodl.search.options import ObjectivesOptions
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.run_folder import (
     BEST,
@@ -33,12 +37,14 @@ from autodl.search.run_folder import (
     run_folder,
     update_manifest,
 )
+from autodl.search.staging import Staging
 from autodl.search.store import TrialStore
+from autodl.search.trade_off import TradeOff
 from autodl.search.visualdl_log import VisualDLLog
 from autodl.spaces.codec import save_architecture
 from autodl.trial import Trial, TrialState
 
-PICTURE = "best.svg"
+PICTURE, FRONT = "best.svg", "pareto.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ class SearchResult:
     """How a search ended: the best complete trial (None if all failed) and the trial count.
 
     ``stopped`` says why it ended before all trials were done, and is empty if they are. ``picture``
-    is the drawing of the best architecture, None where its space has no drawing.
+    is the drawing of the best architecture, None where its space has no drawing; ``front`` that of
+    the Pareto front, None where no cost is minimised.
     """
 
     folder: Path
@@ -54,6 +61,7 @@ class SearchResult:
     finished: int
     stopped: str
     picture: Path | None
+    front: Path | None
 
 
 def run_search(
@@ -76,17 +84,19 @@ def run_search(
     if folder.is_dir():
         check_content(folder, resume)
     device = check_device(config)
+    check_latency_table(config)
     data = load_data(config)
     space = make_space(config)
     check_plan(config, space, data)
     strategy = make_strategy(config, space)
     pictures = describe(data) if data else None
     identity = {**config.identity(), "Pictures": pictures}
+    objectives = partial(objective_values, options=config.objectives)
     keys = WorkKeys(
         {**config.work_identity(), "Pictures": pictures},
         getattr(space, "canonical", lambda architecture: architecture),
     )
-    limits = make_limits(config, space, data)
+    limits, rule = make_limits(config, space, data), make_rule(config)
     with ExitStack() as stack:
         earlier = [stack.enter_context(closing(EarlierRun(p, keys))) for p in config.search.cache]
         # the executor first, so that an evaluator that cannot be made leaves no folder behind
@@ -102,9 +112,7 @@ def run_search(
             "device": device,
             "data_path": None if config.data.path is None else str(config.data.path),
         }
-        stack.enter_context(
-            run_folder(folder, config.to_plain(), identity, start, resume=resume)
-        )
+        stack.enter_context(run_folder(folder, config.to_plain(), identity, start, resume=resume))
         store = stack.enter_context(closing(TrialStore(folder / TRIALS)))
         watching = (VisualDLLog(), *observers)
         best = next(iter(store.best()), None)
@@ -122,7 +130,7 @@ def run_search(
             observers=watching,
             snapshot_every=config.search.snapshot_every,
             stop=budget,
-            staging=make_staging(config, store, folder / CHECKPOINTS),
+            staging=Staging(rule, store, folder / CHECKPOINTS, objectives) if rule else None,
             reuse=Reuse(store, keys, earlier) if config.search.reuse else None,
             limits=limits,
         )
@@ -138,7 +146,7 @@ def run_search(
             latest=next(iter(store.finished(start=done - 1)), None) if done else None,
         )
         stopped = _drive(trials, info, budget, watching)
-        return _conclude(folder, store, stopped)
+        return _conclude(config, folder, store, stopped)
 
 
 def _drive(
@@ -165,20 +173,21 @@ def _drive(
     return budget.reason
 
 
-def _conclude(folder: Path, store: TrialStore, stopped: str) -> SearchResult:
+def _conclude(config: SearchConfig, folder: Path, store: TrialStore, stopped: str) -> SearchResult:
     """Write what the run has come to; the store is the truth, whatever was cut short before."""
     best, done = next(iter(store.best()), None), store.count_finished()
     picture = None
     if best is not None:
         save_architecture(best.architecture, folder / BEST)
         picture = _draw(best, folder / PICTURE)
+    front = _draw_front(store, config.objectives, folder / FRONT)
     update_manifest(
         folder,
         ended=stopped or "complete",
         finished_trials=done,
         best=best.to_json() if best else None,
     )
-    return SearchResult(folder, best, done, stopped, picture)
+    return SearchResult(folder, best, done, stopped, picture, front)
 
 
 def _better(trial: Trial, best: Trial | None) -> bool:
@@ -202,4 +211,18 @@ def _draw(best: Trial, path: Path) -> Path | None:
     except AutoDLError:
         return None
     save_figure(figure, path)
+    return path
+
+
+def _draw_front(store: TrialStore, objectives: ObjectivesOptions, path: Path) -> Path | None:
+    """Draw the Pareto front, if there is one."""
+    if not objectives.minimise:
+        return None
+    from autodl.drawing.figures import save_figure
+    from autodl.drawing.pareto import draw_front
+
+    found = TradeOff.of(store.trials(curves=False), objectives.minimise)
+    if not found.front:
+        return None
+    save_figure(draw_front(found, objectives.limits), path)
     return path

@@ -8,11 +8,11 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from autodl.errors import MissingPackageError
-from autodl.resources import install_command
+from autodl.resources import LOCK, install_command
 
 
-def require(package: str) -> None:
-    """Check that a package is installed, without importing it.
+def require(package: str, lock: str = LOCK) -> None:
+    """Check that a package, which the ``lock`` brings, is installed, without importing it.
 
     Raises:
         MissingPackageError: it is not; the message holds the command that installs it.
@@ -20,7 +20,7 @@ def require(package: str) -> None:
     if find_spec(package) is None:
         raise MissingPackageError(
             f"this needs the package {package!r}, which is not installed. Install it with:"
-            f" {install_command()}"
+            f" {install_command(lock)}"
         )
 
 

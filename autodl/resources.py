@@ -15,6 +15,8 @@ from autodl.errors import ConfigError, UnknownNameError, did_you_mean
 
 PACKAGE = Path(__file__).resolve().parent
 LOCK = "requirements.lock"
+RAY_LOCK = "requirements-ray.lock"
+ONNX_LOCK = "requirements-onnx.lock"
 
 
 def resource(*parts: str) -> Path:
@@ -66,10 +68,13 @@ def find_config(name: Path) -> Path:
     )
 
 
-def install_command() -> str:
-    """The one command that installs everything: Paddle, PARL and the rest, as tested together."""
-    lock = shlex.quote(str(resource(LOCK)))
-    return f"{shlex.quote(sys.executable)} -m pip install --no-deps -r {lock}"
+def install_command(lock: str = LOCK) -> str:
+    """The one command that installs everything: Paddle, PARL and the rest, as tested together.
+
+    With another ``lock`` (RAY_LOCK, ONNX_LOCK), what that adds to it.
+    """
+    path = shlex.quote(str(resource(lock)))
+    return f"{shlex.quote(sys.executable)} -m pip install --no-deps -r {path}"
 
 
 def _visible(folder: Path) -> Iterable[Path]:

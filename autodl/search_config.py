@@ -78,7 +78,9 @@ class SearchConfig:
         for name in ("Strategy", "Space", "Fidelity"):
             plain.pop(name, None)
         del plain["Global"]["seed"]
-        if "Objectives" in plain:
+        if self.objectives.model_copy(update={"limits": {}}) == ObjectivesOptions():
+            plain.pop("Objectives", None)
+        else:
             del plain["Objectives"]["limits"]
         return plain
 
@@ -115,6 +117,10 @@ def resolve_search(raw: RawConfig) -> SearchConfig:
         fidelity=read_component(raw, "Fidelity") if staged else None,
     )
     check_objectives(config)
+    if config.search.cache and not config.search.reuse:
+        raise ConfigError(
+            "Search.cache is of no use with Search.reuse=false; leave out one of them"
+        )
     return config
 
 

@@ -5,6 +5,8 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and Paddle
 
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,6 +44,24 @@ def small_training(tmp_path_factory):
         result=result,
         lines=lines,
     )
+
+
+@pytest.fixture(scope="session")
+def ray_here():
+    """Ray on this machine, with two processors and two GPUs that it only believes in."""
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed (make ray)")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+
+    here = Path(__file__).resolve().parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(here.parent), str(here / "search")]))
+        size = {"num_cpus": 2, "num_gpus": 2, "object_store_memory": 80_000_000}
+        ray.init("local", include_dashboard=False, log_to_driver=False, **size)
+    ray._private.worker._worker_logs_enabled = False
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autodl import assemble
+from autodl import assemble, components
 from autodl.assemble import (
     TABLES,
     evaluator_in_worker,
@@ -35,7 +35,7 @@ ENTRIES = [(section, name) for section, table in TABLES.items() for name in tabl
 def tables(monkeypatch):
     """Tables that may be changed."""
     copy = {section: dict(table) for section, table in TABLES.items()}
-    monkeypatch.setattr(assemble, "TABLES", copy)
+    monkeypatch.setattr(components, "TABLES", copy)
     return copy
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autodl.benchmarks import BENCHMARKS
+from autodl.benchmarks import BENCHMARKS, loop_speed
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,14 @@ def test_keys_carry_their_unit_and_values_are_positive(name, keys):
     numbers = BENCHMARKS[name]()
     assert keys <= set(numbers)
     assert all(value > 0 for value in numbers.values())
+
+
+def test_a_search_that_trains_nothing_is_timed():
+    numbers = loop_speed(trials=150)
+    assert numbers["trials"] == 150
+    assert numbers["loop_ms_per_trial"] > 0
+    assert numbers["resume_seconds"] >= 0
+    assert numbers["resume_agent_seconds"] >= 0
 
 
 def test_an_iteration_is_sampling_and_learning():

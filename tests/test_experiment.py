@@ -16,7 +16,7 @@ from autodl import assemble
 from autodl.assemble import load_search
 from autodl.errors import ConfigError, StoreError
 from autodl.experiment import run_search
-from autodl.search.run_folder import BEST, CONFIG, MANIFEST, TRIALS
+from autodl.search.run_folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, TRIALS
 from autodl.search.store import TrialStore
 from autodl.spaces.codec import load_architecture
 from autodl.trial import TrialState
@@ -25,12 +25,12 @@ HERE = Path(__file__).resolve().parent
 PLUGIN = HERE / "search" / "plugin_for_tests.py"
 LEARNER = {
     "Global": {"seed": 3, "plugins": [str(PLUGIN)]},
-    "Search": {"max_trials": 48, "workers": 0, "snapshot_every": 7},
+    "Search": {"max_trials": 48, "executor": "inline", "snapshot_every": 7},
     "Strategy": {"name": "BatchLearner", "batch_size": 10},
     "Space": {"name": "CellSpace", "nodes": 3},
     "Evaluator": {"name": "SlowCount"},
 }
-
+TWO_PROCESSES = ["Search.executor=processes", "Search.workers=2"]
 
 pytestmark = pytest.mark.usefixtures("own_tables")
 
@@ -98,16 +98,16 @@ def test_budget_and_workers_may_change_and_every_start_is_recorded(config_file, 
     first = load_search(config_file, ["Search.max_trials=3", "Global.device=cpu"])
     run_search(first, tmp_path / "run")
     second = load_search(
-        config_file, ["Search.max_trials=12", "Search.workers=1", "Global.device=cpu"]
+        config_file, ["Search.max_trials=12", "Search.executor=processes", "Search.workers=1"]
     )
     run_search(second, tmp_path / "run", resume=True)
     run_search(load_search(config_file, ["Search.max_trials=12"]), tmp_path / "whole")
     assert trials(tmp_path / "run") == trials(tmp_path / "whole")
     starts = [
-        (start["max_trials"], start["workers"], start["device"])
+        (start["max_trials"], start["executor"], start["workers"], start["device"])
         for start in manifest(tmp_path / "run")["starts"]
     ]
-    assert starts == [(3, 0, "cpu"), (12, 1, "cpu")]
+    assert starts == [(3, "inline", 1, "cpu"), (12, "processes", 1, "cpu")]
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,19 @@ def run_killed(config_file, folder, targets, overrides):
 
 
 @pytest.mark.parametrize(
-    "workers, targets",
-    [(0, [0, 1, 3, 9, 10, 11, 19, 20, 27, 35, 42]), (1, [0, 14, 30]), (2, [3, 19, 33])],
+    "executor, targets",
+    [
+        (["Search.executor=inline"], [0, 9, 10, 27]),
+        (["Search.executor=processes", "Search.workers=1"], [14, 30]),
+        (TWO_PROCESSES, [3, 19, 33]),
+    ],
+    ids=["inline", "one process", "two processes"],
 )
 def test_a_batch_strategy_that_is_killed_gives_the_trials_of_an_unbroken_run(
-    config_file, tmp_path, workers, targets
+    config_file, tmp_path, executor, targets
 ):
     run_search(load_search(config_file), tmp_path / "whole")
-    overrides = [f"Search.workers={workers}", "Evaluator.seconds=0.02"]
+    overrides = [*executor, "Evaluator.seconds=0.02"]
     # the seconds belong to the run's identity, not to its results
     run_killed(config_file, tmp_path / "run", targets, overrides)
     assert trials(tmp_path / "run") == trials(tmp_path / "whole")
@@ -233,7 +238,7 @@ def test_a_batch_strategy_that_is_killed_gives_the_trials_of_an_unbroken_run(
 def test_random_search_that_is_killed_gives_the_trials_of_an_unbroken_run(config_file, tmp_path):
     control = ["Strategy={name: RandomSearch}"]
     run_search(load_search(config_file, control), tmp_path / "whole")
-    overrides = [*control, "Search.workers=2", "Evaluator.seconds=0.02"]
+    overrides = [*control, *TWO_PROCESSES, "Evaluator.seconds=0.02"]
     run_killed(config_file, tmp_path / "run", [2, 30], overrides)
     assert trials(tmp_path / "run") == trials(tmp_path / "whole")
 
@@ -241,9 +246,32 @@ def test_random_search_that_is_killed_gives_the_trials_of_an_unbroken_run(config
 def test_the_agent_that_is_killed_gives_the_trials_of_an_unbroken_run(config_file, tmp_path):
     agent = ["Strategy={name: AutoDLAgent, batch_size: 6, hidden: 8, learning_rate: 0.1}"]
     run_search(load_search(config_file, agent), tmp_path / "whole")
-    overrides = [*agent, "Search.workers=2", "Evaluator.seconds=0.02"]
+    overrides = [*agent, *TWO_PROCESSES, "Evaluator.seconds=0.02"]
     run_killed(config_file, tmp_path / "run", [4, 27], overrides)
     whole = trials(tmp_path / "whole")
     assert trials(tmp_path / "run") == whole
     rewards = [trial[3] for trial in whole if trial[3] is not None]
     assert sum(rewards[-12:]) > sum(rewards[:12])  # it learnt, so its state mattered
+
+
+TRAINING = {
+    "Global": {"seed": 3, "device": "cpu"},
+    "Search": {"max_trials": 7, "executor": "inline"},
+    "Strategy": {"name": "RandomSearch"},
+    "Space": {"nodes": 2, "operations": ["conv_3x3", "max_pool_3x3"]},
+    "Network": {"width": 4, "cells_per_stage": 1, "stages": 2, "bottleneck": 1, "dropout": 0.2},
+    "Data": {"name": "cifar10-mini", "image_size": 8, "train": 100, "held_out": 50},
+    "Train": {"epochs": 3, "batch_size": 20, "learning_rate": 0.05, "cutout": 2},
+    "Fidelity": {"name": "AsynchronousSuccessiveHalving"},
+}
+
+
+def test_trainings_in_stages_that_are_killed_give_the_trials_of_an_unbroken_run(tmp_path):
+    path = tmp_path / "training.yaml"
+    path.write_text(yaml.safe_dump(TRAINING))
+    run_search(load_search(path), tmp_path / "whole")
+    run_killed(path, tmp_path / "run", [0, 2, 4], [])
+    whole = trials(tmp_path / "whole")
+    assert trials(tmp_path / "run") == whole
+    assert {trial[1] for trial in whole} == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert list((tmp_path / "run" / CHECKPOINTS).iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 
 from autodl.errors import MissingPackageError
 from autodl.packages import require, require_paddle
-from autodl.resources import install_command
+from autodl.resources import RAY_LOCK, install_command
 
 
 @pytest.fixture
@@ -39,6 +39,13 @@ def test_what_is_missing_comes_with_the_command(name):
         require(name)
     assert install_command() in str(caught.value)
     assert "requirements.lock" in install_command()
+
+
+def test_the_command_names_the_lock_that_brings_the_package():
+    with pytest.raises(MissingPackageError) as caught:
+        require("no_such_package_anywhere", RAY_LOCK)
+    assert "requirements-ray.lock" in str(caught.value)
+    assert install_command(RAY_LOCK) in str(caught.value)
 
 
 def test_paddle_is_not_installed(monkeypatch):

@@ -51,6 +51,24 @@ def test_lock_pins_each_package_once_per_python(pins) -> None:
 
 
 @pytest.mark.parametrize(
+    "lock, wanted",
+    [("requirements-ray.lock", {"ray"}), ("requirements-onnx.lock", {"onnxruntime", "onnx"})],
+)
+def test_optional_locks_agree_with_the_lock(pins, lock, wanted) -> None:
+    """They are installed on top, and must change nothing that is there."""
+    text = (TREE / lock).read_text(encoding="utf-8")
+    added_pins = [line for line in text.splitlines() if not line.startswith("#")]
+    assert [line for line in added_pins if not PIN.fullmatch(line)] == []
+    locked = dict(line.partition(" ;")[0].split("==") for line in pins)
+    added = dict(line.partition(" ;")[0].split("==") for line in added_pins)
+    assert wanted <= added.keys()
+    assert "polygraphy" not in added  # paddle2onnx makes it run pip by itself
+    shared = added.keys() & locked.keys()
+    assert {"protobuf", "packaging"} <= shared
+    assert {name: added[name] for name in shared} == {name: locked[name] for name in shared}
+
+
+@pytest.mark.parametrize(
     "name, limit",
     [("numpy", "<2.4"), ("setuptools", "<81"), ("protobuf", "==3.20.3"), ("parl", "==2.2.1")],
 )
@@ -73,6 +91,7 @@ def test_nothing_names_a_package_index() -> None:
     """The same files have to work wherever people get their packages from."""
     options = re.compile(r"index-url\s*[= ]\s*\S*:|find-links\s*[= ]\s*\S*:|/simple\b", re.I)
     files = ["Makefile", "setup.py", "pyproject.toml", "requirements.in", "overrides.txt"]
+    files += [f"requirements-{name}.{end}" for name in ("ray", "onnx") for end in ("in", "lock")]
     texts = {name: (TREE / name).read_text(encoding="utf-8") for name in [*files, ".ci/run"]}
     assert [name for name, text in texts.items() if options.search(text)] == []
 
@@ -105,7 +124,8 @@ def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipf
 
 def shipped(tree: Path) -> set[str]:
     """Names inside the package that an installation of ``tree`` must have."""
-    files = {"autodl/py.typed", "autodl/requirements.lock"}
+    locks = (f"requirements{name}.lock" for name in ("", "-ray", "-onnx"))
+    files = {f"autodl/{name}" for name in ("py.typed", *locks)}
     for folder in SHIPPED_FOLDERS:
         files |= {f"autodl/{path.relative_to(tree)}" for path in all_files(tree / folder)}
     for path in all_files(tree / "autodl"):

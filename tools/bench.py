@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure how fast the parts are on this machine, on one core.
+"""Measure how fast the parts are on this machine, one thread to a process.
 
 Example: python tools/bench.py agent --json
 """
@@ -26,7 +26,9 @@ from autodl.console import Parser, run_tool
 def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "name", metavar="NAME", help="agent, token-count, evaluator or augment; all: every one"
+        "name",
+        metavar="NAME",
+        help="agent, token-count, evaluator, augment, search; all: every one",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)

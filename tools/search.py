@@ -58,6 +58,8 @@ def search(args: argparse.Namespace) -> int:
     picture = f"{result.picture} and " if result.picture else ""
     print(f"best cell:  {picture}{args.out / 'best.json'}")
     print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
+    if result.front is not None:
+        print(f"best trade-offs: {result.front}")
     print(f"all trials: autodl report {args.out}")
     print(f"curves:     visualdl --logdir {args.out / 'vdl'} --language en")
     return 130 if interrupted else 0

@@ -68,21 +68,18 @@ def ask_within(
     found = dict(zip(ids, ask_all(strategy, _generators(seed, ids, (0,))), strict=False))
     if limits is None:
         return list(found.values())
-    excess = {i: over for i, architecture in found.items() if (over := limits.excess(architecture))}
-    smallest: dict[str, float] = {}
-    for attempt in range(1, _ATTEMPTS):
-        for over in excess.values():
-            _lower(smallest, over)
+    again, smallest = list(found), dict[str, float]()
+    for attempt in range(1, _ATTEMPTS + 1):
+        excess = {i: over for i in again if (over := limits.excess(found[i]))}
         if not excess:
             return list(found.values())
+        for over in excess.values():
+            _lower(smallest, over)
         again = list(excess)
         answers = list(ask_all(strategy, _generators(seed, again, (2, attempt))))
         if not answers:  # the strategy has no more: what came before the first gap is left
             return list(found.values())[: list(found).index(again[0])]
-        for i, architecture in zip(again, answers, strict=False):
-            found[i] = architecture
-            excess[i] = limits.excess(architecture)
-        excess = {i: over for i, over in excess.items() if over}
+        found.update(zip(again, answers, strict=False))
     raise limits.refusal(_ATTEMPTS, smallest)
 
 

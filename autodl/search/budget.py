@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from autodl.search.loop import Stop
-from autodl.trial import Trial
+from autodl.trial import Trial, TrialState
 
 INTERRUPTED = "interrupted"
 
@@ -47,7 +47,8 @@ class Budget:
 
     def __call__(self, trial: Trial | None) -> Stop | None:
         """Why the search should stop now, if it should."""
-        if trial is not None and trial.reward is not None:
+        if trial is not None and trial.state is TrialState.COMPLETE:
+            assert trial.reward is not None  # noqa: S101  (complete ones have one)
             self._best = max(trial.reward, trial.reward if self._best is None else self._best)
         stop = self._stop()
         if stop is not None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -160,6 +160,18 @@ class ProcessExecutor:
         self._trial_memory_mb = trial_memory_mb
         self._workers: dict[int, _Worker] = {}
 
+    def prepare(self) -> None:
+        """Start a worker and wait until it is ready, before there is a trial for it.
+
+        Raises:
+            AutoDLError: it could not make its evaluator.
+        """
+        self._hear(self._start())
+
+    def idle(self) -> int:
+        """The number of workers that are ready for another trial."""
+        return len(self._workers) - len(self._busy())
+
     def submit(self, proposal: Proposal, stage: Stage | None = None) -> None:
         """Give the proposal to a free worker, started first if there is none."""
         worker = next((w for w in self._workers.values() if w.proposal is None), None)
@@ -243,7 +255,7 @@ class ProcessExecutor:
                 raise ConfigError(
                     f"a worker process died while it was starting ({ending}), so no trial can be"
                     f" evaluated; {log} has its output. Less memory is needed with fewer workers,"
-                    " and with Search.workers=0 it all happens in one process"
+                    " and with Search.executor=inline it all happens in one process"
                 ) from None
             return _failed(
                 worker,
@@ -253,14 +265,16 @@ class ProcessExecutor:
             self._remove(worker)
             raise message
         if message == READY:
-            assert worker.proposal is not None  # noqa: S101  (it was started for one)
             self._check_idle_memory(worker)
-            _begin(worker, worker.proposal, worker.stage)  # if it is dead, the next message is its end
+            if worker.proposal is not None:  # if it is dead, the next message is its end
+                _begin(worker, worker.proposal, worker.stage)
             return None
+        assert isinstance(message, Trial)  # noqa: S101
+        assert worker.proposal is not None  # noqa: S101
+        trial = replace(message, architecture=worker.proposal.architecture)
         worker.proposal, worker.stage, worker.begun = None, None, None
         worker.evaluated += 1
-        assert isinstance(message, Trial)  # noqa: S101
-        return message
+        return trial
 
     def _pause(self, end: float | None) -> float | None:
         """Seconds until something has to be looked at even if no message comes."""

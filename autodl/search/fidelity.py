@@ -53,7 +53,7 @@ class FidelityRule(Protocol):
         ...
 
     def retired(self) -> list[int]:
-        """Paused trials that can never be promoted any more; each only once."""
+        """Paused trials that can never be promoted any more, by id; each only once."""
         ...
 
 
@@ -85,7 +85,8 @@ class AsynchronousSuccessiveHalving:
             self.rungs.append(self.rungs[-1] * reduction)
         if self.rungs[-1] != epochs:
             self.rungs.append(epochs)
-        self._reports = [_Rung(max_trials // reduction ** (k + 1)) for k in range(len(self.rungs))]
+        self._max_trials = max_trials
+        self._reports = [_Rung() for _ in self.rungs]
 
     def first_stage(self) -> int:
         """The lowest rung."""
@@ -95,7 +96,7 @@ class AsynchronousSuccessiveHalving:
         """Record the values at the rung; the trial pauses there unless it is the last."""
         rung = self.rungs.index(epochs)
         if rung:
-            self._reports[rung - 1].promoted.add(trial_id)  # when replayed: it had been promoted
+            self._reports[rung - 1].promote(trial_id)  # when replayed: it had been promoted
         if rung == len(self.rungs) - 1:
             return Verdict(Fate.DONE)
         self._reports[rung].add(trial_id, values)
@@ -106,45 +107,58 @@ class AsynchronousSuccessiveHalving:
         for rung in range(len(self.rungs) - 2, -1, -1):
             trial_id = self._reports[rung].best(self._reduction)
             if trial_id is not None:
-                self._reports[rung].promoted.add(trial_id)
+                self._reports[rung].promote(trial_id)
                 return trial_id, self.rungs[rung + 1]
         return None
 
     def retired(self) -> list[int]:
-        """Those that fell below the places that any rung will ever promote."""
-        return [trial_id for rung in self._reports for trial_id in rung.retired()]
+        """Those that fell below the places that a rung can still come to promote."""
+        found, most = [], self._max_trials
+        for rung in self._reports:
+            found += rung.retire(most // self._reduction)
+            # an early promotion may have been one too many: only what is retired stays below
+            most -= len(rung.retired)
+        return sorted(found)
 
 
 class _Rung:
-    """What was reported at a rung; of one objective in order, so that a search stays fast.
+    """What was reported at a rung; of one objective in order, so that a search stays fast."""
 
-    ``places``: the most that it will ever promote.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._retired: list[int] = []
+    def __init__(self) -> None:
         self.promoted: set[int] = set()
+        self.retired: set[int] = set()
         self._sorted: list[tuple[float, int]] = []  # best first, of equals the earlier trial
-        self._waiting: list[tuple[float, int]] = []  # a heap of those not yet promoted
+        self._waiting: list[tuple[float, int]] = []  # heaps of those not yet promoted: best first
+        self._worst: list[tuple[float, int]] = []  # and worst first
         self._several: list[tuple[tuple[float, ...], int]] = []
         self._order: list[int] | None = None
 
     def add(self, trial_id: int, values: tuple[float, ...]) -> None:
         if len(values) == 1:
             key = (-values[0], trial_id)
-            place = bisect_left(self._sorted, key)
-            self._sorted.insert(place, key)
+            insort(self._sorted, key)
             heappush(self._waiting, key)
-            if len(self._sorted) > self._places:  # one more is below the places now
-                fallen = self._sorted[max(place, self._places)][1]
-                self._retired += [fallen] if fallen not in self.promoted else []
+            heappush(self._worst, (values[0], -trial_id))
         else:
             self._several.append((values, trial_id))
             self._order = None
 
-    def retired(self) -> list[int]:
-        found, self._retired = self._retired, []
+    def promote(self, trial_id: int) -> None:
+        self.promoted.add(trial_id)
+        self.retired.discard(trial_id)
+
+    def retire(self, places: int) -> list[int]:
+        """Those that fell below so many places since the last time and were not promoted."""
+        found = []
+        while self._worst:
+            value, negative = self._worst[0]
+            trial_id = -negative
+            if trial_id not in self.promoted:
+                if bisect_left(self._sorted, (-value, trial_id)) < places:
+                    break
+                found.append(trial_id)
+            heappop(self._worst)
+        self.retired.update(found)
         return found
 
     def best(self, reduction: int) -> int | None:

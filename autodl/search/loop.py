@@ -19,6 +19,8 @@ from autodl.strategies.strategy import Prepared, Strategy, Watchable
 from autodl.trial import Stage, Trial
 
 _LOOK_EVERY_SECONDS = 1.0
+_MOST_WAITING = 100
+_AT_A_TIME = 1000  # stored proposals in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def search(
     """
     teller = Teller(strategy, store, observers, snapshot_every)
     store.reset_running()  # a kill has left them
+    if staging is not None:
+        staging.recover()
     feeder = _Feeder(strategy, executor, store, max_trials, seed, staging, reuse, limits)
     shown: tuple[int, ...] = ()
     halt = stop(None)
@@ -152,9 +156,10 @@ class _Feeder:
         self._limits = limits
         if not store.count() and isinstance(strategy, Prepared):
             prepared = keep_within(strategy.initial(), limits)
-            store.propose([self._proposal(i, arch, 0) for i, arch in enumerate(prepared)])
+            store.propose(self._proposal(i, arch, 0) for i, arch in enumerate(prepared))
         self._proposed = store.count()
-        self._queue = deque(p for p in store.unfinished() if p.id < max_trials)
+        self._stored = 0  # from here on, stored proposals are still to be queued
+        self._queue: deque[Proposal] = deque()
         self._waiting: dict[int, list[Proposal]] = {}  # for the result of the trial of this id
 
     def feed(self, told: int) -> list[Trial]:
@@ -167,13 +172,8 @@ class _Feeder:
             if self._staging is not None and (going_on := self._staging.next()) is not None:
                 self._submit(*going_on)
                 continue
-            if not self._queue:
-                fresh = self._ask(told)
-                if not fresh:
-                    return []
-                self._store.propose(fresh)
-                self._queue.extend(fresh)
-                self._proposed += len(fresh)
+            if not self._queue and not self._refill(told):
+                return []
             proposal = self._queue.popleft()
             twin = self._reuse.find(proposal) if self._reuse is not None else None
             if twin is None:
@@ -184,6 +184,19 @@ class _Feeder:
             else:
                 self._waiting.setdefault(twin.id, []).append(proposal)
         return []
+
+    def _refill(self, told: int) -> bool:
+        """Queue some of what is stored or, after that, what is proposed now, if there is any."""
+        while not self._queue and self._stored < self._proposed:
+            found = self._store.proposed(self._stored, _AT_A_TIME)
+            self._stored = found[-1].id + 1 if found else self._proposed
+            self._queue.extend(p for p in found if p.id < self._max_trials)
+        if not self._queue and (fresh := self._ask(told)):
+            self._store.propose(fresh)
+            self._queue.extend(fresh)
+            self._proposed += len(fresh)
+            self._stored = self._proposed
+        return bool(self._queue)
 
     def _submit(self, proposal: Proposal, stage: Stage | None) -> None:
         self._store.start(proposal.id)
@@ -221,7 +234,8 @@ class _Feeder:
 
         A batch strategy is asked for the rest of its batch; the last batch ends at
         ``max_trials``, and a later start with more trials asks for what is missing of it from the
-        same policy.
+        same policy. Any other is not asked while many of its proposals wait for results, or one
+        that has only a few to make would be asked for all of them before it is told.
         """
         first = self._proposed
         end = min(first + 1, self._max_trials)
@@ -230,6 +244,8 @@ class _Feeder:
             if told < batch_start:
                 return []
             end = min(batch_start + self._strategy.batch_size, self._max_trials)
+        elif sum(map(len, self._waiting.values())) >= _MOST_WAITING:
+            return []
         ids = range(first, end)
         found = ask_within(self._strategy, self._seed, ids, self._limits)
         # a strategy may have less to propose than it was asked for

@@ -9,31 +9,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
 from autodl.search.asking import Costs
 from autodl.search.evaluate import Evaluator, evaluate
-from autodl.search.options import ObjectivesOptions
+from autodl.search.options import CostTerm, ObjectivesOptions
 from autodl.spaces.codec import Architecture
 from autodl.trial import Evaluation, Stage, TrialFailure
 
 ACCURACY = "accuracy"
+Term: TypeAlias = tuple[float, float] | tuple[float, float, float]
 
 
-def scalarised(
-    accuracy: float, costs: Mapping[str, float], terms: Mapping[str, tuple[float, float]]
-) -> float:
+def scalarised(accuracy: float, costs: Mapping[str, float], terms: Mapping[str, Term]) -> float:
     """``accuracy * product((cost / target) ** exponent)``: higher is better.
 
     Args:
-        terms: name of a cost -> its target, above 0, and its exponent, 0 or below.
+        terms: name of a cost -> its target, above 0, its exponent, 0 or below, and, where that
+            is not the same, its exponent up to the target.
 
     A cost of 0 counts as the smallest positive number, so that the reward stays finite.
-    Source: Tan et al., MnasNet, CVPR 2019, equation 2 (its soft constraint, exponent -0.07).
+    Source: Tan et al., MnasNet, CVPR 2019, equation 2 (soft: exponent -0.07; hard: -1, and 0 up to
+    the target).
     """
-    for name, (target, exponent) in terms.items():
-        accuracy *= float(max(costs[name] / target, sys.float_info.min) ** exponent)
+    for name, (target, exponent, *below) in terms.items():
+        ratio = max(costs[name] / target, sys.float_info.min)
+        accuracy *= float(ratio ** (below[0] if below and ratio <= 1 else exponent))
     return accuracy
 
 
@@ -46,6 +49,12 @@ def objective_values(evaluation: Evaluation, options: ObjectivesOptions) -> tupl
         return (evaluation.reward,)
     metrics = evaluation.metrics
     return (metrics[ACCURACY], *(-metrics[name] for name in options.minimise))
+
+
+def _term(cost: CostTerm) -> Term:
+    if cost.exponent_below is None:
+        return cost.target, cost.exponent
+    return cost.target, cost.exponent, cost.exponent_below
 
 
 class ObjectiveEvaluator:
@@ -61,7 +70,7 @@ class ObjectiveEvaluator:
         self._evaluator = evaluator
         self._options = options
         self._costs = costs
-        self._terms = {n: (term.target, term.exponent) for n, term in options.reward.items()}
+        self._terms = {name: _term(cost) for name, cost in options.reward.items()}
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
         """Evaluate and trade off.

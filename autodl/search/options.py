@@ -63,6 +63,9 @@ class CostTerm(Section):
 
     target: float = Field(gt=0)
     exponent: float = Field(-0.07, le=0)
+    exponent_below: float | None = Field(
+        None, le=0, description="up to the target; null: the same, 0: a cost within it is free"
+    )
 
 
 class ObjectivesOptions(Section):
@@ -113,3 +116,10 @@ class TokenCountOptions(Section):
     """``Evaluator`` section of the token-count demo."""
 
     token: int = Field(1, ge=0, description="operation id that is counted")
+
+
+class TargetMatchOptions(Section):
+    """``Evaluator`` section of the synthetic tasks of mobile networks."""
+
+    task: int = Field(0, ge=0, description="draws the target; other numbers, unrelated targets")
+    moved: int = Field(0, ge=0, le=35, description="primitives of the target with another value")

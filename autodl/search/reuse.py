@@ -18,7 +18,7 @@ from autodl.errors import ConfigError
 from autodl.search.run_folder import TRIALS
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import Architecture, encode_text
-from autodl.trial import Trial, TrialState
+from autodl.trial import Trial
 
 
 class WorkKeys:
@@ -104,13 +104,12 @@ class EarlierRun:
             self.close()
             raise ConfigError(
                 f"Search.cache: nothing in {folder} can be reused: other data, network, training"
-                " or evaluator, or a run of an older release; leave it out"
+                " or evaluator, Search.reuse=false, or an older release; leave it out"
             )
 
     def find(self, key: str) -> Trial | None:
         """The lowest complete trial of this key."""
-        trial = self._store.first_of_key(key)
-        return trial if trial is not None and trial.state is TrialState.COMPLETE else None
+        return self._store.first_complete(key)
 
     def close(self) -> None:
         """Close its store."""

@@ -26,7 +26,7 @@ class Staging:
     """Takes trials through their stages.
 
     Args:
-        rule: as new; it is brought up to date from the store.
+        rule: as new; ``recover`` brings it up to date from the store.
         folder: for checkpoints; made when it is needed.
         objectives: what the rule compares, higher is better.
     """
@@ -46,16 +46,19 @@ class Staging:
         self._reached: dict[int, int] = {}  # epochs of a paused trial
         self._going_on: deque[tuple[int, int]] = deque()
         self._ended: deque[Trial] = deque()
-        self._recover()
 
-    def _recover(self) -> None:
-        """Go through the stored reports, and give paused trials the fate of their last one."""
+    def recover(self) -> None:
+        """Go through the stored reports, and give paused trials the fate of their last one.
+
+        Once, before all else, while no trial is stored as running.
+        """
         store, verdicts, retired = self._store, dict[int, Verdict](), set[int]()
         for report in store.reports():
             verdicts[report.trial_id] = self._rule.report(
                 report.trial_id, report.epochs, report.objectives
             )
             self._reached[report.trial_id] = report.epochs
+            retired.discard(report.trial_id)  # it had been promoted when others passed it
             retired.update(self._rule.retired())
         paused = {trial.id: trial for trial in store.paused()}
         self._reached = {i: epochs for i, epochs in self._reached.items() if i in paused}
@@ -64,10 +67,10 @@ class Staging:
             if trial_id in retired and verdict.fate is Fate.PAUSE:
                 verdict = Verdict(Fate.STOP)
             self._follow(trial, verdict)
-        for path in self._folder.glob("*.safetensors"):
+        wanted = set(map(self._path, self._reached, self._reached.values()))
+        for path in set(self._folder.glob("*.safetensors")) - wanted:
             with suppress(OSError):
-                if path not in map(self._path, self._reached, self._reached.values()):
-                    path.unlink()
+                path.unlink()
 
     def first(self, proposal: Proposal) -> Stage:
         """The stage that a new trial begins with."""

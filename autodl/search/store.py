@@ -11,9 +11,8 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,16 +126,16 @@ class TrialStore:
         """Close the file; the store cannot be used afterwards."""
         self._db.close()
 
-    def propose(self, proposals: Sequence[Proposal]) -> None:
+    def propose(self, proposals: Iterable[Proposal]) -> None:
         """Record proposals, all or none."""
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO trials (id, state, architecture, tells_seen, key)"
                 f" VALUES (?, '{TrialState.PROPOSED.value}', ?, ?, ?)",
-                [
+                (
                     (p.id, encode_text(p.architecture), p.tells_seen, p.key or None)
                     for p in proposals
-                ],
+                ),
             )
 
     def start(self, trial_id: int) -> None:
@@ -245,11 +244,12 @@ class TrialStore:
                 " then learns again from all trials"
             ) from None
 
-    def unfinished(self) -> list[Proposal]:
-        """Proposals of which nothing is known yet, in the order of their ids."""
-        rows = self._read(
-            f"SELECT {_COLUMNS}, tells_seen, key FROM trials WHERE state IN"
-            f" ('{TrialState.PROPOSED.value}', '{TrialState.RUNNING.value}') ORDER BY id"
+    def proposed(self, start: int = 0, count: int = -1) -> list[Proposal]:
+        """Proposals that are not begun, by id, from ``start`` on and at most ``count`` of them."""
+        rows = self._read(  # the plus: by id, so that a part is found without sorting all
+            f"SELECT {_COLUMNS}, tells_seen, key FROM trials WHERE id >= ? AND +state = ?"
+            " ORDER BY id LIMIT ?",
+            (start, TrialState.PROPOSED.value, count),
         )
         return [
             Proposal(row[0], self._trial(row[:-2]).architecture, row[-2], row[-1] or "")
@@ -272,13 +272,17 @@ class TrialStore:
             raise StoreError(f"{self._path} has no trial {trial_id}")
         return self._trial(rows[0])
 
-    def first_of_key(self, key: str, before: int | None = None) -> Trial | None:
+    def first_of_key(self, key: str, before: int) -> Trial | None:
         """The lowest trial of this key that has not failed, below ``before``; None without one."""
-        rows = self._read(
-            f"SELECT {_COLUMNS} FROM trials WHERE key = ? AND id < ? AND state != ?"
-            " ORDER BY id LIMIT 1",
-            (key, sys.maxsize if before is None else before, TrialState.FAILED.value),
-        )
+        return self._first("key = ? AND id < ? AND state != ?", key, before, TrialState.FAILED)
+
+    def first_complete(self, key: str) -> Trial | None:
+        """The lowest complete trial of this key; None without one."""
+        return self._first("key = ? AND state = ?", key, TrialState.COMPLETE)
+
+    def _first(self, condition: str, *values: Any) -> Trial | None:
+        query = f"SELECT {_COLUMNS} FROM trials WHERE {condition} ORDER BY id LIMIT 1"
+        rows = self._read(query, values)
         return self._trial(rows[0]) if rows else None
 
     def finished(self, *, by_id: bool = False, start: int = 0) -> Iterator[Trial]:

@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports NumPy
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -37,16 +38,15 @@ def main(handle: int) -> None:
             connection.send(error)
             return
         from autodl.search.evaluate import evaluate_trial
-        from autodl.search.worker_process import READY
+        from autodl.search.worker_process import READY, EncodedArchitecture
         from autodl.spaces.codec import decode_text
 
         connection.send(READY)
         while True:
             trial_id, text, stage = connection.recv()
-            trial = evaluate_trial(
-                evaluator, int(str(trial_id)), decode_text(str(text)), int(str(seed)), stage
-            )
-            connection.send(trial)
+            trial = evaluate_trial(evaluator, trial_id, decode_text(text), seed, stage)
+            # the driver has the architecture, and whoever passes the trial on may not know its kind
+            connection.send(replace(trial, architecture=EncodedArchitecture(text)))
     except (EOFError, ConnectionError):
         return  # the driver is gone, so nobody wants the result
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +18,18 @@ from autodl.errors import StoreError
 
 READY = "ready"  # a worker's first message: its evaluator is made, trials may come
 _PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedArchitecture:
+    """An architecture as its text, for processes that need not know its kind (a plugin's)."""
+
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that the text stands for."""
+        value: dict[str, Any] = json.loads(self.text)
+        return value
 
 
 class WorkerProcess:

@@ -7,6 +7,8 @@ Two cells are the same graph exactly when their canonical forms are equal.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from autodl.spaces.cell import Cell, CellPair
 
 
@@ -23,10 +25,11 @@ def canonical_cell(cell: Cell) -> Cell:
     encoding wins, twins (equal operation, parents and children) counting as one choice.
     Source: McKay, Practical graph isomorphism, 1981.
     """
-    parents = [frozenset(cell.parents(node)) for node in range(cell.nodes)]
-    children = [
-        frozenset(j for j in range(cell.nodes) if node in parents[j]) for node in range(cell.nodes)
-    ]
+    parents = [cell.parents(node) for node in range(cell.nodes)]
+    children: list[tuple[int, ...]] = [()] * cell.nodes
+    for node, read in enumerate(parents):
+        for parent in read:
+            children[parent] += (node,)
     # the depth comes first, so that every order by colour is an order of computation
     depths: list[int] = []
     for node in range(cell.nodes):
@@ -43,28 +46,29 @@ def _ranks(keys: list[tuple[object, ...]]) -> list[int]:
 
 
 def _refined(
-    colours: list[int], parents: list[frozenset[int]], children: list[frozenset[int]]
+    colours: list[int], parents: list[tuple[int, ...]], children: list[tuple[int, ...]]
 ) -> list[int]:
-    while True:
-        finer = _ranks(
-            [
-                (
-                    colours[node],
-                    tuple(sorted(colours[other] for other in parents[node])),
-                    tuple(sorted(colours[other] for other in children[node])),
-                )
-                for node in range(len(colours))
-            ]
-        )
-        if max(finer) == max(colours):
-            return finer
+    while max(colours) < len(colours) - 1:
+        sizes = Counter(colours)
+        keys: list[tuple[object, ...]] = []
+        for node, colour in enumerate(colours):
+            if sizes[colour] == 1:  # it cannot split, and its place is that of its colour
+                keys.append((colour,))
+                continue
+            read = sorted([colours[other] for other in parents[node]])
+            readers = sorted([colours[other] for other in children[node]])
+            keys.append((colour, tuple(read), tuple(readers)))
+        finer = _ranks(keys)
+        if finer == colours:
+            break
         colours = finer
+    return colours
 
 
 def _smallest(
     cell: Cell,
-    parents: list[frozenset[int]],
-    children: list[frozenset[int]],
+    parents: list[tuple[int, ...]],
+    children: list[tuple[int, ...]],
     colours: list[int],
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The smallest encoding over all ways to break the ties that refinement leaves."""
@@ -73,7 +77,7 @@ def _smallest(
         return _encoding(cell, parents, colours)
     tied = min(c for c in set(colours) if colours.count(c) > 1)
     found: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    tried: set[tuple[frozenset[int], frozenset[int]]] = set()
+    tried: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
     for node in range(cell.nodes):
         twins = (parents[node], children[node])
         if colours[node] != tied or twins in tried:
@@ -86,9 +90,13 @@ def _smallest(
 
 
 def _encoding(
-    cell: Cell, parents: list[frozenset[int]], places: list[int]
+    cell: Cell, parents: list[tuple[int, ...]], places: list[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Operation ids and edge bits when every node stands at its place."""
-    order = sorted(range(cell.nodes), key=places.__getitem__)
-    edges = tuple(int(order[i] in parents[order[j]]) for j in range(cell.nodes) for i in range(j))
-    return tuple(cell.op_ids[node] for node in order), edges
+    op_ids, edges = [0] * cell.nodes, [0] * len(cell.edges)
+    for node, place in enumerate(places):
+        op_ids[place] = cell.op_ids[node]
+        first = place * (place - 1) // 2
+        for parent in parents[node]:
+            edges[first + places[parent]] = 1
+    return tuple(op_ids), tuple(edges)

@@ -15,11 +15,12 @@ from autodl.errors import ConfigError
 from autodl.search import executors, worker_process
 from autodl.search.executors import InlineExecutor, ProcessExecutor
 from autodl.search.loop import search
+from autodl.search.ray_executor import RayExecutor
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.cell_space import CellSpace
 from autodl.strategies.random_search import RandomSearch
-from autodl.trial import TrialState
+from autodl.trial import Stage, TrialState
 
 HELPERS = Path(__file__).resolve().parents[1] / "search"
 MODULE = "evaluators_for_tests"
@@ -34,7 +35,7 @@ def commands(monkeypatch):
     return importlib.import_module(MODULE)
 
 
-@pytest.fixture(params=["inline", "one process", "two processes"])
+@pytest.fixture(params=["inline", "one process", "two processes", "ray"])
 def make(request, commands, tmp_path):
     """A function that makes an executor from a factory's name and its argument."""
     opened = []
@@ -43,6 +44,10 @@ def make(request, commands, tmp_path):
         argument = {"scale": 2.0} if argument is None else argument
         if request.param == "inline":
             executor = InlineExecutor(getattr(commands, factory)(argument), SEED)
+        elif request.param == "ray":
+            request.getfixturevalue("ray_here")
+            name, logs = f"{MODULE}:{factory}", tmp_path / "logs"
+            executor = RayExecutor(name, argument, SEED, workers=2, log_folder=logs)
         else:
             executor = processes(tmp_path, factory, argument, 1 + request.param.count("two"))
         opened.append(executor)
@@ -175,6 +180,35 @@ def test_a_trial_that_had_not_begun_is_cut_without_a_result(make, commands):
     assert executor.cut("no time") == []
     assert executor.running() == ()
     assert run(executor, [proposal(0, commands.FINE)])[0].state is TrialState.COMPLETE
+
+
+def test_a_stage_goes_on_from_its_checkpoint(make, commands):
+    executor, asked = make("make_staged"), proposal(5, commands.FINE)
+    executor.submit(asked, Stage(1))
+    first = wait_for(executor)
+    assert (first.evaluation.checkpoint, first.fidelity) == (b"\x01", 0.25)
+    executor.submit(asked, Stage(3, first.evaluation.checkpoint))
+    second = wait_for(executor)
+    assert (second.evaluation.checkpoint, second.fidelity) == (b"\x01\x03", 0.75)
+    assert second.reward == first.reward  # each stage has the generator as the trial had it
+    assert run(executor, [asked])[5].evaluation.checkpoint == b"\x04"
+
+
+def wait_for(executor):
+    while (trial := executor.wait()) is None:
+        pass
+    return trial
+
+
+def test_the_architecture_may_be_of_a_kind_that_only_the_evaluator_knows(make):
+    class Mine:
+        def to_json(self):
+            return {"kind": "own", "version": 1}
+
+    asked = Proposal(0, Mine(), 0)
+    trial = run(make("make_knowing_a_kind"), [asked])[0]
+    assert (trial.state, trial.reward) == (TrialState.COMPLETE, 1.0)
+    assert trial.architecture is asked.architecture
 
 
 def test_waiting_with_a_time_limit_ends_with_the_same_results(make, commands):

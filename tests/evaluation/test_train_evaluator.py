@@ -19,7 +19,7 @@ from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.cell_plan import cell_plan
 from autodl.training import metrics
 from autodl.training import trainer as trainer_module
-from autodl.trial import TrialFailure, TrialState
+from autodl.trial import Stage, TrialFailure, TrialState
 
 ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])
@@ -116,7 +116,7 @@ def test_not_the_best_epoch_counts_but_the_last(data, make_evaluator, trained, m
             layer.weight.set_value(paddle.zeros_like(layer.weight))
             layer.bias.set_value(paddle.to_tensor([0.0, 0.0, 0.0, 5.0]))
 
-    monkeypatch.setattr(module.Trainer, "fit", lambda trainer: fit(trainer, spoil))
+    monkeypatch.setattr(module.Trainer, "fit", lambda trainer, **more: fit(trainer, spoil, **more))
     assert make_evaluator()(ONE, generator()).reward == 0.25  # class 3 everywhere
 
 
@@ -214,7 +214,7 @@ def test_weights_lost_in_the_very_last_update_are_a_failed_trial(make_evaluator,
         if len(trainer.curve) == 3:
             weight.set_value(paddle.full_like(weight, float("nan")))
 
-    monkeypatch.setattr(module.Trainer, "fit", lambda trainer: fit(trainer, spoil))
+    monkeypatch.setattr(module.Trainer, "fit", lambda trainer, **more: fit(trainer, spoil, **more))
     with pytest.raises(TrialFailure, match="held-out loss is nan after training"):
         make_evaluator()(ONE, generator())
 
@@ -227,3 +227,90 @@ def test_an_exception_is_a_failed_trial_with_its_traceback(data):
     assert trial.state is TrialState.FAILED
     assert trial.reason == "RuntimeError: no such layer here"
     assert "in plan" in trial.traceback
+
+
+# --- in stages ----------------------------------------------------------------------------------
+
+
+def without_times(evaluation):
+    """All that an evaluation gives but its seconds and its checkpoint."""
+    return (
+        evaluation.reward,
+        evaluation.fidelity,
+        {name: value for name, value in evaluation.metrics.items() if "seconds" not in name},
+        [{k: v for k, v in epoch.items() if "seconds" not in k} for epoch in evaluation.curve],
+    )
+
+
+def in_stages(make_evaluator, ends, **options):
+    """Each stage by an evaluator of its own, as in another process; the evaluations."""
+    found, checkpoint = [], b""
+    for end in ends:
+        paddle.seed(end)  # whatever was computed there before
+        stage = Stage(end, checkpoint)
+        found.append(make_evaluator(**options).stage(ONE, generator(), stage))
+        checkpoint = found[-1].checkpoint
+    return found
+
+
+RICH = {"epochs": 4, "mixup": 0.2, "cutout": 2, "label_smoothing": 0.1, "warmup_epochs": 1}
+
+
+@pytest.mark.parametrize("ends", [(4,), (1, 4), (1, 2, 3, 4), (3, 4)])
+def test_however_it_is_cut_into_stages_the_last_one_gives_what_calling_gives(make_evaluator, ends):
+    whole = make_evaluator(**RICH)(ONE, generator())
+    stages = in_stages(make_evaluator, ends, **RICH)
+    assert without_times(stages[-1]) == without_times(whole)
+    assert [stage.fidelity for stage in stages] == [end / 4 for end in ends]
+    for stage, end in zip(stages, ends, strict=True):
+        assert len(stage.curve) == stage.metrics["epochs"] == end
+    assert whole.checkpoint == b""
+
+
+@pytest.mark.parametrize("ends", [(9,), (1, 9), (2, 5, 9), (3, 9), (1, 2, 3, 4, 9)])
+def test_early_stopping_is_the_same_in_stages(make_evaluator, ends):
+    options = {"epochs": 9, "learning_rate": 1e-12, "patience": 2, "min_improvement": 0.9}
+    whole = make_evaluator(**options)(ONE, generator())
+    assert whole.metrics["stopped_early"] == 1.0
+    assert 2 < len(whole.curve) < 9
+    last = in_stages(make_evaluator, ends, **options)[-1]
+    assert without_times(last) == without_times(whole)
+
+
+def test_a_stage_without_its_checkpoint_starts_again_and_gives_the_same(make_evaluator):
+    there = in_stages(make_evaluator, (1, 3))[-1]
+    again = make_evaluator().stage(ONE, generator(), Stage(3))
+    assert without_times(again) == without_times(there)
+
+
+def test_seconds_of_a_stage_are_those_of_all_epochs_so_far(make_evaluator):
+    first, last = in_stages(make_evaluator, (2, 3))
+    epochs = [sum(epoch["seconds"] for epoch in stage.curve) for stage in (first, last)]
+    assert [dict(epoch) for epoch in last.curve[:2]] == [dict(epoch) for epoch in first.curve]
+    for stage, seconds in zip((first, last), epochs, strict=True):
+        assert 0 < stage.metrics["compute_seconds"] <= stage.metrics["seconds"]
+        assert seconds <= stage.metrics["seconds"]
+
+
+@pytest.mark.parametrize("harm", ["other network", "no state"])
+def test_a_checkpoint_that_does_not_fit_fails_the_trial_in_one_line(make_evaluator, harm):
+    (stage,) = in_stages(make_evaluator, (1,))
+    other = CellPair(Cell((2,), ()), Cell((6,), ()))
+    checkpoint = stage.checkpoint if harm == "other network" else b"nonsense"
+    trial = evaluate_trial(make_evaluator(), 0, other, seed=0, stage=Stage(2, checkpoint))
+    assert (trial.state, trial.evaluation) == (TrialState.FAILED, None)
+    assert trial.reason
+    assert "\n" not in trial.reason
+
+
+def test_a_loss_that_is_not_finite_in_a_later_stage_is_a_failed_trial(make_evaluator):
+    options = {"epochs": 30, "learning_rate": 1e20, "momentum": 0.99}
+    whole = evaluate_trial(make_evaluator(**options), 0, ONE, seed=0)
+    checkpoint, trial = b"", None
+    for end in range(1, 31):
+        stage = Stage(end, checkpoint)
+        trial = evaluate_trial(make_evaluator(**options), 0, ONE, seed=0, stage=stage)
+        if trial.evaluation is None:
+            break
+        checkpoint = trial.evaluation.checkpoint
+    assert trial.reason == whole.reason

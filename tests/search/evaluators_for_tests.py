@@ -10,12 +10,15 @@ import signal
 import struct
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
 from autodl.errors import ConfigError
 from autodl.plugins import import_plugins
-from autodl.trial import Evaluation, TrialFailure
+from autodl.spaces.codec import encode_text, register_architecture
+from autodl.trial import Evaluation, Stage, TrialFailure
 
 (FINE, RAISE, GIVE_UP, NAN, KILLED, EXIT, NO_EVALUATION, NUMPY_NUMBERS, SYSTEM_EXIT, HALF) = range(
     10
@@ -92,3 +95,54 @@ def make_with_plugin(argument):
     """The evaluator, with the scale that a plugin in the working folder knows."""
     import_plugins(["plugin_in_the_working_folder"])
     return make({"scale": sys.modules["plugin_in_the_working_folder"].SCALE})
+
+
+def make_leaving_traces(argument):
+    """An evaluator that takes its time and writes down what it begins, and under which node."""
+
+    def evaluate(architecture, rng):
+        with open(Path(argument["folder"]) / "begun", "a") as begun:
+            begun.write(f"{os.environ['RAY_RAYLET_PID']} {encode_text(architecture)}\n")
+        time.sleep(argument["seconds"])
+        return Evaluation(rng.random())
+
+    return evaluate
+
+
+def make_seeing_gpus(argument):
+    """An evaluator that tells which GPU its process sees."""
+    device = float(os.environ["CUDA_VISIBLE_DEVICES"])
+    return lambda architecture, rng: Evaluation(0.0, {"gpu": device})
+
+
+class Staged:
+    """An evaluator whose checkpoint is the epochs at which its stages ended."""
+
+    def __call__(self, architecture, rng):
+        return self.stage(architecture, rng, Stage(4))
+
+    def stage(self, architecture, rng, stage):
+        ends = stage.checkpoint + bytes([stage.epochs])
+        return Evaluation(rng.random(), fidelity=stage.epochs / 4, checkpoint=ends)
+
+
+def make_staged(argument):
+    return Staged()
+
+
+def make_knowing_a_kind(argument):
+    """An evaluator that knows a kind of architecture whose class no other process can have."""
+
+    class Own:
+        def to_json(self):
+            return {"kind": "own", "version": 1}
+
+    with suppress(ValueError):  # where this process knows it already
+        register_architecture("own", lambda value: Own())
+    return lambda architecture, rng: Evaluation(float(architecture.to_json()["version"]))
+
+
+def make_from_a_file(argument):
+    """The evaluator, with a scale that a file in the working folder holds."""
+    scale = float(Path("scale.txt").read_text())
+    return lambda architecture, rng: Evaluation(scale)

@@ -2,7 +2,8 @@
 
 ``python forking_driver.py CONFIG FOLDER SEED TARGET ... -- OVERRIDE ...``: the search is killed
 by SIGKILL a random moment after TARGET trials are finished, once for each target. It runs in forks
-of this process, so that Paddle is imported only once.
+of this process, so that Paddle is imported only once. After every kill the store has to be whole,
+with all that was finished before in it, unchanged.
 """
 
 from __future__ import annotations
@@ -20,41 +21,81 @@ from pathlib import Path
 from autodl.assemble import load_search
 from autodl.experiment import run_search
 from autodl.search.run_folder import TRIALS
+from autodl.search.store import TrialStore
 
 
-def finished(folder):
+def finished(path):
+    """Rows of finished trials by id, all columns; none where there is no store yet."""
     try:
-        with closing(sqlite3.connect(f"{(folder / TRIALS).as_uri()}?mode=ro", uri=True)) as db:
-            return db.execute("SELECT count(finish_order) FROM trials").fetchone()[0]
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            rows = db.execute("SELECT * FROM trials WHERE finish_order IS NOT NULL").fetchall()
     except sqlite3.Error:
-        return 0
+        return {}
+    return {row[0]: row for row in rows}
 
 
-def main(config_path, folder, seed, targets, overrides):
-    config = load_search(config_path, overrides)
-    import_module(config.strategy.entry.factory.partition(":")[0])
-    draw = random.Random(seed)
+def check(path, before):
+    """Rows of finished trials, once it is sure that none was lost, changed or counted twice."""
+    if not path.exists():
+        assert not before
+        return {}
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    now = finished(path)
+    assert before.items() <= now.items()
+    assert sorted(row[4] for row in now.values()) == list(range(len(now)))  # finish_order
+    if now:
+        with closing(TrialStore(path, read_only=True)) as store:
+            assert {trial.id for trial in store.finished()} == set(now)
+            assert len(list(store.trials())) == store.count()
+            list(store.reports())
+    return now
+
+
+def kill_and_resume(search, path, draw, targets, pause_seconds):
+    """Run ``search`` in a fork for each target and kill it there; then once to its end.
+
+    The moments are ``targets`` finished trials and a random time up to ``pause_seconds``.
+    Returns how often a kill came in time.
+    """
+    rows, kills = {}, 0
     for target in [*targets, None]:
         child = os.fork()
         if not child:
             status = 1
             try:
-                run_search(config, folder, resume=True)
+                search()
                 status = 0
             finally:
                 sys.stderr.flush()
                 os._exit(status)
         if target is not None:
-            while finished(folder) < target:
+            while len(finished(path)) < target:
                 if os.waitpid(child, os.WNOHANG) != (0, 0):
                     sys.exit(f"it ended by itself, before {target} trials")
                 time.sleep(0.002)
-            time.sleep(draw.random() * 0.02)
+            time.sleep(draw.random() * pause_seconds)
             os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
         killed = target is not None and status == signal.SIGKILL
+        kills += killed
         if status and not killed:  # 0 also for a target: the kill may have come too late
             sys.exit(f"target {target}: wait status {status}")
+        rows = check(path, rows)
+    return kills
+
+
+def main(config_path, folder, seed, targets, overrides):
+    config = load_search(config_path, overrides)
+    import_module(config.strategy.entry.factory.partition(":")[0])
+    pause_seconds = 0.02
+    if config.evaluator.entry.trains:
+        import_module(config.evaluator.entry.factory.partition(":")[0])
+        pause_seconds = 0.5
+    kill_and_resume(
+        lambda: run_search(config, folder, resume=True),
+        *(folder / TRIALS, random.Random(seed), targets, pause_seconds),
+    )
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ def slow_search(*overrides):
             f"Global.plugins=[{HERE / 'plugin_for_tests.py'}]",
         ),
         *("Strategy={name: RandomSearch}", "Evaluator={name: SlowCount, seconds: 0.3}"),
-        *("Search.max_trials=1000", "Search.workers=2", "Space.nodes=2", *overrides),
+        *("Search.max_trials=1000", "Search.executor=processes", "Search.workers=2"),
+        *("Space.nodes=2", *overrides),
     ]
 
 
@@ -120,7 +121,7 @@ def test_time_budget_of_a_real_search(tmp_path):
 def test_target_reward_ends_a_search(tmp_path):
     config = load_search(
         "search/token_count.yaml",
-        ["Strategy={name: RandomSearch}", "Search.workers=0", "Search.target_reward=3"],
+        ["Strategy={name: RandomSearch}", "Search.executor=inline", "Search.target_reward=3"],
     )
     result = run_search(config, tmp_path / "run")
     assert result.best.reward >= 3
@@ -158,8 +159,10 @@ def test_ctrl_c_of_a_real_search(tmp_path, presses):
 
 
 def test_limits_need_processes(tmp_path):
-    config = load_search("search/token_count.yaml", ["Search.workers=0", "Search.trial_seconds=5"])
-    with pytest.raises(ConfigError, match=r"set Search\.workers to at least 1"):
+    config = load_search(
+        "search/token_count.yaml", ["Search.executor=inline", "Search.trial_seconds=5"]
+    )
+    with pytest.raises(ConfigError, match=r"set Search\.executor=processes"):
         make_executor(config, tmp_path)
 
 

@@ -1,5 +1,7 @@
 """The rules against their published descriptions, on reports written by hand."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,12 @@ from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, MedianRu
 
 def test_rungs_multiply_and_end_at_all_epochs():
     assert AsynchronousSuccessiveHalving(max_trials=1000, epochs=9).rungs == [1, 3, 9]
-    assert AsynchronousSuccessiveHalving(max_trials=1000, epochs=20, least_epochs=2).rungs == [2, 6, 18, 20]
+    assert AsynchronousSuccessiveHalving(max_trials=1000, epochs=20, least_epochs=2).rungs == [
+        2,
+        6,
+        18,
+        20,
+    ]
     assert AsynchronousSuccessiveHalving(max_trials=1000, epochs=1).rungs == [1]
 
 
@@ -117,3 +124,140 @@ def test_median_rule_stops_only_what_is_worse_in_every_objective():
 def test_impossible_options_are_refused(make):
     with pytest.raises(ConfigError, match="must be"):
         make()
+
+
+# --- what can never be promoted any more --------------------------------------------------------
+
+
+class Halving:
+    """A search by hand: trials report, are promoted and retired; copies of it go other ways."""
+
+    def __init__(self, max_trials, reduction, epochs):
+        self.rule = AsynchronousSuccessiveHalving(
+            max_trials=max_trials, epochs=epochs, reduction=reduction
+        )
+        self.left, self.next_id = max_trials, 0
+        self.running = []  # promoted, and the epochs they will report
+        self.retired = set()
+        self.promoted = []
+        self.reports = set()
+
+    def new(self, value):
+        self.left, self.next_id = self.left - 1, self.next_id + 1
+        self._report(self.next_id - 1, self.rule.first_stage(), value)
+
+    def go_on(self, place, value):
+        self._report(*self.running.pop(place), value)
+
+    def _report(self, trial_id, epochs, value):
+        self.reports.add((trial_id, epochs, value))
+        self.rule.report(trial_id, epochs, (value,))
+        self.retired.update(self.rule.retired())
+
+    def promote(self):
+        found = self.rule.promote()
+        if found is not None:
+            assert found[0] not in self.retired, "it was given up too early"
+            self.running.append(found)
+            self.promoted.append(found)
+        return found is not None
+
+    def ways(self, values):
+        """All that can come next; also that no worker is free for a promotion yet."""
+        for value in values if self.left else ():
+            yield lambda search, value=value: search.new(value)
+        for place in range(len(self.running)):
+            for value in values:
+                yield lambda search, place=place, value=value: search.go_on(place, value)
+
+    def state(self):
+        """What the rest depends on; not the order in which it came about."""
+        return tuple(map(frozenset, (self.reports, self.running, self.promoted, self.retired)))
+
+    def paused(self):
+        return set(range(self.next_id)) - self.retired - {i for i, _ in self.running}
+
+
+@pytest.mark.parametrize("max_trials, reduction, epochs", [(4, 2, 4), (5, 2, 2), (6, 3, 3)])
+def test_a_retired_trial_is_never_promoted_whatever_comes(max_trials, reduction, epochs):
+    """Every order of reports, of two values with ties, and of promotions sooner or later."""
+    seen, retired = set(), 0
+
+    def follow(search):
+        nonlocal retired
+        if search.state() in seen:
+            return
+        seen.add(search.state())
+        retired += bool(search.retired)
+        for way in search.ways((0.0, 1.0)):
+            for promotions in range(3):
+                other = deepcopy(search)
+                way(other)
+                if all(other.promote() for _ in range(promotions)):
+                    follow(other)
+
+    follow(Halving(max_trials, reduction, epochs))
+    assert retired > 100
+
+
+def test_a_retired_trial_is_never_promoted_in_larger_searches():
+    """Rewards that rise promote too many, which later fall, and so do the rungs above."""
+    retired = 0
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        max_trials, reduction = int(draw.integers(3, 40)), int(draw.integers(2, 5))
+        search, trend = Halving(max_trials, reduction, 27), draw.normal(scale=0.2)
+        while search.left or search.running:
+            choices = [*["new"] * bool(search.left), *["go on"] * bool(search.running)]
+            value = float(draw.normal() + trend * search.next_id)
+            if draw.choice(choices) == "new":
+                search.new(value)
+            else:
+                search.go_on(int(draw.integers(len(search.running))), value)
+            while draw.random() < 0.7 and search.promote():
+                pass
+            if not search.left and not search.running:
+                search.promote()
+        retired += len(search.retired)
+    assert retired > 500
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_one_rung_all_others_can_still_be_promoted(seed):
+    """Retiring is not late either: the worst that is left is promoted if only worse ones come."""
+    draw = np.random.default_rng(seed)
+    search = Halving(max_trials=30, reduction=3, epochs=3)
+    for _ in range(int(draw.integers(12, 30))):
+        search.new(float(draw.normal()))
+    waiting = search.paused()
+    assert len(waiting) == 10
+    while search.left:
+        search.new(-100.0)
+    while search.promote():
+        pass
+    assert {trial_id for trial_id, _ in search.promoted} == waiting
+
+
+def test_each_trial_is_retired_once_and_most_of_them_early():
+    rule = AsynchronousSuccessiveHalving(max_trials=300, epochs=9)
+    values, found = np.random.default_rng(0).random(300), []
+    for trial, value in enumerate(values):
+        rule.report(trial, 1, (float(value),))
+        found += rule.retired()
+    assert len(found) == len(set(found)) == 200
+    assert set(found) == set(np.argsort(-values, kind="stable")[100:].tolist())
+    assert rule.retired() == []
+
+
+def test_several_objectives_never_retire():
+    """Crowding depends on all: what is dominated now may be the next in line later."""
+    rule = AsynchronousSuccessiveHalving(max_trials=20, epochs=9)
+    for trial in range(20):
+        rule.report(trial, 1, (float(trial), float(trial)))
+        assert rule.retired() == []
+
+
+def test_the_median_rule_pauses_nobody_and_retires_nobody():
+    rule = MedianRule(max_trials=20, epochs=3)
+    rule.report(0, 1, (0.5,))
+    assert (rule.promote(), rule.retired()) == (None, [])

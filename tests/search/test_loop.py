@@ -2,120 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 import pytest
+from loop_for_tests import SEED, Killed, Shuffled, Tracker, dying, found, run, states
 
-from autodl.search.evaluate import evaluate_trial
-from autodl.search.loop import Stop, Teller, search
-from autodl.search.store import TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.search.loop import Teller, search
 from autodl.strategies.strategy import Exhausted
-from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
-
-SPACE = CellSpace(nodes=3)
-SEED = 7
-
-
-def evaluator(architecture, rng):
-    noise = rng.random()
-    if noise < 0.2:
-        raise TrialFailure("too little noise")
-    return Evaluation(noise + architecture.to_tokens()[0].count(1))
-
-
-class Shuffled:
-    """Runs up to ``workers`` trials and finishes them in an order of its own."""
-
-    def __init__(self, workers, order_seed):
-        self.workers = workers
-        self._running = deque()
-        self._draw = np.random.default_rng(order_seed)
-        self.submitted = []
-        self.patience = 0
-
-    def submit(self, proposal, stage=None):
-        assert len(self._running) < self.workers
-        self._running.append(proposal)
-        self.submitted.append(proposal.id)
-
-    def running(self):
-        return tuple(sorted(proposal.id for proposal in self._running))
-
-    def wait(self, timeout=None):
-        assert 0 < timeout <= 1
-        if self.patience:  # so often nothing finishes in time
-            self.patience -= 1
-            return None
-        self._running.rotate(int(self._draw.integers(len(self._running))))
-        proposal = self._running.popleft()
-        return evaluate_trial(evaluator, proposal.id, proposal.architecture, SEED)
-
-    def cut(self, reason):
-        trials = [
-            Trial(proposal.id, proposal.architecture, TrialState.FAILED, reason=reason)
-            for proposal in self._running
-        ]
-        self._running.clear()
-        return trials
-
-    def close(self):
-        self._running.clear()
-
-
-class Tracker:
-    """Proposals depend on all that was told, in its order; notes what was told."""
-
-    def __init__(self, batch_size):
-        self.batch_size = batch_size
-        self.told = []
-
-    def ask(self, rng):
-        heard = len(self.told)
-        if self.batch_size is not None:
-            heard -= heard % self.batch_size
-        shift = sum(trial_id * (reward or 0.5) for trial_id, reward in self.told[:heard])
-        tokens = (rng.integers(10, size=6) + int(1000 * shift)) % 10
-        return SPACE.decode(tokens, rng.integers(2, size=6))
-
-    def tell(self, trial):
-        self.told.append((trial.id, trial.reward))
-
-    def state(self):
-        return {"told": [list(pair) for pair in self.told]}
-
-    def restore(self, state):
-        self.told = [tuple(pair) for pair in state["told"]]
-
-
-@pytest.fixture
-def open_store(tmp_path):
-    opened = []
-
-    def open_store(name="trials"):
-        store = TrialStore(tmp_path / f"{name}.sqlite")
-        store._db.execute("PRAGMA synchronous = OFF")  # the machine does not lose its power here
-        opened.append(store)
-        return store
-
-    yield open_store
-    for store in opened:
-        store.close()
-
-
-def found(store):
-    return [
-        (trial.id, trial.state, trial.architecture, trial.reward, trial.reason)
-        for trial in store.trials()
-    ]
-
-
-def run(store, *, batch_size=None, workers=1, order=0, count=23, strategy=None, every=4):
-    strategy = strategy or Tracker(batch_size)
-    executor = Shuffled(workers, order)
-    options = {"max_trials": count, "seed": SEED, "snapshot_every": every}
-    return strategy, list(search(strategy, executor, store, **options))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 23, 40])
@@ -163,25 +55,6 @@ def test_proposals_come_from_seed_and_id(open_store):
     assert [trial.architecture for trial in store.trials()] == asked
 
 
-class Killed(BaseException):
-    pass
-
-
-def dying(store, method, after):
-    """A store that breaks down around the ``after``-th call of a method, done or not."""
-    original, calls = getattr(store, method), iter(range(10**6))
-
-    def call(*arguments):
-        number = next(calls)
-        if number == after and after % 2:
-            raise Killed
-        original(*arguments)
-        if number == after:
-            raise Killed
-
-    setattr(store, method, call)
-
-
 @pytest.mark.parametrize("batch_size", [4, 10])
 @pytest.mark.parametrize("method", ["propose", "finish", "snapshot"])
 def test_a_run_that_breaks_anywhere_goes_on_to_the_same_trials(open_store, batch_size, method):
@@ -226,7 +99,7 @@ def test_unfinished_proposals_are_evaluated_again_and_not_asked_again(open_store
     for _ in range(3):
         next(running)
     running.close()
-    left = store.unfinished()
+    left = store.proposed()
     assert len(left) == 5
     executor = Shuffled(2, 1)
     list(search(Tracker(8), executor, store, max_trials=20, seed=SEED))
@@ -322,10 +195,6 @@ def test_what_was_proposed_before_a_strategy_ran_dry_is_evaluated(
 # --- the state of a live run, and the order of things ------------------------------------------
 
 
-def states(store):
-    return {trial.id: trial.state.value for trial in store.trials() if not trial.state.finished}
-
-
 def test_a_live_run_shows_which_trials_are_running(open_store):
     store = open_store()
     running = search(Tracker(8), Shuffled(3, 0), store, max_trials=20, seed=SEED)
@@ -393,74 +262,3 @@ def test_a_free_worker_gets_its_next_trial_before_anybody_watches(
         notes.clear()
         next(running)
     assert notes == ["store 4", "tell 4", "ask", "submit 5", "learned", "snapshot 5"]
-
-
-# --- stopping -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("batch_size", [None, 8])
-@pytest.mark.parametrize("workers", [1, 3])
-def test_a_stop_lets_running_trials_finish_and_starts_no_other(open_store, workers, batch_size):
-    store, executor, seen = open_store(), Shuffled(workers, 0), []
-
-    def stop(trial):
-        seen.append(trial)
-        # later calls return None, which does not take it back
-        return Stop("enough") if trial is not None and trial.id == 4 else None
-
-    options = {"max_trials": 20, "seed": SEED}
-    strategy = Tracker(batch_size)
-    trials = list(search(strategy, executor, store, stop=stop, **options))
-    assert [trial for trial in seen if trial] == trials
-    at = [trial.id for trial in trials].index(4)
-    assert len(trials) == at + workers  # those that were running, and no other
-    assert executor.submitted == list(range(len(trials)))
-    assert {"cut", "enough"}.isdisjoint(trial.reason for trial in trials)
-    assert set(states(store).values()) == ({"PROPOSED"} if batch_size else set())
-    list(search(Tracker(batch_size), Shuffled(2, 0), store, **options))
-    if batch_size:
-        run(open_store("whole"), batch_size=batch_size, count=20)
-        assert found(store) == found(open_store("whole"))
-
-
-@pytest.mark.parametrize("batch_size", [None, 8])
-def test_a_cut_fails_running_trials_and_tells_of_them(open_store, batch_size):
-    store, executor, calls = open_store(), Shuffled(3, 0), []
-
-    def stop(trial):
-        calls.append(trial)
-        if len(calls) > 4:
-            executor.patience = 9  # nothing will finish any more
-        return Stop("the time is over", cut=True) if len(calls) == 7 else None
-
-    strategy = Tracker(batch_size)
-    trials = list(search(strategy, executor, store, max_trials=20, seed=SEED, stop=stop))
-    assert calls.count(None) == 3  # at the start, and twice when nothing finished
-    assert len(trials) == 4 + 3
-    assert [trial.reason for trial in trials[4:]] == ["the time is over"] * 3
-    assert [trial.state for trial in trials[4:]] == [TrialState.FAILED] * 3
-    told = [trial.id for trial in trials]
-    assert [trial_id for trial_id, _ in strategy.told] == (sorted(told) if batch_size else told)
-    assert len(states(store)) == (1 if batch_size else 0)
-    list(search(Tracker(batch_size), Shuffled(2, 0), store, max_trials=20, seed=SEED))
-    assert store.count_finished() == 20
-    assert [t.reason for t in store.trials()].count("the time is over") == 3
-
-
-def test_a_stop_may_turn_into_a_cut_but_not_back(open_store):
-    wanted = [None, Stop("gently"), Stop("at once", cut=True), None, None]
-    store, executor = open_store(), Shuffled(4, 0)
-    stops = iter(wanted)
-    trials = list(
-        search(Tracker(None), executor, store, max_trials=20, seed=SEED, stop=lambda _: next(stops))
-    )
-    assert executor.submitted == [0, 1, 2, 3]
-    assert [trial.reason for trial in trials].count("at once") == 2
-
-
-def test_a_stop_at_the_start_starts_nothing(open_store):
-    for cut in (False, True):
-        store = open_store()
-        options = {"max_trials": 5, "seed": SEED, "stop": lambda _, cut=cut: Stop("no", cut)}
-        assert list(search(Tracker(None), Shuffled(2, 0), store, **options)) == []
-        assert store.count() == 0

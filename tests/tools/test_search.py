@@ -24,7 +24,7 @@ TOOL = ROOT / "tools" / "search.py"
 PLUGIN = ROOT / "tests" / "search" / "plugin_for_tests.py"
 LEARNER = {
     "Global": {"seed": 3, "plugins": [str(PLUGIN)]},
-    "Search": {"max_trials": 40, "workers": 0},
+    "Search": {"max_trials": 40, "executor": "inline"},
     "Strategy": {"name": "BatchLearner", "batch_size": 6},
     "Space": {"name": "CellSpace", "nodes": 3},
     "Evaluator": {"name": "SlowCount"},
@@ -191,7 +191,8 @@ def test_a_killed_search_is_resumed_and_a_second_one_refused_meanwhile(config, t
     # the same is done with other strategies and many more kills in tests/test_experiment.py
     whole, out, draw = tmp_path / "whole", tmp_path / "run", random.Random(4)
     assert run("-c", config, "--out", whole).returncode == 0
-    slow = ["-c", config, "-o", "Search.workers=2", "Evaluator.seconds=0.05", "--out", out]
+    overrides = ["Search.executor=processes", "Search.workers=2", "Evaluator.seconds=0.05"]
+    slow = ["-c", config, "--out", out, "-o", *overrides]
     for target in (5, 22):
         with subprocess.Popen(
             command(*slow, "--resume"), stdout=subprocess.DEVNULL, start_new_session=True

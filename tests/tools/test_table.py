@@ -12,7 +12,7 @@ SPACE = ["Space.nodes=2", "Space.operations=[conv_1x1, conv_3x3]", "Space.tied=t
 
 
 def search(folder, *overrides):
-    common = ["Search.workers=0", "Search.max_trials=20", *SPACE, *overrides]
+    common = ["Search.executor=inline", "Search.max_trials=20", *SPACE, *overrides]
     return run_search(load_search("search/token_count.yaml", common), folder)
 
 

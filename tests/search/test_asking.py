@@ -1,0 +1,129 @@
+"""Asking a strategy, and asking again for what is over a limit."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from autodl.errors import ConfigError
+from autodl.search.asking import Limits, ask_all, ask_within, keep_within
+from autodl.strategies.strategy import Exhausted
+
+SEED = 3
+
+
+class Numbers:
+    """Proposes numbers from 0 to 99 as architectures; has only ``left`` of them."""
+
+    batch_size = None
+
+    def __init__(self, left=10**6):
+        self.left = left
+
+    def ask(self, rng):
+        if not self.left:
+            raise Exhausted
+        self.left -= 1
+        return int(rng.integers(100))
+
+
+class Together(Numbers):
+    batch_size = 4
+
+    def ask_batch(self, rngs):
+        fitting = rngs[: self.left]
+        if not fitting:
+            raise Exhausted
+        return [self.ask(rng) for rng in fitting]
+
+
+def draw(trial_id, *stream):
+    return int(np.random.default_rng((SEED, trial_id, *stream)).integers(100))
+
+
+def limits(**highest):
+    return Limits(lambda number: {"size": number, "digits": number % 10}, highest)
+
+
+def test_the_excess_names_what_is_over_and_equal_is_allowed():
+    assert limits(size=50, digits=5).excess(55) == {"size": 55}
+    assert limits(size=50, digits=5).excess(57) == {"size": 57, "digits": 7}
+    assert limits(size=57, digits=7).excess(57) == {}
+
+
+@pytest.mark.parametrize("kind", [Numbers, Together])
+def test_proposals_come_from_seed_and_id(kind):
+    assert ask_within(kind(), SEED, [4, 9, 2]) == [draw(4, 0), draw(9, 0), draw(2, 0)]
+    assert ask_within(kind(), SEED, []) == []
+
+
+@pytest.mark.parametrize("kind", [Numbers, Together])
+@pytest.mark.parametrize("left", [0, 2, 3])
+def test_a_strategy_may_run_dry(kind, left):
+    assert ask_within(kind(left), SEED, [0, 1, 2]) == [draw(i, 0) for i in range(left)]
+    assert list(ask_all(kind(left), [np.random.default_rng(i) for i in range(3)])) == [
+        int(np.random.default_rng(i).integers(100)) for i in range(left)
+    ]
+
+
+def expected(trial_id, most):
+    """The first of the trial's own draws that is within the limit."""
+    streams = [(0,), *((2, attempt) for attempt in range(1, 1000))]
+    return next(number for s in streams if (number := draw(trial_id, *s)) <= most)
+
+
+@pytest.mark.parametrize("kind", [Numbers, Together])
+@pytest.mark.parametrize("most", [99, 50, 5])
+def test_what_is_over_a_limit_is_asked_for_again_alone(kind, most):
+    """So neither the others of the batch nor the trials asked together change a proposal."""
+    found = ask_within(kind(), SEED, range(8), limits(size=most))
+    assert found == [expected(i, most) for i in range(8)]
+    again = [ask_within(kind(), SEED, [i], limits(size=most))[0] for i in (5, 6)]
+    assert again == found[5:7]
+    assert max(found) <= most
+
+
+@pytest.mark.parametrize("kind", [Numbers, Together])
+def test_a_limit_that_nothing_meets_ends_with_the_smallest_found(kind):
+    strategy = kind()
+    with pytest.raises(ConfigError) as caught:
+        ask_within(strategy, SEED, [0, 1], limits(size=-1, digits=200))
+    assert str(caught.value) == (
+        "none of 1000 architectures is within Objectives.limits: size <= -1 (smallest found over"
+        " it: 0); raise the limit or choose a smaller Network or Space"
+    )
+    assert 10**6 - strategy.left <= 2 * 1001  # and not an endless loop
+
+
+@pytest.mark.parametrize("lucky, found", [(0, True), (999, True), (1000, False)])
+def test_a_proposal_has_a_thousand_attempts(lucky, found):
+    """The attempt numbered ``lucky``, from 0, is the first within the limit."""
+    calls = iter(range(2000))
+    strategy = SimpleNamespace(ask=lambda rng: 7 if next(calls) == lucky else 50, batch_size=None)
+    if found:
+        assert ask_within(strategy, SEED, [0], limits(size=49)) == [7]
+    else:
+        with pytest.raises(ConfigError, match="none of 1000"):
+            ask_within(strategy, SEED, [0], limits(size=49))
+
+
+@pytest.mark.parametrize("kind", [Numbers, Together])
+def test_what_comes_before_the_first_gap_is_kept_when_a_strategy_runs_dry(kind):
+    whole = [draw(i, 0) for i in range(8)]
+    most = sorted(whole)[-2]  # one proposal is over it, and for that one there is no second
+    gap = whole.index(max(whole))
+    assert 0 < gap < 7
+    assert ask_within(kind(8), SEED, range(8), limits(size=most)) == whole[:gap]
+
+
+def test_listed_proposals_are_kept_or_left_out():
+    assert list(keep_within(range(30, 60), limits(size=40, digits=3))) == [30, 31, 32, 33, 40]
+    assert list(keep_within(range(30, 60), None)) == list(range(30, 60))
+    assert list(keep_within([], limits(size=1))) == []
+
+
+def test_a_list_of_which_nothing_is_within_the_limits_is_refused():
+    with pytest.raises(ConfigError, match=r"none of 30 .* size <= 5 \(smallest found over it: 30"):
+        list(keep_within(range(30, 60), limits(size=5)))

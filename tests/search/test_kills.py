@@ -1,0 +1,69 @@
+"""SIGKILL at twenty random moments; ``tests/test_experiment.py`` has whole runs that are killed.
+
+After each kill the driver itself checks that the store is whole and what was finished is there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loop_for_tests import SEED, Staged, found
+
+from autodl.search.store import TrialStore
+from autodl.trial import Stage, TrialState
+
+HERE = Path(__file__).resolve().parent
+KILLS, COUNT, EPOCHS = 20, 60, 9
+
+
+def run(kind, folder, kills, seed=5):
+    """The trials of a search that was killed so often; the checks of the driver passed."""
+    paths = [str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, HERE / "killed_searches.py", kind, folder, str(seed), str(kills)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) == kills  # each came in time
+    return folder / "trials.sqlite"
+
+
+def test_a_batch_strategy_comes_to_the_trials_of_the_unbroken_run(tmp_path):
+    results = []
+    for name, kills in (("killed", KILLS), ("whole", 0)):
+        with closing(TrialStore(run("batches", tmp_path / name, kills), read_only=True)) as store:
+            results.append(found(store))
+    assert results[0] == results[1]
+    reasons = [reason for *_, reason in results[0]]
+    assert sum(reason.startswith("result of trial") for reason in reasons) > COUNT / 3
+    assert any(reason.startswith("lost in") for reason in reasons)
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "halving"])
+def test_any_other_search_loses_nothing_and_every_result_is_right(tmp_path, kind):
+    """Which trials there are depends on who is ready first; what each gives does not."""
+    with closing(TrialStore(run(kind, tmp_path / kind, KILLS), read_only=True)) as store:
+        trials = list(store.trials())
+    assert [trial.id for trial in trials] == list(range(COUNT))
+    for trial in trials:
+        if trial.state is TrialState.FAILED:
+            assert trial.reason.startswith("lost in epoch")
+            continue
+        generator = np.random.default_rng((SEED, trial.id, 1))
+        epochs = round(trial.fidelity * EPOCHS)
+        expected = Staged(EPOCHS).stage(trial.architecture, generator, Stage(epochs))
+        assert (trial.reward, trial.evaluation.curve) == (expected.reward, expected.curve)
+    states = {trial.state for trial in trials}
+    assert states >= {TrialState.COMPLETE} | ({TrialState.PRUNED} if kind == "halving" else set())
+    if kind == "halving":
+        assert list((tmp_path / kind / "checkpoints").iterdir()) == []
