@@ -150,6 +150,9 @@ class Recorder:
         if done == self._interrupt_at:
             raise KeyboardInterrupt
 
+    def reached(self, trial):
+        """Nothing to count."""
+
     def learned(self, diagnostics):
         self.calls.append(("learned", diagnostics["update"]))
 

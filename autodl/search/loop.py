@@ -117,6 +117,9 @@ def search(
             elif running and not known:
                 trial = executor.wait(_LOOK_EVERY_SECONDS)
                 trials = finish(feeder.settle(trial)) if trial is not None else []
+                if trial is not None and all(ended.id != trial.id for ended in trials):
+                    for observer in observers:
+                        observer.reached(trial)
                 if not trials:
                     halt = stop(None) or halt
             else:  # what is known makes room, or news for the strategy
@@ -187,9 +190,10 @@ class _Feeder:
 
     def _refill(self, told: int) -> bool:
         """Queue some of what is stored or, after that, what is proposed now, if there is any."""
-        while not self._queue and self._stored < self._proposed:
+        end = min(self._proposed, self._max_trials)
+        while not self._queue and self._stored < end:
             found = self._store.proposed(self._stored, _AT_A_TIME)
-            self._stored = found[-1].id + 1 if found else self._proposed
+            self._stored = found[-1].id + 1 if found else end
             self._queue.extend(p for p in found if p.id < self._max_trials)
         if not self._queue and (fresh := self._ask(told)):
             self._store.propose(fresh)

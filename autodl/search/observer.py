@@ -45,6 +45,10 @@ class Observer(Protocol):
         """Called for every trial that finishes, with the best and the count so far."""
         ...
 
+    def reached(self, trial: Trial) -> None:
+        """Called after a stage of a trial that may go on; its evaluation is that so far."""
+        ...
+
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Called after every update of the strategy; see ``Watchable.diagnostics``."""
         ...

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 from autodl.search.observer import Observer, RunInfo
-from autodl.search.outcome import full_epochs, one_line, outcome, reused
+from autodl.search.outcome import full_epochs, one_line, outcome, reached, reused
 from autodl.trial import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -116,6 +116,15 @@ class LineProgress:
             f"eta: {_duration(self._tally.seconds_left)}"
         )
 
+    def reached(self, trial: Trial) -> None:
+        """Print how far the trial has come."""
+        if trial.evaluation is not None:
+            epochs = reached(trial.fidelity, self._tally.epochs)
+            self._print(
+                f"[Search][Stage] id: {trial.id}, {epochs}, reward: {trial.evaluation.reward:.4f}, "
+                f"seconds: {trial.seconds:.1f}"
+            )
+
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Print the numbers of an update."""
         self._print(f"[Search][Update {diagnostics['update']:.0f}] {_numbers(diagnostics)}")
@@ -175,6 +184,9 @@ class LiveProgress:
         self._running = tuple(other for other in self._running if other != trial.id)
         if trial.state is TrialState.FAILED:
             self._leave(f"trial {trial.id} failed: {one_line(trial.reason)}")
+
+    def reached(self, trial: Trial) -> None:
+        """Nothing: ``running`` shows what comes next."""
 
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Show the numbers of an update."""

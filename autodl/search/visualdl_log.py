@@ -154,6 +154,9 @@ class VisualDLLog:
             if did or name == "failed":
                 self._log.scalar(f"search/{name}", self._counts[name], done)
 
+    def reached(self, trial: Trial) -> None:
+        """Nothing to log: the curve comes when the trial ends."""
+
     @_harmless
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Log the numbers of an update of the strategy."""

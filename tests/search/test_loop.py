@@ -136,6 +136,9 @@ class Listener:
     def __init__(self):
         self.updates, self.running_sets = [], []
 
+    def reached(self, trial):
+        """Nothing to count."""
+
     def learned(self, diagnostics):
         self.updates.append(diagnostics["update"])
 

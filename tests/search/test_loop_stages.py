@@ -311,3 +311,28 @@ def test_seconds_are_those_of_all_stages(start):
     list(running)
     assert {trial.id: trial.seconds for trial in store.trials()} == spent
     assert max(spent.values()) == 0.25 * 3
+
+
+class Reached:
+    """An observer of stages alone."""
+
+    def __init__(self):
+        self.stages = []
+
+    def reached(self, trial):
+        self.stages.append((trial.id, round(trial.fidelity * EPOCHS)))
+
+    def running(self, trial_ids):
+        """Nothing to note."""
+
+
+def test_observers_hear_of_the_stages_that_do_not_end_a_trial(start):
+    observer = Reached()
+    _, _, store, trials = start(observers=[observer])
+    list(trials)
+    reports = [(report.trial_id, report.epochs) for report in store.reports()]
+    last = [(trial.id, round(trial.fidelity * EPOCHS)) for trial in store.finished()]
+    ended_at_once = [stage for stage in reports if stage not in observer.stages]
+    assert set(ended_at_once) <= set(last)
+    assert observer.stages == [stage for stage in reports if stage not in ended_at_once]
+    assert {epochs for _, epochs in observer.stages} == {1, 3}

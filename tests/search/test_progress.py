@@ -92,6 +92,16 @@ def test_lines_of_pruned_and_reused_trials():
     )
 
 
+def test_a_line_for_a_stage():
+    stream = io.StringIO()
+    display = LineProgress(stream)
+    display.started(RunInfo(Path("runs/demo"), {"Train": {"epochs": 9}}, 24, workers=2))
+    stage = Evaluation(0.25, fidelity=1 / 3, checkpoint=b"kept elsewhere")
+    display.reached(Trial(4, PAIR, TrialState.COMPLETE, stage, seconds=3.21))
+    line = stream.getvalue().splitlines()[-1].partition("INFO: ")[2]
+    assert line == "[Search][Stage] id: 4, 3 of 9 epochs, reward: 0.2500, seconds: 3.2"
+
+
 def test_live_display_counts_pruned_and_reused_trials(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
