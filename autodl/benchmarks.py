@@ -6,6 +6,7 @@ hardware that its figures are from.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from autodl.data.sample import load_sample
 from autodl.search.evaluate import evaluate_trial
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor
 from autodl.search.loop import search
+from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.store import Proposal, TrialStore
 from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell_space import CellSpace
@@ -267,19 +269,25 @@ class _TimedStrategy:
 def loop_speed(trials: int = 100_000) -> Numbers:
     """A search that trains nothing, random over cells of 10 nodes, and resuming it when it is done.
 
-    ``loop_ms_per_trial`` is the time to ask, store and tell, without the strategy's and the
-    evaluator's own. An agent that resumes has its last snapshot and the 99 trials after it.
+    ``loop_ms_per_trial`` is the time to ask, find twins, store and tell, without the strategy's
+    and the evaluator's own; ``loop_memory_growth_mb`` what the process grows by after a tenth of
+    the trials. An agent that resumes has its last snapshot and the 99 trials after it.
     """
     from autodl.agents.autodl_agent import AutoDLAgent
 
-    space, evaluator = CellSpace(), TokenCount()
+    space, evaluator, megabytes = CellSpace(), TokenCount(), list[float]()
+    keys = WorkKeys({}, space.canonical)
 
     def run(strategy: Strategy, store: TrialStore) -> tuple[float, float]:
         """Seconds in all, and of the evaluations."""
         began = time.perf_counter()
         executor, evaluating = InlineExecutor(evaluator, 0), 0.0
-        for trial in search(strategy, executor, store, max_trials=trials, seed=0):
+        reuse = Reuse(store, keys)
+        found = search(strategy, executor, store, max_trials=trials, seed=0, reuse=reuse)
+        for done, trial in enumerate(found, start=1):
             evaluating += trial.seconds
+            if done in (trials // 10, trials):
+                megabytes.append(_megabytes())
         return time.perf_counter() - began, evaluating
 
     with TemporaryDirectory() as folder:
@@ -294,10 +302,20 @@ def loop_speed(trials: int = 100_000) -> Numbers:
             resuming_agent, _ = run(agent, store)
     return {
         "loop_ms_per_trial": round(1e3 * (spent - evaluating - timed.seconds) / trials, 3),
+        "loop_memory_growth_mb": round(megabytes[1] - megabytes[0], 1),
         "resume_seconds": round(resuming, 2),
         "resume_agent_seconds": round(resuming_agent, 2),
         "trials": trials,
     }
+
+
+def _megabytes() -> float:
+    """In memory now, by this process; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 BENCHMARKS: dict[str, Callable[[], Numbers]] = {

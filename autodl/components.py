@@ -33,15 +33,35 @@ TABLES: dict[str, dict[str, Entry]] = {
         "CellSpace": Entry(
             "autodl.spaces.options:CellSpaceOptions", "autodl.spaces.cell_space:CellSpace"
         ),
+        "MobileSpace": Entry("autodl.search.options:NoOptions", "autodl.spaces.mobile:MobileSpace"),
     },
     "Network": {
         "CellNetwork": Entry(
             "autodl.spaces.options:CellNetworkOptions", "autodl.spaces.cell_plan:cell_plan"
         ),
+        "CifarQuick": Entry(
+            "autodl.search.options:NoOptions", "autodl.spaces.classic.cifar_quick:cifar_quick_plan"
+        ),
+        "MobileNetwork": Entry(
+            "autodl.spaces.mobile_options:MobileNetworkOptions",
+            "autodl.spaces.mobile_plan:mobile_plan",
+        ),
+        "RepVGG": Entry(
+            "autodl.spaces.classic.options:RepVGGOptions",
+            "autodl.spaces.classic.repvgg:repvgg_plan",
+        ),
+        "VGG16": Entry("autodl.search.options:NoOptions", "autodl.spaces.classic.vgg:vgg16_plan"),
     },
     "Strategy": {
         "AutoDLAgent": Entry(
             "autodl.options.agent:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
+        ),
+        "ElasticTransfer": Entry(
+            "autodl.strategies.options:ElasticTransferOptions",
+            "autodl.strategies.elastic_transfer:ElasticTransfer",
+        ),
+        "Evolution": Entry(
+            "autodl.strategies.options:EvolutionOptions", "autodl.strategies.evolution:Evolution"
         ),
         "ExhaustiveSearch": Entry(
             "autodl.search.options:NoOptions",
@@ -68,6 +88,9 @@ TABLES: dict[str, dict[str, Entry]] = {
         ),
         "TableEvaluator": Entry(
             "autodl.search.options:TableOptions", "autodl.search.table:TableEvaluator"
+        ),
+        "TargetMatch": Entry(
+            "autodl.search.options:TargetMatchOptions", "autodl.search.synthetic:TargetMatch"
         ),
         "TokenCount": Entry(
             "autodl.search.options:TokenCountOptions", "autodl.search.synthetic:TokenCount"

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +68,20 @@ def tune(
         scores: Iterable[float] = map(score, choices)
         if workers > 1:
             context = get_context("spawn")  # a forked Paddle hangs
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
+            pool = stack.enter_context(
+                ProcessPoolExecutor(workers, mp_context=context, initializer=_fork_from_here)
+            )
             scores = pool.map(score, choices)
         found: list[Candidate] = []
         for choice, value in zip(choices, scores, strict=True):
             found.append(Candidate(choice, value))
             progress(len(found), len(choices), found[-1])
     return sorted(found, key=lambda c: -math.inf if math.isnan(c.score) else c.score, reverse=True)
+
+
+def _fork_from_here() -> None:
+    """Let PARL start the process that it starts when it is imported: it cannot be spawned."""
+    set_start_method("fork", force=True)
 
 
 def _score(

@@ -22,6 +22,7 @@ def test_a_search_that_trains_nothing_is_timed():
     numbers = loop_speed(trials=150)
     assert numbers["trials"] == 150
     assert numbers["loop_ms_per_trial"] > 0
+    assert numbers["loop_memory_growth_mb"] < 20
     assert numbers["resume_seconds"] >= 0
     assert numbers["resume_agent_seconds"] >= 0
 

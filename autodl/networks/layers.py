@@ -87,12 +87,21 @@ class GlobalAvgPool(nn.Layer):
         return x.mean(axis=[2, 3])
 
 
+class Scale(nn.Layer):
+    """Maps times one number each."""
+
+    def forward(self, maps: paddle.Tensor, factors: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, H, W]`` and ``[B, C]`` to ``[B, C, H, W]``."""
+        return maps * factors.unsqueeze([2, 3])
+
+
 _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Conv: _conv,
     kinds.BatchNorm: lambda kind: nn.BatchNorm2D(
         kind.channels, momentum=kind.momentum, epsilon=kind.epsilon
     ),
     kinds.Relu: lambda kind: nn.ReLU(),
+    kinds.Sigmoid: lambda kind: nn.Sigmoid(),
     kinds.MaxPool: lambda kind: nn.MaxPool2D(
         list(kind.kernel), list(kind.stride), _window_padding(kind.padding)
     ),
@@ -100,6 +109,8 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Add: lambda kind: Add(),
     kinds.Concat: lambda kind: Concat(),
     kinds.GlobalAvgPool: lambda kind: GlobalAvgPool(),
+    kinds.Scale: lambda kind: Scale(),
+    kinds.Flatten: lambda kind: nn.Flatten(),
     kinds.Dropout: lambda kind: nn.Dropout(kind.rate),
     kinds.Linear: _linear,
 }

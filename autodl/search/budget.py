@@ -47,8 +47,7 @@ class Budget:
 
     def __call__(self, trial: Trial | None) -> Stop | None:
         """Why the search should stop now, if it should."""
-        if trial is not None and trial.state is TrialState.COMPLETE:
-            assert trial.reward is not None  # noqa: S101  (complete ones have one)
+        if trial is not None and trial.state is TrialState.COMPLETE and trial.reward is not None:
             self._best = max(trial.reward, trial.reward if self._best is None else self._best)
         stop = self._stop()
         if stop is not None:

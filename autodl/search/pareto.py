@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+_FEW = 256
 
 
 def front(values: Values) -> NDArray[np.int64]:
@@ -39,6 +40,16 @@ def ranks(values: Values) -> NDArray[np.int64]:
     """
     values = _clean(values)
     result = np.zeros(len(values), np.int64)
+    if len(values) <= _FEW:  # as in tournaments: all pairs at once are ten times as fast
+        at_least: NDArray[np.bool_] = np.all(values[:, None] >= values, axis=2)
+        dominates = at_least & ~at_least.T
+        waiting, rank = np.ones(len(values), bool), 0
+        while waiting.any():
+            best = waiting & ~dominates[waiting].any(axis=0)
+            result[best] = rank
+            waiting &= ~best
+            rank += 1
+        return result
     left = np.arange(len(values))
     rank = 0
     while len(left):

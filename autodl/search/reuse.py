@@ -32,7 +32,7 @@ class WorkKeys:
     def __init__(
         self,
         context: Mapping[str, Any],
-        canonical: Callable[[Architecture], Architecture] = lambda architecture: architecture,
+        canonical: Callable[[Any], Architecture] = lambda architecture: architecture,
     ) -> None:
         self.context = _digest(json.dumps(context, sort_keys=True))
         self._canonical = canonical

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from autodl.search.asking import ask_within
 from autodl.search.evaluate import Evaluator, evaluate_trial
-from autodl.strategies.strategy import Strategy
+from autodl.strategies.strategy import Prepared, Strategy
 from autodl.trial import Trial
 
 
@@ -15,9 +16,11 @@ def simulate(
 ) -> Iterator[Trial]:
     """Ask, evaluate and tell ``trials`` times; for comparing strategies over many seeds."""
     batch = strategy.batch_size or 1
+    prepared = list(islice(strategy.initial(), trials)) if isinstance(strategy, Prepared) else []
     for start in range(0, trials, batch):
         ids = range(start, min(start + batch, trials))
-        architectures = ask_within(strategy, seed, ids)
+        architectures = prepared[start : ids.stop]
+        architectures += ask_within(strategy, seed, ids[len(architectures) :])
         if not architectures:
             return
         finished = [

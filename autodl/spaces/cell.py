@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autodl.errors import EncodingError
+from autodl.spaces.foreign_json import check_keys, check_version, short
 from autodl.spaces.operations import operation
 
 MAX_NODES = 64
@@ -140,13 +141,8 @@ class CellPair:
             EncodingError: another version, a missing or surplus key, or anything ``Cell``
                 refuses.
         """
-        version = value.get("version")
-        if version != JSON_VERSION or not isinstance(version, int) or isinstance(version, bool):
-            raise EncodingError(
-                f"this release reads cell_pair version {JSON_VERSION}, got "
-                f"{_short(version)}; a newer release may have written it"
-            )
-        _check_keys(value, {"kind", "version", "normal", "reduction"}, "a cell_pair")
+        check_version(value, "cell_pair", JSON_VERSION)
+        check_keys(value, {"kind", "version", "normal", "reduction"}, "a cell_pair")
         return cls(
             _cell_from_json(value["normal"], "normal"),
             _cell_from_json(value["reduction"], "reduction"),
@@ -159,42 +155,26 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
 
 def _cell_from_json(value: object, role: str) -> Cell:
     if not isinstance(value, Mapping):
-        raise EncodingError(f"the {role} cell must be an object, got {_short(value)}")
-    _check_keys(value, {"operations", "edges"}, f"the {role} cell")
+        raise EncodingError(f"the {role} cell must be an object, got {short(value)}")
+    check_keys(value, {"operations", "edges"}, f"the {role} cell")
     names, edges = value["operations"], value["edges"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise EncodingError(
-            f"the {role} cell's operations must be a list of names, got {_short(names)}"
+            f"the {role} cell's operations must be a list of names, got {short(names)}"
         )
     if not isinstance(edges, list):
-        raise EncodingError(f"the {role} cell's edges must be a list of bits, got {_short(edges)}")
+        raise EncodingError(f"the {role} cell's edges must be a list of bits, got {short(edges)}")
     try:
         return Cell.from_names(names, edges)
     except EncodingError as error:
         raise EncodingError(f"the {role} cell: {error}") from None
 
 
-def _check_keys(value: Mapping[str, Any], known: set[str], what: str) -> None:
-    if missing := sorted(known - set(value)):
-        raise EncodingError(f"{what} has no {missing[0]!r}; it needs {', '.join(sorted(known))}")
-    if surplus := sorted(set(value) - known):
-        raise EncodingError(
-            f"{what} has only the keys {', '.join(sorted(known))}, got {_short(surplus[0])}"
-        )
-
-
-def _short(value: object) -> str:
-    """At most 60 characters of a foreign value, for a message of one line."""
-    try:
-        text = repr(value)
-    except RecursionError:
-        return "a deeply nested value"
-    return " ".join(text.split())[:60]
-
-
 def _integers(values: Iterable[Any], what: str) -> tuple[int, ...]:
     """Plain ints, so that NumPy integers and lists are accepted but 1.5, '1' and True are not."""
     values = tuple(values)
+    if set(map(type, values)) == {int}:  # as nearly always: fast
+        return values
     if bad := [v for v in values if isinstance(v, bool) or not isinstance(v, int | np.integer)]:
-        raise EncodingError(f"{what} must be integers, got {_short(bad[0])}")
+        raise EncodingError(f"{what} must be integers, got {short(bad[0])}")
     return tuple(int(value) for value in values)

@@ -123,6 +123,11 @@ class Relu(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x))."""
+
+
+@dataclass(frozen=True, slots=True)
 class MaxPool(Layer):
     """Maximum over a window; padding never wins, as if it were minus infinity.
 
@@ -188,6 +193,28 @@ class GlobalAvgPool(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         """``(channels,)``."""
         return inputs[0][:1]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(Layer):
+    """The maps of the first input, each times its number in the second one, ``(channels,)``."""
+
+    arity: ClassVar[int | None] = 2
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The first input's."""
+        if len(inputs[0]) != 3 or inputs[1] != inputs[0][:1]:
+            raise ValueError(f"cannot scale maps {inputs[0]} by {inputs[1]}, one number for each")
+        return inputs[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Layer):
+    """All values in a row: channel by channel, each row by row."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """``(features,)``."""
+        return (prod(inputs[0]),)
 
 
 @dataclass(frozen=True, slots=True)

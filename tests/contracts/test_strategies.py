@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,28 +14,61 @@ from autodl.assemble import TABLES
 from autodl.search.executors import InlineExecutor
 from autodl.search.loop import search
 from autodl.search.store import TrialStore
-from autodl.search.synthetic import TokenCount
+from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.mobile import MobileSpace
 from autodl.state import decode_state, encode_state
-from autodl.strategies.strategy import BatchStrategy, Strategy, Watchable
+from autodl.strategies.strategy import BatchStrategy, Prepared, Strategy, Watchable
 from autodl.trial import Evaluation, Trial, TrialState
 
-# Small sizes for those that have any; a strategy without an entry is made with its defaults.
-SMALL = {"AutoDLAgent": {"batch_size": 4, "hidden": 8, "learning_rate": 0.1}}
-SPACE = CellSpace(nodes=3)
-SCORE = TokenCount(1)
+CELLS, MOBILE = CellSpace(nodes=3), MobileSpace()
+SCORES = {CELLS.kind: TokenCount(1), MOBILE.kind: TargetMatch(1)}
+# Spaces of those that do not take every one.
+SPACES = {"AutoDLAgent": [CELLS], "ElasticTransfer": [MOBILE]}
+# Small sizes, and all that changes the algorithm; without an entry the defaults are tested.
+FEW = {"population": 5, "tournament": 3}
+OPTIONS = {
+    "AutoDLAgent": [{"batch_size": 4, "hidden": 8, "learning_rate": 0.1}],
+    "ElasticTransfer": [
+        {**FEW, "mutation": mutation, "source": MOBILE.sample(np.random.default_rng(0))}
+        for mutation in ("mutate", "perturb")
+    ],
+    "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
+}
 
 
 # These propose all they have before the first trial and are never asked with success.
 LISTED = {"ExhaustiveSearch"}
 
 
-@pytest.fixture(params=sorted(TABLES["Strategy"].keys() - LISTED))
+@dataclass
+class Maker:
+    """Makes one more strategy of the kind under test whenever it is called."""
+
+    name: str
+    space: Any
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, seed=5):
+        module, _, name = TABLES["Strategy"][self.name].factory.partition(":")
+        return getattr(import_module(module), name)(self.space, seed=seed, **self.options)
+
+    def __str__(self):
+        plain = [str(value) for value in self.options.values() if isinstance(value, str | int)]
+        return "-".join([self.name, type(self.space).__name__, *plain])
+
+
+MAKERS = [
+    Maker(name, space, options)
+    for name in sorted(TABLES["Strategy"].keys() - LISTED)
+    for space in SPACES.get(name, [CELLS, MOBILE])
+    for options in OPTIONS.get(name, [{}])
+]
+
+
+@pytest.fixture(params=MAKERS, ids=str)
 def make(request):
-    """A function that makes one more strategy of the kind under test."""
-    module, _, name = TABLES["Strategy"][request.param].factory.partition(":")
-    factory = getattr(import_module(module), name)
-    return lambda seed=5, space=SPACE: factory(space, seed=seed, **SMALL.get(request.param, {}))
+    return request.param
 
 
 def rng(trial_id):
@@ -44,20 +79,31 @@ def ask(strategy, ids):
     return [strategy.ask(rng(i)) for i in ids]
 
 
+def propose(strategy, ids):
+    """What the loop would have evaluated: first what the strategy has prepared."""
+    prepared = list(strategy.initial()) if isinstance(strategy, Prepared) else []
+    return [prepared[i] if i < len(prepared) else strategy.ask(rng(i)) for i in ids]
+
+
+def score(architecture, generator):
+    return SCORES[architecture.to_json()["kind"]](architecture, generator)
+
+
 def scored(trial_id, architecture, *, failed=False):
     if failed:
         return Trial(trial_id, architecture, TrialState.FAILED, reason="it was to fail")
-    evaluation = SCORE(architecture, rng(trial_id))
+    evaluation = score(architecture, rng(trial_id))
     return Trial(trial_id, architecture, TrialState.COMPLETE, evaluation)
 
 
 def history(strategy, count, *, failed=()):
-    """Ask and tell as the loop does it, batch by batch; returns the trials."""
+    """Propose and tell as the loop does it, batch by batch; returns the trials."""
     size, trials = strategy.batch_size or 1, []
     for first in range(0, count, size):
         ids = range(first, min(first + size, count))
         batch = [
-            scored(i, a, failed=i in failed) for i, a in zip(ids, ask(strategy, ids), strict=True)
+            scored(i, a, failed=i in failed)
+            for i, a in zip(ids, propose(strategy, ids), strict=True)
         ]
         for trial in batch:
             strategy.tell(trial)
@@ -78,7 +124,7 @@ def test_it_has_the_role(make):
 
 def test_proposals_are_of_the_space(make):
     for architecture in ask(make(), range(6)):
-        assert SPACE.check(architecture) is architecture
+        assert make.space.check(architecture) is architecture
 
 
 def test_proposals_depend_on_the_generator_alone(make):
@@ -164,7 +210,7 @@ def test_snapshot_and_replay_of_the_rest_equal_a_full_replay(make, told):
 def test_failed_trials_are_tolerated_even_if_all_fail(make):
     strategy = make()
     history(strategy, 12, failed=range(12))
-    SPACE.check(ask(strategy, [12])[0])
+    make.space.check(ask(strategy, [12])[0])
     history(strategy, 12)
 
 
@@ -225,7 +271,7 @@ def test_diagnostics_count_the_updates(make):
 
 def test_the_loop_can_drive_it(make, tmp_path):
     store = TrialStore(tmp_path / "trials.sqlite")
-    executor = InlineExecutor(SCORE, seed=5)
+    executor = InlineExecutor(score, seed=5)
     found = list(search(make(), executor, store, max_trials=13, seed=5, snapshot_every=5))
     store.close()
     assert [trial.id for trial in found] == list(range(13))
@@ -240,7 +286,7 @@ def test_the_loop_ends_when_a_listing_strategy_has_nothing_more(name, tmp_path):
     strategy = getattr(import_module(module), factory)(space, seed=0)
     for _ in range(2):  # the second time there is nothing left to do
         store = TrialStore(tmp_path / "trials.sqlite")
-        list(search(strategy, InlineExecutor(SCORE, seed=5), store, max_trials=50, seed=5))
+        list(search(strategy, InlineExecutor(score, seed=5), store, max_trials=50, seed=5))
         found = [trial.architecture for trial in store.finished()]
         store.close()
         assert sorted(map(str, found)) == sorted(map(str, space.architectures()))

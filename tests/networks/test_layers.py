@@ -97,6 +97,19 @@ def test_statistics_are_no_trainable_parameters():
     assert len(trainable(layers)) == 4
 
 
+def test_scale_flatten_and_sigmoid_against_numpy():
+    """Exact but for the sigmoid, whose float32 rounding 1e-6 covers."""
+    rng = np.random.default_rng(0)
+    maps, factors = (rng.normal(size=s).astype("float32") for s in [(2, 3, 4, 5), (2, 3)])
+    tensor, numbers = paddle.to_tensor(maps), paddle.to_tensor(factors)
+    scaled = make_layer(kinds.Scale())(tensor, numbers).numpy()
+    np.testing.assert_array_equal(scaled, maps * factors[:, :, None, None])
+    flat = make_layer(kinds.Flatten())(tensor).numpy()
+    np.testing.assert_array_equal(flat, maps.reshape(2, -1))
+    found = make_layer(kinds.Sigmoid())(tensor).numpy()
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-maps.astype(float))), rtol=1e-6)
+
+
 def test_gradients_reach_every_trainable_parameter():
     """All operations at once: a layer that is built but not wired would have none."""
     names = operation_names()

@@ -24,9 +24,10 @@ TOOL = HERE.parents[1] / "tools" / "search.py"
 pytestmark = pytest.mark.usefixtures("own_tables")
 
 
-def finished(reward):
-    evaluation = None if reward is None else Evaluation(reward)
-    return Trial(0, None, TrialState.COMPLETE, evaluation)
+def finished(reward, state=TrialState.COMPLETE):
+    if reward is None:
+        return Trial(0, None, TrialState.FAILED)
+    return Trial(0, None, state, Evaluation(reward))
 
 
 def test_without_limits_it_never_stops():
@@ -47,6 +48,7 @@ def test_a_target_lets_what_runs_finish():
     budget = Budget(target_reward=0.5)
     assert budget(finished(0.4)) is None
     assert budget(finished(None)) is None
+    assert budget(finished(0.9, TrialState.PRUNED)) is None  # it is no best one either
     assert budget(finished(0.5)) == Stop("the target reward 0.5 is reached", cut=False)
     assert Budget(target_reward=0.5, best=0.6)(None) is not None, "reached by an earlier start"
 

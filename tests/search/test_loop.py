@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+from collections import deque
+
 import numpy as np
 import pytest
-from loop_for_tests import SEED, Killed, Shuffled, Tracker, dying, found, run, states
+from loop_for_tests import SEED, SPACE, Killed, Shuffled, Tracker, dying, found, run, states
 
 from autodl.search.loop import Teller, search
+from autodl.search.reuse import Reuse, WorkKeys
+from autodl.search.store import Proposal
+from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted
 
 
@@ -107,6 +114,23 @@ def test_unfinished_proposals_are_evaluated_again_and_not_asked_again(open_store
     assert {p.id: p.architecture for p in left}.items() <= {
         trial.id: trial.architecture for trial in store.trials()
     }.items()
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 1000])
+@pytest.mark.parametrize("count", [3, 20])
+def test_stored_proposals_are_taken_up_in_parts(open_store, monkeypatch, at_a_time, count):
+    monkeypatch.setattr("autodl.search.loop._AT_A_TIME", at_a_time)
+    run(open_store("whole"), batch_size=20, count=20)
+    store = open_store()
+    store.propose(
+        Proposal(trial.id, trial.architecture, 0) for trial in open_store("whole").trials()
+    )
+    read, proposed = [], store.proposed
+    store.proposed = lambda *asked: read.append(asked) or proposed(*asked)
+    _, trials = run(store, batch_size=20, workers=3, count=count)
+    assert [trial.id for trial in sorted(trials, key=lambda t: t.id)] == list(range(count))
+    assert found(store)[:count] == found(open_store("whole"))[:count]
+    assert [start for start, _ in read] == list(range(0, count, at_a_time))
 
 
 def test_fewer_trials_than_there_are_give_none(open_store):
@@ -265,3 +289,20 @@ def test_a_free_worker_gets_its_next_trial_before_anybody_watches(
         notes.clear()
         next(running)
     assert notes == ["store 4", "tell 4", "ask", "submit 5", "learned", "snapshot 5"]
+
+
+def test_the_memory_of_a_search_does_not_grow_with_its_trials(open_store):
+    """Of 600 trials that come after the first 300, less than 40 bytes each are kept."""
+    keys = WorkKeys({}, SPACE.canonical)
+    store, executor = open_store(), Shuffled(2, 0)
+    options = {"max_trials": 900, "seed": SEED, "reuse": Reuse(store, keys)}
+    running = search(RandomSearch(SPACE), executor, store, **options)
+    executor.submitted = deque(maxlen=1)
+    sizes = []
+    tracemalloc.start()
+    for done, _ in enumerate(running, start=1):
+        if done % 300 == 0:
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert sizes[2] - sizes[0] < 600 * 40

@@ -51,6 +51,9 @@ def made(**options):
         (0.8, {"a": 9.0}, {"a": (5.0, 0.0)}, 0.8),
         (0.5, {"a": 20.0, "b": 1.0}, {"a": (5.0, -0.5), "b": (4.0, -0.5)}, 0.5),  # 1/2 and 2
         (0.0, {"a": 20.0}, {"a": (5.0, -0.5)}, 0.0),
+        (0.9, {"a": 1.5}, {"a": (3.0, -1.0, 0.0)}, 0.9),  # free within the target, hard above it
+        (0.9, {"a": 3.0}, {"a": (3.0, -1.0, 0.0)}, 0.9),
+        (0.9, {"a": 6.0}, {"a": (3.0, -1.0, 0.0)}, 0.45),
     ],
 )
 def test_the_trade_off_by_hand(accuracy, costs, terms, wanted):
@@ -62,6 +65,21 @@ def test_the_trade_off_of_the_paper():
     """MnasNet, section 3: with w = -0.07 twice the latency costs 5 percent of the reward."""
     ratio = scalarised(1.0, {"ms": 160.0}, {"ms": (80.0, -0.07)})
     assert ratio == pytest.approx(0.95, abs=0.003)  # the paper says "about 5 %"
+
+
+@pytest.mark.parametrize("size, wanted", [(1.5, 0.944745), (3.0, 0.9), (6.0, 0.857374)])
+def test_the_soft_trade_off_of_a_worked_example(size, wanted):
+    """Accuracy 0.9, target 3, exponent -0.07; the reference has six digits."""
+    assert scalarised(0.9, {"m": size}, {"m": (3.0, -0.07)}) == pytest.approx(wanted, abs=5e-7)
+
+
+def test_the_exponent_up_to_the_target_is_an_option():
+    hard = {"macs": {"target": 1.6e7, "exponent": -1, "exponent_below": 0}}
+    # 8e6 MACs are half the target and free; without the option they would double the reward
+    assert made(reward=hard)(ARCHITECTURE, None).reward == 0.8
+    assert made(reward={"macs": {"target": 1.6e7, "exponent": -1}})(
+        ARCHITECTURE, None
+    ).reward == pytest.approx(1.6, rel=1e-15)
 
 
 @pytest.mark.parametrize("exponent", [-0.07, -1.0])

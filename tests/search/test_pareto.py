@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from autodl.search import pareto
 from autodl.search.pareto import crowding, front, hypervolume, preference, ranks
 
 tables = st.tuples(st.integers(0, 25), st.integers(1, 3)).flatmap(
@@ -32,6 +33,22 @@ def test_ranks_peel_fronts(values):
         left = got >= rank
         members = np.flatnonzero(left)[front(values[left])]
         assert set(members) == set(np.flatnonzero(got == rank))
+
+
+@given(tables)
+def test_many_rows_are_ranked_like_few(values):
+    expected = ranks(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pareto, "_FEW", 0)
+        np.testing.assert_array_equal(ranks(values), expected)
+
+
+@given(tables, st.randoms(use_true_random=False))
+def test_the_front_is_its_own_front_whatever_the_order(values, random):
+    members = front(values)
+    assert front(values[members]).tolist() == list(range(len(members)))
+    order = random.sample(range(len(values)), len(values))
+    assert sorted(order[i] for i in front(values[order])) == members.tolist()
 
 
 def test_nan_is_worse_than_everything():

@@ -11,9 +11,11 @@ from autodl.search.simulate import simulate
 from autodl.search.store import TrialStore
 from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell_space import CellSpace
+from autodl.strategies.exhaustive_search import ExhaustiveSearch
 from autodl.strategies.random_search import RandomSearch
 
 SPACE = CellSpace(nodes=3)
+FEW = CellSpace(nodes=2, operations=("conv_1x1", "conv_3x3"), tied=True)
 
 
 @pytest.mark.parametrize(
@@ -21,8 +23,9 @@ SPACE = CellSpace(nodes=3)
     [
         lambda: RandomSearch(SPACE),
         lambda: AutoDLAgent(SPACE, batch_size=4, hidden=8, learning_rate=0.01),
+        lambda: ExhaustiveSearch(FEW),
     ],
-    ids=["random", "agent"],
+    ids=["random", "agent", "prepared"],
 )
 def test_equals_the_real_loop(tmp_path, make):
     with closing(TrialStore(tmp_path / "trials.sqlite")) as store:

@@ -13,11 +13,14 @@ from autodl.spaces.layers import (
     Concat,
     Conv,
     Dropout,
+    Flatten,
     GlobalAvgPool,
     Input,
     Linear,
     MaxPool,
     Relu,
+    Scale,
+    Sigmoid,
     window_shape,
 )
 
@@ -75,7 +78,7 @@ def test_linear():
 
 
 def test_layers_that_keep_their_input_are_free():
-    for layer in (Relu(), Dropout(0.5)):
+    for layer in (Relu(), Sigmoid(), Dropout(0.5)):
         assert layer.output_shape((4, 3, 2)) == (4, 3, 2)
         assert (layer.parameters, layer.macs((4, 3, 2))) == (0, 0)
 
@@ -94,6 +97,19 @@ def test_add_and_concat():
         Add().output_shape((4, 3, 2), (1, 3, 2))
     with pytest.raises(ValueError, match="cannot concatenate"):
         Concat().output_shape((4, 3, 2), (4, 2, 3))
+
+
+def test_scale_takes_maps_and_one_number_for_each():
+    assert Scale().output_shape((4, 3, 2), (4,)) == (4, 3, 2)
+    assert (Scale().parameters, Scale().macs((4, 3, 2))) == (0, 0)
+    for shapes in [((4, 3, 2), (3,)), ((4, 3, 2), (4, 1, 1)), ((4,), (4,))]:
+        with pytest.raises(ValueError, match="one number for each"):
+            Scale().output_shape(*shapes)
+
+
+def test_flatten():
+    assert Flatten().output_shape((4, 3, 2)) == (24,)
+    assert Flatten().output_shape((5,)) == (5,)
 
 
 def test_pools_keep_channels():

@@ -1,0 +1,24 @@
+"""``Network`` section of the classic networks that have options."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from autodl.config import Section
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class RepVGGOptions(Section):
+    """Which member of the family."""
+
+    variant: Literal[
+        "A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4", "B2", "B2g4", "B3", "B3g4", "D2se"
+    ] = "A0"
+    layers: tuple[Count, Count, Count, Count] | None = Field(
+        None, description="of stages 1 to 4, in place of the variant's"
+    )
+    width: float = Field(1.0, gt=0, description="multiplies all channels")
+    cifar: bool = Field(False, description="stages 0 and 1 have stride 1, for pictures of 32x32")

@@ -1,0 +1,48 @@
+"""``Strategy`` sections of the strategies that evolve a population."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from autodl.config import Section
+
+
+class EvolutionOptions(Section):
+    """``Strategy`` section of evolution."""
+
+    population: int = Field(64, ge=2, description="members, always as many once it is full")
+    tournament: int = Field(16, ge=2, description="members that are drawn for each cycle")
+    retire: Literal["worst", "oldest"] = Field(
+        "worst", description="who makes room: the worst of the drawn, or the oldest member"
+    )
+    pareto: tuple[str, ...] = Field(
+        (), description="costs to rank by along with accuracy; none: the reward decides"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="cycles without a better population to end after; null: never"
+    )
+    least_gain: float = Field(1e-3, ge=0, description="of the quality, relative, to be better")
+    target_std: float = Field(0.01, gt=0, description="of the population's accuracies")
+    std_exponents: tuple[float, float] = Field(
+        (-0.07, -0.07), description="of the quality, up to target_std and above it; not above 0"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.tournament > self.population:
+            raise ValueError(
+                f"tournament {self.tournament} is larger than population {self.population}"
+            )
+        if max(self.std_exponents) > 0:
+            raise ValueError(f"std_exponents must not be above 0, got {list(self.std_exponents)}")
+        return self
+
+
+class ElasticTransferOptions(EvolutionOptions):
+    """``Strategy`` section of elastic architecture transfer."""
+
+    mutation: Literal["mutate", "perturb"] = Field(
+        "mutate", description="of a parent: one primitive, or one primitive of every block"
+    )

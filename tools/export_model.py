@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Fuse a trained network and write it for deployment: Paddle's inference format, and ONNX.
+
+Example: python tools/export_model.py runs/best/trial-0007 --out inference/trial-0007
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
+os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's remarks on its own static graphs
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import Parser, run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="FOLDER",
+        help="of tools/train.py: of one network, or of several, of which the best is taken",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument(
+        "--onnx", action="store_true", help="fail without the ONNX packages (else: leave ONNX out)"
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=20, metavar="N", help="of every timing; 0: no timings"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args(argv)
+    if args.repetitions < 0:
+        parser.error(f"--repetitions must be at least 0, got {args.repetitions}")
+    return run_tool(lambda: export_model(args))
+
+
+def export_model(args: argparse.Namespace) -> None:
+    """Export, and say what came of it."""
+    from dataclasses import asdict
+
+    from autodl.export import describe, export, export_lines, latencies, latency_lines
+
+    exported = export(args.source, args.out, needs_onnx=args.onnx)
+    if not args.json:
+        print("\n".join(export_lines(exported)), flush=True)
+    measured = latencies(exported, args.repetitions) if args.repetitions else {}
+    if args.json:
+        plain = {
+            name: {str(size): asdict(latency) for size, latency in row.items()}
+            for name, row in measured.items()
+        }
+        about = {"folder": str(exported.folder), **describe(exported)}
+        print(json.dumps({**about, "latency_ms": plain}))
+    elif measured:
+        print("\n".join(latency_lines(measured, args.repetitions)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
