@@ -22,7 +22,12 @@ from autodl.errors import ConfigError
 from autodl.experiment import run_search
 
 TOOL = Path(__file__).parents[1] / "tools" / "compare.py"
-RANDOM = ["Strategy.name=RandomSearch", "Search.executor=inline", "Search.max_trials=6", "Space.nodes=3"]
+RANDOM = [
+    "Strategy.name=RandomSearch",
+    "Search.executor=inline",
+    "Search.max_trials=6",
+    "Space.nodes=3",
+]
 
 
 def run(folder, *overrides):
