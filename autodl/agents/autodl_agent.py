@@ -28,10 +28,11 @@ _CPU = partial(computing_on, "cpu")
 class AutoDLAgent(Agent):
     """A PARL agent with ask and tell: it proposes a batch, is told of it, and learns.
 
-    Once a whole batch is told, the policy takes one REINFORCE step on its complete trials with
-    advantage ``(reward - baseline) ** advantage_power``. The baseline is the exponential moving
-    average of the batches' mean reward, before this batch; the first batch is its own baseline.
-    A batch without a complete trial changes nothing.
+    Once a whole batch is told, the policy takes one REINFORCE step on its trials with a reward,
+    with advantage ``(reward - baseline) ** advantage_power``. The baseline is the exponential
+    moving average of the batches' mean reward, before this batch; the first batch is its own
+    baseline. A pruned trial counts with the reward it had reached: low, for the reason for which
+    it was stopped. A batch without any reward changes nothing.
     """
 
     def __init__(self, space: CellSpace, *, seed: int = 0, **options_: Any) -> None:

@@ -114,16 +114,16 @@ def search(
                 trials = finish(feeder.give_up()) if halt is None else []
                 if not trials:
                     return
-            elif running and not known:
-                trial = executor.wait(_LOOK_EVERY_SECONDS)
+                continue
+            trials = []
+            if running:  # what is known makes room, or news for the strategy: no waiting then
+                trial = executor.wait(0.0 if known else _LOOK_EVERY_SECONDS)
                 trials = finish(feeder.settle(trial)) if trial is not None else []
                 if trial is not None and all(ended.id != trial.id for ended in trials):
                     for observer in observers:
                         observer.reached(trial)
-                if not trials:
-                    halt = stop(None) or halt
-            else:  # what is known makes room, or news for the strategy
-                trials = []
+            if not trials and not known:
+                halt = stop(None) or halt
         trials = finish(end for trial in executor.cut(halt.reason) for end in feeder.settle(trial))
         teller.report()
         yield from trials

@@ -82,7 +82,7 @@ class Shuffled:
         return tuple(sorted(proposal.id for proposal, _ in self._running))
 
     def wait(self, timeout=None):
-        assert 0 < timeout <= 1
+        assert 0 <= timeout <= 1
         if self.patience:  # so often nothing finishes in time
             self.patience -= 1
             return None
