@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import numpy as np
 from autodl.components import TABLES, Component, register
 from autodl.config import RawConfig
 from autodl.data.load import SearchData, load_split
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, UnknownNameError
+from autodl.latency.machine import this_machine
 from autodl.latency.table import LatencyTable
 from autodl.search.asking import Costs, Limits
 from autodl.search.devices import gpu_of_worker, gpus_to_share
-from autodl.search.evaluate import Evaluator
+from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor, default_workers
 from autodl.search.fidelity import FidelityRule
-from autodl.search.objectives import ObjectiveEvaluator
+from autodl.search.objectives import ACCURACY, ObjectiveEvaluator, untold
 from autodl.search.options import ObjectivesOptions
 from autodl.search.ray_executor import RayExecutor
 from autodl.search_config import SearchConfig, load_search, resolve_search
@@ -83,10 +85,16 @@ def check_device(config: SearchConfig) -> str:
 def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> None:
     """Build the plan of one architecture, so that options that fit none are refused at the start.
 
+    Without pictures nothing is trained: one architecture is evaluated instead.
+
     Raises:
-        ConfigError: the network's options do not fit each other, the space or the pictures.
+        ConfigError: the network's options do not fit each other, the space or the pictures, or an
+            objective is none that the evaluator tells.
     """
-    if data is None or not hasattr(space, "sample"):
+    if not hasattr(space, "sample"):
+        return
+    if data is None:
+        _check_told(config, space)
         return
     make_plan = plan_maker(
         config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
@@ -95,6 +103,27 @@ def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> Non
         make_plan(space.sample(np.random.default_rng(config.general.seed)))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"Network and Space do not fit each other: {error}") from error
+
+
+def _check_told(config: SearchConfig, space: Any) -> None:
+    """Raise ConfigError for an objective that an evaluator of ours, which trains nothing, lacks.
+
+    That of a plugin may take long and is not tried, and one that fails on this architecture tells
+    nothing here: their trials fail instead, each with this reason.
+    """
+    objectives, path = config.objectives, config.evaluator.entry.factory
+    ours = isinstance(path, str) and path.startswith("autodl.")
+    if objectives == ObjectivesOptions() or not ours:
+        return
+    seed = config.general.seed
+    architecture = space.sample(np.random.default_rng(seed))
+    evaluator = config.evaluator.factory()(**config.evaluator.arguments())
+    evaluation = evaluate_trial(evaluator, 0, architecture, seed).evaluation
+    if evaluation is None:
+        return
+    costs = make_costs(config, None, evaluator)(architecture)
+    if fault := untold(objectives, {**evaluation.metrics, **costs, ACCURACY: evaluation.reward}):
+        raise ConfigError(fault)
 
 
 def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Evaluator:
@@ -152,12 +181,19 @@ def make_costs(config: SearchConfig, data: SearchData | None, evaluator: object 
 def check_latency_table(config: SearchConfig) -> None:
     """Refuse a latency table that is not of this machine, unless the config allows it.
 
+    Worker processes compute with one thread, whatever this process does.
+
     Raises:
         DataError: it is not, or the file is unusable.
     """
     if (path := config.objectives.latency_table) is not None:
         table = LatencyTable.read(path)
-        table.check_machine(allow_foreign=config.objectives.allow_foreign)
+        if config.objectives.allow_foreign:
+            return
+        here = this_machine(table.machine.kind)
+        if config.search.executor != "inline":
+            here = here.model_copy(update={"threads": 1})
+        table.check_machine(here=here, permit="set Objectives.allow_foreign=true")
 
 
 def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Limits | None:
@@ -170,12 +206,14 @@ def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Li
     if not highest:
         return None
     costs = make_costs(config, data)
-    probe = costs(space.sample(np.random.default_rng(config.general.seed)))
-    if missing := [name for name in highest if name not in probe]:
-        raise ConfigError(
-            f"Objectives.limits names {missing[0]}, which {config.evaluator.name} cannot tell"
-        )
-    return Limits(costs, highest)
+    sample = getattr(space, "sample", None)
+    if sample is not None:
+        with suppress(UnknownNameError):  # of this architecture; others may be in the table
+            probe = costs(sample(np.random.default_rng(config.general.seed)))
+            if missing := [name for name in highest if name not in probe]:
+                name = config.evaluator.name
+                raise ConfigError(f"Objectives.limits names {missing[0]}, which {name} cannot tell")
+    return Limits(costs, highest, sample)
 
 
 def make_rule(config: SearchConfig) -> FidelityRule | None:

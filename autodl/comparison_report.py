@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from autodl.assemble import load_search, make_evaluator, make_space, make_strategy
+from autodl.assemble import (
+    check_plan,
+    load_search,
+    make_evaluator,
+    make_limits,
+    make_space,
+    make_strategy,
+)
 from autodl.drawing.curves import Group
 from autodl.errors import ConfigError
 from autodl.report import read_run
@@ -71,14 +78,24 @@ def _label(strategy: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
 def simulate_searches(
     config: Path | str, overrides: Sequence[str], *, trials: int, seeds: Sequence[int], name: str
 ) -> Iterator[Search]:
-    """Searches in memory with an evaluator that needs no training (a table, a synthetic one)."""
+    """Searches in memory with an evaluator that needs no training (a table, a synthetic one).
+
+    Raises:
+        ConfigError: the config trains, has stages or objectives that nothing tells or meets.
+    """
     for seed in seeds:
         checked = load_search(config, [*overrides, f"Global.seed={seed}"])
         if checked.evaluator.entry.trains:
             raise ConfigError(f"{config} trains networks; simulate with a table as Evaluator")
+        if checked.fidelity is not None:
+            raise ConfigError(
+                f"{config} has section Fidelity, and a simulation has no stages; leave it out"
+            )
         space = make_space(checked)
-        strategy = make_strategy(checked, space)
-        done = list(simulate(strategy, make_evaluator(checked), trials=trials, seed=seed))
+        check_plan(checked, space, None)
+        strategy, limits = make_strategy(checked, space), make_limits(checked, space, None)
+        evaluator = make_evaluator(checked)
+        done = list(simulate(strategy, evaluator, trials=trials, seed=seed, limits=limits))
         yield Search(
             group=name,
             seed=seed,
@@ -173,6 +190,7 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
         f" [{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p']:.2g},"
         f" {row['wins']} better / {row['ties']} equal / {row['losses']} worse"
         f" after {row['trials']} trials"
+        + (f" ({row['left_out']} seeds left out: no success)" if row["left_out"] else "")
         for row in result["differences"]
     ]
     return lines

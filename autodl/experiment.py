@@ -134,6 +134,7 @@ def run_search(
             reuse=Reuse(store, keys, earlier) if config.search.reuse else None,
             limits=limits,
         )
+        stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
         done = store.count_finished()
         info = RunInfo(
             folder=folder,

@@ -88,7 +88,7 @@ def measure_table(
 
     Args:
         config: of a search, a file or the name of a shipped one.
-        networks: random networks that the factor is taken from.
+        networks: random networks that the factor is taken from; all, where there are fewer.
 
     Raises:
         AutoDLError: the config is unusable, or a number is out of range.
@@ -106,7 +106,7 @@ def measure_table(
     for _, plan in whole:
         records |= records_of(plan)
     records = dict(sorted(records.items()))
-    progress(f"{len(records)} layers and {networks} networks, {repetitions} rounds on {device}")
+    progress(f"{len(records)} layers and {len(whole)} networks, {repetitions} rounds on {device}")
     inputs = Inputs(batch_size)
     calls = [layer_call(layer, shapes, inputs) for layer, shapes in records.values()]
     calls += [network_call(plan, inputs) for _, plan in whole]
@@ -209,8 +209,8 @@ def check_table(
 
     Raises:
         DataError: the table is of another machine.
-        AutoDLError: the table is of another config, the config is unusable, or a number is out
-            of range.
+        AutoDLError: the table is of another config, the config is unusable, a number is out of
+            range, or the space has fewer networks.
     """
     from autodl.networks.timing import Inputs, network_call, time_calls
     from autodl.training.device import select_device
@@ -225,6 +225,12 @@ def check_table(
     }
     rng = np.random.default_rng((seed, 2))
     drawn = distinct_networks(space, make_plan, networks, rng, known)
+    if len(drawn) < networks:
+        raise ConfigError(
+            f"the space has only {len(drawn)} networks of different layers besides those in the"
+            f" table, {networks} were asked for;"
+            f" {'ask for fewer by --networks' if len(drawn) > 1 else 'choose a larger Space'}"
+        )
     predicted = [table.predict(plan) for _, plan in drawn]
     select_device("cpu" if table.machine.kind == "cpu" else "gpu")
     inputs = Inputs(table.batch_size)

@@ -27,6 +27,10 @@ _SECTIONS = (
     *("Objectives", "Fidelity"),
 )
 PLAN_COSTS = ("parameters", "macs", "latency_ms")  # known before any training
+TRAINED = (  # what TrainEvaluator tells besides
+    *("held_out_loss", "train_loss", "train_accuracy", "epochs", "stopped_early"),
+    *("seconds", "compute_seconds"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,9 @@ def resolve_search(raw: RawConfig) -> SearchConfig:
 
 
 def check_objectives(config: SearchConfig) -> None:
-    """Refuse objectives that nothing will tell.
+    """Refuse objectives that nothing will tell, as far as it is known here.
+
+    What other evaluators than ``TrainEvaluator`` tell is theirs to say.
 
     Raises:
         ConfigError: one of them.
@@ -135,8 +141,8 @@ def check_objectives(config: SearchConfig) -> None:
         raise ConfigError(
             "Objectives names latency_ms but no latency_table; make one by tools/latency.py"
         )
-    known = (*PLAN_COSTS, "seconds", "compute_seconds")
-    for name in options.names if config.evaluator.entry.trains else ():
+    known = (*PLAN_COSTS, *TRAINED)
+    for name in options.names if config.evaluator.name == "TrainEvaluator" else ():
         if name not in known:
             raise ConfigError(
                 f"Objectives names {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}"

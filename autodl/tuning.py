@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from autodl.comparison_report import Search, group_searches, simulate_searches
+from autodl.errors import AutoDLError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def tune(
         workers: processes; the result does not depend on it.
 
     Raises:
-        AutoDLError: the config or an override is unusable.
+        AutoDLError: the config or an override is unusable, or a worker process died.
     """
     choices = combinations_of(grid)
     score = partial(_score, config, overrides, trials, seeds)
@@ -73,9 +75,15 @@ def tune(
             )
             scores = pool.map(score, choices)
         found: list[Candidate] = []
-        for choice, value in zip(choices, scores, strict=True):
-            found.append(Candidate(choice, value))
-            progress(len(found), len(choices), found[-1])
+        try:
+            for choice, value in zip(choices, scores, strict=True):
+                found.append(Candidate(choice, value))
+                progress(len(found), len(choices), found[-1])
+        except BrokenProcessPool:
+            raise AutoDLError(
+                f"one of the {workers} worker processes died after {len(found)} of {len(choices)}"
+                " choices, perhaps for want of memory; tune with fewer workers"
+            ) from None
     return sorted(found, key=lambda c: -math.inf if math.isnan(c.score) else c.score, reverse=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autodl import comparison_report
 from autodl.assemble import load_search
 from autodl.comparison_report import (
     Search,
@@ -22,6 +23,7 @@ from autodl.errors import ConfigError
 from autodl.experiment import run_search
 
 TOOL = Path(__file__).parents[1] / "tools" / "compare.py"
+TABLE = "search/table_agent.yaml"
 RANDOM = [
     "Strategy.name=RandomSearch",
     "Search.executor=inline",
@@ -76,6 +78,41 @@ def test_simulating_a_training_is_refused():
         next(simulate_searches("search/demo.yaml", [], trials=1, seeds=[0], name="x"))
 
 
+def refused(*overrides):
+    given = ["Strategy={name: RandomSearch}", *overrides]
+    with pytest.raises(ConfigError) as caught:
+        next(simulate_searches(TABLE, given, trials=5, seeds=[0], name="x"))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_simulating_what_cannot_be_simulated_is_refused():
+    assert "has section Fidelity, and a simulation has no stages" in refused("Fidelity={}")
+    wanted = "Objectives names 'watts', which the evaluator does not tell; it tells accuracy, "
+    assert wanted in refused("Objectives={minimise: [watts]}")
+    assert "parameters <= 1 (smallest found" in refused("Objectives={limits: {parameters: 1}}")
+
+
+def test_simulated_searches_keep_to_the_limits(monkeypatch):
+    seen, real = [], comparison_report.simulate
+
+    def spy(*given, **options):
+        for trial in real(*given, **options):
+            seen.append(trial)
+            yield trial
+
+    monkeypatch.setattr(comparison_report, "simulate", spy)
+    free = ["Strategy={name: RandomSearch}"]
+    next(simulate_searches(TABLE, free, trials=20, seeds=[0], name="x"))
+    sizes = sorted(trial.evaluation.metrics["macs"] for trial in seen)
+    seen.clear()
+    most = sizes[10]
+    limited = [*free, f"Objectives={{limits: {{macs: {most}}}}}"]
+    next(simulate_searches(TABLE, limited, trials=20, seeds=[0], name="x"))
+    assert len(seen) == 20
+    assert all(trial.evaluation.metrics["macs"] <= most for trial in seen)
+
+
 def test_tool_simulates_each_config_with_its_overrides(tmp_path):
     command = [
         *(sys.executable, str(TOOL), "--simulate", "search/token_count.yaml"),
@@ -94,3 +131,11 @@ def test_tool_wants_something_to_compare():
     done = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True)
     assert done.returncode == 2
     assert "give run folders" in done.stderr
+
+
+def test_seeds_that_are_left_out_are_counted():
+    first = [Search("a", seed, [0.5 if seed else float("nan")], [1.0]) for seed in (0, 1, 2)]
+    second = [Search("b", seed, [0.25], [1.0]) for seed in (0, 1, 2)]
+    text = "\n".join(summary_lines(summary([*first, *second])))
+    assert "a - b: +0.2500" in text
+    assert "after 1 trials (1 seeds left out: no success)" in text

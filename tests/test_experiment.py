@@ -165,6 +165,8 @@ def test_ctrl_c_keeps_what_is_finished(config_file, tmp_path):
     first, second = Recorder(interrupt_at=17), Recorder()
     stopped = run_search(config, tmp_path / "run", observers=[first])
     assert (stopped.stopped, stopped.finished) == ("interrupted", 17)
+    left = [state for _, state, *_ in trials(tmp_path / "run") if not state.finished]
+    assert set(left) == {TrialState.PROPOSED}  # nothing is shown as running
     assert manifest(tmp_path / "run")["ended"] == "interrupted"
     assert load_architecture(tmp_path / "run" / BEST) == stopped.best.architecture
     assert first.calls[-1] == ("ended", stopped.best.id, 17)

@@ -125,6 +125,18 @@ def test_numbers_out_of_range(config, numbers, message) -> None:
         measure_table(config, **numbers)
 
 
+def test_a_space_of_few_networks_is_measured_and_cannot_be_checked(config) -> None:
+    few = ["Space={nodes: 1, operations: [conv_1x1, skip_connect], tied: true}"]
+    table = measure_table(config, few, repetitions=2)
+    assert len(table.networks) == 2
+    with pytest.raises(ConfigError) as caught:
+        check_table(table, config, few, networks=5)
+    assert str(caught.value) == (
+        "the space has only 0 networks of different layers besides those in the table, 5 were asked"
+        " for; choose a larger Space"
+    )
+
+
 def test_too_few_networks_to_rank(table, config) -> None:
     with pytest.raises(ConfigError, match="--networks must be at least 2, got 1"):
         check_table(table, config, networks=1)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from autodl import assemble, components
 from autodl.assemble import load_search, make_costs, make_limits, make_rule, make_space, register
 from autodl.config import RawConfig
-from autodl.errors import AutoDLError, ConfigError
+from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
 from autodl.experiment import run_search
+from autodl.latency.machine import this_machine
+from autodl.latency.table import LatencyTable
 from autodl.search.evaluate import StagedEvaluator
 from autodl.search.fidelity import AsynchronousSuccessiveHalving, MedianRule
 from autodl.search.objectives import ObjectiveEvaluator
 from autodl.search.options import NoOptions
 from autodl.search.run_folder import TRIALS
 from autodl.search.store import TrialStore
-from autodl.search_config import resolve_search
+from autodl.search_config import PLAN_COSTS, TRAINED, resolve_search
 from autodl.trial import Evaluation
 
 DEMO, QUICK = "search/demo.yaml", "search/token_count.yaml"
@@ -67,6 +70,21 @@ def test_a_mistake_is_named(overrides, wanted):
 def test_evaluators_that_do_not_train_may_tell_of_anything():
     config = load_search(QUICK, ["Objectives={minimise: [watts]}"])
     assert config.objectives.names == ("watts",)
+
+
+def test_what_training_tells_is_known():
+    config = load_search(
+        DEMO, ["Objectives={minimise: [held_out_loss, epochs]}", "Train.epochs=1", "Data.train=50"]
+    )
+    architecture = make_space(config).sample(assemble.np.random.default_rng(0))
+    evaluator = assemble.make_evaluator(config)
+    metrics = evaluator(architecture, assemble.np.random.default_rng(0)).metrics
+    assert {*metrics, "latency_ms"} == {*PLAN_COSTS, *TRAINED, "accuracy"}
+
+
+def test_a_plugin_that_trains_may_tell_of_anything(told):
+    register("Evaluator", "Trains", NoOptions, Told, trains=True)
+    load_search(DEMO, ["Evaluator={name: Trains}", "Objectives={minimise: [watts]}"])
 
 
 def test_sections_that_are_not_there_are_not_there():
@@ -153,6 +171,11 @@ def test_rules_know_the_epochs_and_the_trials():
             ["Fidelity={least_epochs: 9}", "Train.epochs=4", "Global.device=cpu"],
             "Fidelity.least_epochs must be 1 to Train.epochs = 4, got 9",
         ),
+        (
+            QUICK,
+            ["Objectives={minimise: [watts]}"],
+            "Objectives names 'watts', which the evaluator does not tell; it tells accuracy",
+        ),
         (QUICK, [SMALL_PARAMETERS], "Objectives.limits names parameters, which TokenCount cannot"),
     ],
 )
@@ -184,6 +207,49 @@ def test_costs_are_those_of_the_plan():
     }
     assert "macs" in limits.excess(architecture)
     assert make_limits(load_search(DEMO), space, data) is None
+
+
+def test_limits_need_no_space_that_draws_and_no_luck_at_the_start(monkeypatch):
+    config = load_search(DEMO, ["Objectives={limits: {macs: 5}}"])
+    monkeypatch.setattr(
+        assemble, "make_costs", lambda config, data: lambda number: {"macs": number}
+    )
+    assert make_limits(config, SimpleNamespace(), None).excess(6) == {"macs": 6}
+
+    def costs(number):
+        raise UnknownNameError("no layer 'X'")
+
+    monkeypatch.setattr(assemble, "make_costs", lambda config, data: costs)
+    sample = SimpleNamespace(sample=lambda rng: 4).sample
+    assert make_limits(config, SimpleNamespace(sample=sample), None).sample is sample
+
+
+@pytest.mark.parametrize(
+    "executor, driver, measured, fits",
+    [
+        ("processes", "2", 1, True),
+        ("processes", "2", 2, False),
+        ("inline", "2", 1, False),
+        ("inline", "2", 2, True),
+    ],
+)
+def test_a_table_is_of_as_many_threads_as_trials_have(
+    monkeypatch, executor, driver, measured, fits
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", driver)
+    machine = this_machine().model_copy(update={"threads": measured})
+    table = LatencyTable.model_construct(machine=machine)
+    monkeypatch.setattr(assemble.LatencyTable, "read", lambda path: table)
+    given = [
+        "Objectives={minimise: [latency_ms], latency_table: a.json}",
+        f"Search.executor={executor}",
+    ]
+    if fits:
+        assemble.check_latency_table(load_search(DEMO, given))
+        return
+    with pytest.raises(DataError, match=r"threads.*, set Objectives\.allow_foreign=true$"):
+        assemble.check_latency_table(load_search(DEMO, given))
+    assemble.check_latency_table(load_search(DEMO, [*given, "Objectives.allow_foreign=true"]))
 
 
 class Told:

@@ -1,9 +1,12 @@
 """Tuning on half of the seeds."""
 
+from concurrent.futures.process import BrokenProcessPool
+
 import numpy as np
 import pytest
 
 from autodl.comparison_report import Search
+from autodl.errors import AutoDLError
 from autodl.tuning import combinations_of, mean_best_so_far, tune
 
 NAN = float("nan")
@@ -42,3 +45,14 @@ def test_the_best_choice_comes_first_and_seeds_decide_everything():
     ]
     assert [(done, count) for done, count, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert found == tune(*arguments, trials=20, seeds=[3, 4], workers=2)
+
+
+def test_a_worker_process_that_dies_is_an_error_of_one_line(monkeypatch):
+    def broken(self, function, choices):
+        yield 0.5
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+    monkeypatch.setattr("autodl.tuning.ProcessPoolExecutor.map", broken)
+    with pytest.raises(AutoDLError, match=r"one of the 2 worker .* after 1 of 3 choices") as error:
+        tune("x", [], {"A.x": ["1", "2", "3"]}, trials=1, seeds=[0], workers=2)
+    assert "\n" not in str(error.value)

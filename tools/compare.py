@@ -35,6 +35,15 @@ class _Override(argparse.Action):
         namespace.simulate[-1].append(value)
 
 
+class _Name(argparse.Action):
+    """Names the ``--simulate`` before it."""
+
+    def __call__(self, parser, namespace, value, option=None):  # type: ignore[no-untyped-def]
+        if not namespace.simulate:
+            parser.error("give --name after the --simulate that it is for")
+        namespace.name = {**namespace.name, len(namespace.simulate) - 1: value}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
@@ -48,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="search in memory with this config, whose evaluator trains nothing; repeatable",
     )
     add("-o", "--override", action=_Override, metavar="Section.key=value", help="for that config")
+    add("--name", action=_Name, default={}, help="what to call that search in table and plot")
     add("--seeds", type=int, default=10, metavar="N", help="seeds to simulate")
     add("--first-seed", type=int, default=0, metavar="N", help="the first of them")
     add("--trials", type=int, default=200, metavar="N", help="trials of a simulated search")
@@ -67,8 +77,8 @@ def compare(args: argparse.Namespace) -> None:
 
     searches = comparison.read_searches(args.runs)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    for config, *overrides in args.simulate:
-        name = " ".join([Path(config).stem, *overrides])
+    for position, (config, *overrides) in enumerate(args.simulate):
+        name = args.name.get(position, " ".join([Path(config).stem, *overrides]))
         searches += comparison.simulate_searches(
             config, overrides, trials=args.trials, seeds=seeds, name=name
         )

@@ -85,7 +85,7 @@ def predict(args: argparse.Namespace) -> None:
     from autodl.latency_measurement import load_network
 
     table = LatencyTable.read(args.table)
-    table.check_machine(allow_foreign=args.allow_foreign)
+    table.check_machine(allow_foreign=args.allow_foreign, permit="give --allow-foreign")
     latency = table.predict(load_network(args.network, args.config, args.override))
     if args.json:
         print(json.dumps({"latency_ms": latency, "batch_size": table.batch_size}))

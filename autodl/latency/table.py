@@ -140,13 +140,16 @@ class LatencyTable(_Value):
     def _milliseconds(self) -> dict[str, float]:
         return {key: timing.ms for key, timing in self.records.items()}
 
-    def check_machine(self, *, allow_foreign: bool = False, here: Machine | None = None) -> None:
+    def check_machine(
+        self, *, allow_foreign: bool = False, here: Machine | None = None, permit: str = ""
+    ) -> None:
         """Refuse a table that was not measured on this machine, as it computes now.
 
         Args:
             allow_foreign: the table is that of the device which the networks are made for, and
                 the search runs elsewhere: everything goes.
             here: this machine, if it is known already.
+            permit: what to do to allow it, for the message; empty where it cannot be allowed.
 
         Raises:
             DataError: device, platform, number of threads or version of Paddle differ.
@@ -157,10 +160,10 @@ class LatencyTable(_Value):
         for name, words in DECISIVE.items():
             there, now = getattr(self.machine, name), getattr(here, name)
             if there != now:
+                way_out = f"; or, if that is the machine which the networks are for, {permit}"
                 raise DataError(
                     f"the latency table {self.path} was measured with another {words}: {there!r},"
-                    f" here it is {now!r}. {self._measure_again}; or, if that is the machine which"
-                    " the networks are for, allow a foreign table (--allow-foreign)"
+                    f" here it is {now!r}. {self._measure_again}{way_out if permit else ''}"
                 )
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
 
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, UnknownNameError
 from autodl.spaces.codec import Architecture
 from autodl.strategies.strategy import BatchStrategy, Exhausted, Strategy
 
@@ -21,23 +22,43 @@ class Limits:
     Args:
         costs: architecture -> its costs by name.
         highest: name -> what is still allowed.
+        sample: draws from the whole space, for proposals of a strategy that finds nothing within
+            the limits.
     """
 
-    def __init__(self, costs: Costs, highest: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        costs: Costs,
+        highest: Mapping[str, float],
+        sample: Callable[[np.random.Generator], Architecture] | None = None,
+    ) -> None:
         self._costs = costs
         self._highest = highest
+        self._unknown = "the evaluator does not tell it"
+        self.sample = sample
 
     def excess(self, architecture: Architecture) -> dict[str, float]:
-        """The costs that are over their limit."""
-        costs = self._costs(architecture)
-        return {name: costs[name] for name, most in self._highest.items() if costs[name] > most}
+        """The costs that are over their limit; infinite where they cannot be predicted."""
+        try:
+            costs = self._costs(architecture)
+        except UnknownNameError as error:  # a layer that the latency table does not have
+            self._unknown = str(error)
+            costs = {}
+        told = {name: costs.get(name, math.inf) for name in self._highest}
+        return {name: told[name] for name, most in self._highest.items() if told[name] > most}
 
     def refusal(self, tried: int, smallest: Mapping[str, float]) -> ConfigError:
         """What to say when none of ``tried`` architectures was within all limits."""
         found = [
             f"{name} <= {self._highest[name]:g} (smallest found over it: {value:g})"
             for name, value in smallest.items()
+            if math.isfinite(value)
         ]
+        if not found:
+            return ConfigError(
+                f"none of {tried} architectures is within Objectives.limits:"
+                f" {', '.join(smallest)} could be predicted of none; {self._unknown}"
+            )
         return ConfigError(
             f"none of {tried} architectures is within Objectives.limits: {', '.join(found)};"
             " raise the limit or choose a smaller Network or Space"
@@ -60,10 +81,12 @@ def ask_within(
     """A proposal for every id, or fewer when the strategy has no more.
 
     Proposal ``i`` draws from ``default_rng((seed, i, 0))``. One over a limit is asked for again,
-    with ``(seed, i, 2, attempt)``, and the strategy is never told of it.
+    with ``(seed, i, 2, attempt)``, and the strategy is never told of it. A strategy may have
+    learned to propose nothing else: after 1,000 attempts at a proposal it is the first within the
+    limits that the whole space gives, drawn from ``(seed, i, 3, attempt)``.
 
     Raises:
-        ConfigError: of 1,000 attempts at a proposal none was within the limits.
+        ConfigError: of 1,000 attempts at a proposal, and then 1,000 draws, none was within.
     """
     found = dict(zip(ids, ask_all(strategy, _generators(seed, ids, (0,))), strict=False))
     if limits is None:
@@ -80,7 +103,26 @@ def ask_within(
         if not answers:  # the strategy has no more: what came before the first gap is left
             return list(found.values())[: list(found).index(again[0])]
         found.update(zip(again, answers, strict=False))
-    raise limits.refusal(_ATTEMPTS, smallest)
+    found.update((i, _draw_within(limits, seed, i, smallest)) for i in again)
+    return list(found.values())
+
+
+def _draw_within(
+    limits: Limits, seed: int, trial_id: int, smallest: dict[str, float]
+) -> Architecture:
+    """The first architecture of the whole space that is within the limits.
+
+    Raises:
+        ConfigError: of 1,000 none was, or the space cannot be drawn from.
+    """
+    if limits.sample is None:
+        raise limits.refusal(_ATTEMPTS, smallest)
+    for attempt in range(1, _ATTEMPTS + 1):
+        architecture = limits.sample(np.random.default_rng((seed, trial_id, 3, attempt)))
+        if not (over := limits.excess(architecture)):
+            return architecture
+        _lower(smallest, over)
+    raise limits.refusal(2 * _ATTEMPTS, smallest)
 
 
 def keep_within(

@@ -29,7 +29,9 @@ class Difference:
 
     ``low`` and ``high`` bound the mean with 95 % confidence (bootstrap over seeds, 10,000
     resamples, fixed seed); ``p`` is of the two-sided Wilcoxon signed-rank test, 1 where all
-    differences are 0 and NaN for fewer than two seeds.
+    differences are 0 and NaN for fewer than two seeds. ``left_out`` counts the seeds that take no
+    part in any of it, since one of the two had no success (NaN); where none is left, mean and
+    bounds are NaN as well.
     """
 
     mean: float
@@ -39,10 +41,11 @@ class Difference:
     wins: int
     ties: int
     losses: int
+    left_out: int
 
 
 def compare_paired(first: Sequence[float], second: Sequence[float]) -> Difference:
-    """Compare results of the same seeds, in the same order.
+    """Compare results of the same seeds, in the same order; pairs with a NaN are left out.
 
     Raises:
         ValueError: different or no numbers of results.
@@ -50,22 +53,26 @@ def compare_paired(first: Sequence[float], second: Sequence[float]) -> Differenc
     """
     if len(first) != len(second) or not len(first):
         raise ValueError(f"paired results must be equally many, got {len(first)} and {len(second)}")
-    differences = np.asarray(first, float) - np.asarray(second, float)
-    rng = np.random.default_rng(0)
-    drawn = rng.choice(differences, size=(10_000, len(differences))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    p = float("nan")
+    pairs = np.asarray(first, float) - np.asarray(second, float)
+    differences = pairs[~np.isnan(pairs)]
+    mean = low = high = p = float("nan")
+    if len(differences):
+        mean = float(differences.mean())
+        rng = np.random.default_rng(0)
+        drawn = rng.choice(differences, size=(10_000, len(differences))).mean(axis=1)
+        low, high = map(float, np.quantile(drawn, [0.025, 0.975]))
     if len(differences) > 1:
         require("scipy")
         from scipy.stats import wilcoxon
 
         p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
     return Difference(
-        mean=float(differences.mean()),
-        low=float(low),
-        high=float(high),
+        mean=mean,
+        low=low,
+        high=high,
         p=p,
         wins=int((differences > 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences < 0).sum()),
+        left_out=len(pairs) - len(differences),
     )

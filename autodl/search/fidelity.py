@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from autodl.errors import ConfigError
-from autodl.search.pareto import preference
+from autodl.search.pareto_order import ParetoOrder
 
 
 class Fate(Enum):
@@ -52,8 +52,16 @@ class FidelityRule(Protocol):
         """A paused trial that has earned more epochs, and how many in all; each only once."""
         ...
 
+    def promoted(self, trial_id: int) -> int:
+        """Take in that a trial had been promoted before a kill, and say to how many epochs."""
+        ...
+
     def retired(self) -> list[int]:
         """Paused trials that can never be promoted any more, by id; each only once."""
+        ...
+
+    def forget(self, trial_id: int) -> None:
+        """Drop what was kept for the next report of a trial: it failed, there will be none."""
         ...
 
 
@@ -64,8 +72,10 @@ class AsynchronousSuccessiveHalving:
     it is promoted once it is among the best ``1 / reduction`` of all that ever reported there.
     With several objectives the order is by Pareto rank, then crowding distance.
 
-    Not in the paper: of one objective, a paused trial is retired once so many are better that it
-    will not be promoted even if ``max_trials`` report, so that strategies learn of it early.
+    Not in the paper: a paused trial is retired once so many are better (with several objectives:
+    dominate it) that it will not be promoted even if ``max_trials`` report, so that strategies
+    learn of it early. Of N reports, one more costs O(log N) steps and moving a list, with several
+    objectives O(N), vectorised.
     Source: Li et al., MLSys 2020, algorithm 2; Schmucker et al., arXiv:2106.12639, for several
     objectives.
     """
@@ -111,6 +121,12 @@ class AsynchronousSuccessiveHalving:
                 return trial_id, self.rungs[rung + 1]
         return None
 
+    def promoted(self, trial_id: int) -> int:
+        """The rung after the last that it reported at."""
+        rung = max(i for i, rung in enumerate(self._reports) if trial_id in rung.ids)
+        self._reports[rung].promote(trial_id)
+        return self.rungs[rung + 1]
+
     def retired(self) -> list[int]:
         """Those that fell below the places that a rung can still come to promote."""
         found, most = [], self._max_trials
@@ -120,36 +136,45 @@ class AsynchronousSuccessiveHalving:
             most -= len(rung.retired)
         return sorted(found)
 
+    def forget(self, trial_id: int) -> None:
+        """Nothing: what it reached before still counts."""
+
 
 class _Rung:
-    """What was reported at a rung; of one objective in order, so that a search stays fast."""
+    """What was reported at a rung, in order, so that a search stays fast."""
 
     def __init__(self) -> None:
+        self.ids: dict[int, int] = {}  # and how many came before
         self.promoted: set[int] = set()
         self.retired: set[int] = set()
         self._sorted: list[tuple[float, int]] = []  # best first, of equals the earlier trial
         self._waiting: list[tuple[float, int]] = []  # heaps of those not yet promoted: best first
         self._worst: list[tuple[float, int]] = []  # and worst first
-        self._several: list[tuple[tuple[float, ...], int]] = []
-        self._order: list[int] | None = None
+        self._several: ParetoOrder | None = None  # in place of these, with several objectives
+        self._came: list[int] = []
 
     def add(self, trial_id: int, values: tuple[float, ...]) -> None:
+        self.ids[trial_id] = len(self._came)
+        self._came.append(trial_id)
         if len(values) == 1:
             key = (-values[0], trial_id)
             insort(self._sorted, key)
             heappush(self._waiting, key)
             heappush(self._worst, (values[0], -trial_id))
         else:
-            self._several.append((values, trial_id))
-            self._order = None
+            self._several = self._several or ParetoOrder(len(values))
+            self._several.add(values)
 
     def promote(self, trial_id: int) -> None:
         self.promoted.add(trial_id)
-        self.retired.discard(trial_id)
+        if self._several is not None:
+            self._several.take(self.ids[trial_id])
 
     def retire(self, places: int) -> list[int]:
         """Those that fell below so many places since the last time and were not promoted."""
         found = []
+        if self._several is not None:
+            found = [self._came[position] for position in self._several.give_up(places)]
         while self._worst:
             value, negative = self._worst[0]
             trial_id = -negative
@@ -163,18 +188,16 @@ class _Rung:
 
     def best(self, reduction: int) -> int | None:
         """The best trial that was not promoted, if it is among the best ``1 / reduction``."""
-        if self._several:
-            if self._order is None:
-                table = np.array([values for values, _ in self._several])
-                self._order = [self._several[position][1] for position in preference(table)]
-            top = self._order[: len(self._order) // reduction]
-            return next((trial_id for trial_id in top if trial_id not in self.promoted), None)
+        places = len(self._came) // reduction
+        if self._several is not None:
+            position = self._several.best(places)
+            return None if position is None else self._came[position]
         while self._waiting and self._waiting[0][1] in self.promoted:
             heappop(self._waiting)
         if not self._waiting:
             return None
         place = bisect_left(self._sorted, self._waiting[0])
-        return self._waiting[0][1] if place < len(self._sorted) // reduction else None
+        return self._waiting[0][1] if place < places else None
 
 
 class MedianRule:
@@ -232,9 +255,17 @@ class MedianRule:
         """None: no trial pauses under this rule."""
         return None
 
+    def promoted(self, trial_id: int) -> int:
+        """Never called, for the same reason."""
+        raise ValueError(f"trial {trial_id} cannot have been promoted by the median rule")
+
     def retired(self) -> list[int]:
         """None, for the same reason."""
         return []
+
+    def forget(self, trial_id: int) -> None:
+        """Drop its values; its averages still count for others."""
+        self._history.pop(trial_id, None)
 
 
 def _median(ascending: list[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ def search(
     staging: Staging | None = None,
     reuse: Reuse | None = None,
     limits: Limits | None = None,
-) -> Iterator[Trial]:
+) -> Generator[Trial, None, None]:
     """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
     Killing it at any point is safe: a proposal is stored before it is evaluated, a result

@@ -51,6 +51,17 @@ def objective_values(evaluation: Evaluation, options: ObjectivesOptions) -> tupl
     return (metrics[ACCURACY], *(-metrics[name] for name in options.minimise))
 
 
+def untold(options: ObjectivesOptions, metrics: Mapping[str, float]) -> str:
+    """What is wrong if an objective is not among the metrics of an evaluation, else nothing."""
+    for name in (*options.minimise, *options.reward):
+        if name not in metrics:
+            return (
+                f"Objectives names {name!r}, which the evaluator does not tell;"
+                f" it tells {', '.join(sorted(metrics))}"
+            )
+    return ""
+
+
 def _term(cost: CostTerm) -> Term:
     if cost.exponent_below is None:
         return cost.target, cost.exponent
@@ -73,30 +84,25 @@ class ObjectiveEvaluator:
         self._terms = {name: _term(cost) for name, cost in options.reward.items()}
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
-        """Evaluate and trade off.
+        """Evaluate and trade off; the plan's costs come first, so that a fault costs no training.
 
         Raises:
             TrialFailure: the evaluator's, or a cost that it does not tell.
+            UnknownNameError: the latency table does not have one of the layers.
         """
-        return self._scored(architecture, evaluate(self._evaluator, architecture, rng, None))
+        costs = self._costs(architecture)
+        return self._scored(costs, evaluate(self._evaluator, architecture, rng, None))
 
     def stage(
         self, architecture: Architecture, rng: np.random.Generator, stage: Stage
     ) -> Evaluation:
         """The same for a stage."""
-        return self._scored(architecture, evaluate(self._evaluator, architecture, rng, stage))
+        costs = self._costs(architecture)
+        return self._scored(costs, evaluate(self._evaluator, architecture, rng, stage))
 
-    def _scored(self, architecture: Architecture, evaluation: Evaluation) -> Evaluation:
-        metrics = {
-            **evaluation.metrics,
-            **self._costs(architecture),
-            ACCURACY: evaluation.reward,
-        }
-        for name in (*self._options.minimise, *self._terms):
-            if name not in metrics:
-                raise TrialFailure(
-                    f"Objectives names {name!r}, which the evaluator does not tell;"
-                    f" it tells {', '.join(sorted(metrics))}"
-                )
+    def _scored(self, costs: Mapping[str, float], evaluation: Evaluation) -> Evaluation:
+        metrics = {**evaluation.metrics, **costs, ACCURACY: evaluation.reward}
+        if fault := untold(self._options, metrics):
+            raise TrialFailure(fault)
         reward = scalarised(evaluation.reward, metrics, self._terms)
         return replace(evaluation, reward=reward, metrics=metrics)

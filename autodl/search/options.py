@@ -47,7 +47,9 @@ class SearchOptions(Section):
     )
     target_reward: float | None = Field(None, description="a reward that is enough to end with")
     trial_seconds: float | None = Field(
-        None, gt=0, description="a trial that takes longer is stopped and fails"
+        None,
+        gt=0,
+        description="a trial (with Fidelity: a stage) that takes longer is stopped and fails",
     )
     trial_memory_mb: int | None = Field(
         None, ge=1, description="a trial whose worker grows larger is stopped and fails"

@@ -32,6 +32,7 @@ class _Worker:
     """An actor, the call that it is busy with, and what it evaluates.
 
     ``node`` is known once it is ready. ``dead_nodes`` are those that were lost before it started.
+    ``arrival`` is a call that the actor answers just before it begins with the work.
     """
 
     actor: Any
@@ -39,6 +40,7 @@ class _Worker:
     dead_nodes: frozenset[str]
     node: str = ""
     work: _Work | None = None
+    arrival: Any = None
     begun: float = 0.0
 
 
@@ -50,7 +52,8 @@ class RayExecutor:
     world around it. If Ray counts its node among the dead, at once or within 3 seconds, the trial
     is evaluated again elsewhere, from its beginning or the stage's checkpoint (but after a third
     such loss it is FAILED); else somebody, or Ray's memory monitor, killed the actor, and the
-    trial is FAILED. The actor is replaced when it is needed. Ray needs some 15 seconds to miss a
+    trial is FAILED, unless the actor was dead before the trial came to it: then another has it.
+    An actor is replaced when it is needed. Ray needs some 15 seconds to miss a
     node that goes without a word. Where its head is lost, Ray ends this process a minute later;
     the search can be resumed.
 
@@ -173,6 +176,7 @@ class RayExecutor:
                 worker.work = proposal, stage = self._queue.popleft()
                 worker.begun = time.monotonic()
                 text = encode_text(proposal.architecture)
+                worker.arrival = worker.actor.__ray_ready__.remote()  # calls are done in order
                 worker.call = worker.actor.evaluate.remote(proposal.id, text, stage)
         starting = sum(not worker.node for worker in self._workers.values())
         while starting < len(self._queue) and len(self._workers) < self.workers:
@@ -228,6 +232,9 @@ class RayExecutor:
         """What becomes of the work of an actor that is gone: done again, or a FAILED trial."""
         worker = self._workers[number]
         self._remove(number)
+        if worker.work is not None and not _has_arrived(worker):
+            self._queue.appendleft(worker.work)  # it died while idle: not the trial's fault
+            return None
         node_lost = _node_is_lost(worker, error)
         if worker.work is None:
             if not node_lost:
@@ -267,6 +274,17 @@ def _size(workers: int | None, on_gpus: bool) -> tuple[int, dict[str, float]]:
         )
     workers = workers or there
     return workers, {"num_cpus": 1, **({"num_gpus": gpu_share(workers, there)} if on_gpus else {})}
+
+
+def _has_arrived(worker: _Worker) -> bool:
+    """Whether an actor that is gone now was there to begin with its work."""
+    import ray
+
+    try:
+        ray.get(worker.arrival, timeout=_LOOK_EVERY_SECONDS)
+    except ray.exceptions.RayError:
+        return False
+    return True
 
 
 def _node_is_lost(worker: _Worker, error: Exception) -> bool:

@@ -50,23 +50,28 @@ class Staging:
     def recover(self) -> None:
         """Go through the stored reports, and give paused trials the fate of their last one.
 
-        Once, before all else, while no trial is stored as running.
+        Once, before all else, after ``store.reset_running``: a trial that is stored as running
+        had been promoted, or was told to go on, and does.
         """
-        store, verdicts, retired = self._store, dict[int, Verdict](), set[int]()
+        store, verdicts = self._store, dict[int, Verdict]()
         for report in store.reports():
             verdicts[report.trial_id] = self._rule.report(
                 report.trial_id, report.epochs, report.objectives
             )
             self._reached[report.trial_id] = report.epochs
-            retired.discard(report.trial_id)  # it had been promoted when others passed it
-            retired.update(self._rule.retired())
-        paused = {trial.id: trial for trial in store.paused()}
-        self._reached = {i: epochs for i, epochs in self._reached.items() if i in paused}
-        for trial_id, trial in paused.items():
-            verdict = verdicts[trial_id]
-            if trial_id in retired and verdict.fate is Fate.PAUSE:
-                verdict = Verdict(Fate.STOP)
-            self._follow(trial, verdict)
+        running = {trial.id: trial for trial in store.running()}
+        left = running | {trial.id: trial for trial in store.paused()}
+        for trial_id in verdicts.keys() - left.keys():
+            self._rule.forget(trial_id)
+        self._reached = {i: epochs for i, epochs in self._reached.items() if i in left}
+        for trial_id in running:
+            if verdicts[trial_id].fate is Fate.PAUSE:
+                verdicts[trial_id] = Verdict(Fate.CONTINUE, self._rule.promoted(trial_id))
+        # not before: a later report or the state tells that a trial was promoted in time
+        retired = set(self._rule.retired())
+        for trial_id in sorted(left):
+            verdict = Verdict(Fate.STOP) if trial_id in retired else verdicts[trial_id]
+            self._follow(left[trial_id], verdict)
         wanted = set(map(self._path, self._reached, self._reached.values()))
         for path in set(self._folder.glob("*.safetensors")) - wanted:
             with suppress(OSError):
@@ -98,6 +103,7 @@ class Staging:
         if before is not None:
             trial = replace(trial, seconds=trial.seconds + self._store.trial(trial.id).seconds)
         if trial.evaluation is None:
+            self._rule.forget(trial.id)
             self._end(trial)
             return
         values = self._objectives(trial.evaluation)

@@ -99,7 +99,7 @@ class TrialStore:
         except sqlite3.Error as error:
             raise StoreError(
                 f"cannot open {path}: {error}. If the disk is full, free some space; if the file"
-                f" is damaged, `sqlite3 {path.name} .recover` saves what is left"
+                f" is damaged, `autodl salvage {path.parent}` saves what is left"
             ) from None
 
     def _prepare(self, read_only: bool) -> None:
@@ -147,17 +147,15 @@ class TrialStore:
             )
 
     def reset_running(self) -> None:
-        """Record that nothing is being evaluated any more.
+        """Record that what was being evaluated is a proposal as before.
 
-        What was is a proposal as before; if a stage of it was reported, it is paused.
+        Trials that a stage was reported of stay as they are: they go on with the next.
         """
         with self._transaction():
             self._db.execute(
-                "UPDATE trials SET state = CASE"
-                " WHEN EXISTS (SELECT 1 FROM reports WHERE trial = trials.id)"
-                f" THEN '{TrialState.PAUSED.value}' ELSE '{TrialState.PROPOSED.value}' END"
-                " WHERE state = ?",
-                (TrialState.RUNNING.value,),
+                "UPDATE trials SET state = ? WHERE state = ?"
+                " AND NOT EXISTS (SELECT 1 FROM reports WHERE trial = trials.id)",
+                (TrialState.PROPOSED.value, TrialState.RUNNING.value),
             )
 
     def report(self, trial: Trial, epochs: int, objectives: Sequence[float]) -> None:
@@ -258,8 +256,15 @@ class TrialStore:
 
     def paused(self) -> list[Trial]:
         """Paused trials by id."""
+        return self._in_state(TrialState.PAUSED)
+
+    def running(self) -> list[Trial]:
+        """Running trials by id."""
+        return self._in_state(TrialState.RUNNING)
+
+    def _in_state(self, state: TrialState) -> list[Trial]:
         query = f"SELECT {_COLUMNS} FROM trials WHERE state = ? ORDER BY id"
-        return [self._trial(row) for row in self._rows(query, (TrialState.PAUSED.value,))]
+        return [self._trial(row) for row in self._rows(query, (state.value,))]
 
     def trial(self, trial_id: int) -> Trial:
         """The trial of this id.
@@ -303,7 +308,8 @@ class TrialStore:
         """Whether a complete trial has a key that begins like this."""
         if self._read("PRAGMA user_version")[0][0] == 1:
             return False
-        query = "SELECT 1 FROM trials WHERE state = ? AND key GLOB ? LIMIT 1"
+        # the plus: by key, of which a prefix has few, not by state, of which there are many
+        query = "SELECT 1 FROM trials WHERE +state = ? AND key GLOB ? LIMIT 1"
         return bool(self._read(query, (TrialState.COMPLETE.value, f"{prefix}*")))
 
     def count(self) -> int:
@@ -346,7 +352,7 @@ class TrialStore:
     def _damaged(self, error: object) -> StoreError:
         what = " ".join(str(error).split())[:200]  # it may quote what is damaged
         return StoreError(
-            f"cannot read {self._path}: {what}; `sqlite3 {self._path.name} .recover` saves"
+            f"cannot read {self._path}: {what}; `autodl salvage {self._path.parent}` saves"
             " what is left"
         )
 

@@ -110,9 +110,11 @@ class TableEvaluator:
             raise TrialFailure("the table does not have this architecture")
         return found
 
-    def costs(self, architecture: CellPair) -> dict[str, float]:
+    def costs(self, architecture: Architecture) -> dict[str, float]:
         """Its parameters and MACs; NaN if the table does not have the architecture."""
-        found = self._table.get(canonical_pair(architecture))
+        found = None
+        if isinstance(architecture, CellPair):
+            found = self._table.get(canonical_pair(architecture))
         return {
             name: found.metrics[name] if found is not None else math.nan
             for name in ("parameters", "macs")

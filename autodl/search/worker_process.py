@@ -62,6 +62,8 @@ class WorkerProcess:
                 stdout=output,
                 stderr=output,
                 env=variables,
+                # of its own: Ctrl-C is for the driver, also while the worker still starts
+                start_new_session=True,
             )
         self.send(setup)
 

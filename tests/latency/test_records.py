@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import pytest
 
-from autodl.errors import ConfigError
 from autodl.latency.records import distinct_networks, find_records, records_of, signature
 from autodl.spaces.cell_plan import cell_plan
 from autodl.spaces.cell_space import CellSpace
@@ -59,5 +57,4 @@ def test_networks_differ_from_each_other_and_from_the_known() -> None:
 
 def test_more_networks_than_there_are() -> None:
     space = CellSpace(nodes=1, operations=("conv_3x3", "conv_5x5"), tied=True)
-    with pytest.raises(ConfigError, match="only 2 networks of different layers, 3 were asked for"):
-        distinct_networks(space, make_plan, 3, np.random.default_rng(0))
+    assert len(distinct_networks(space, make_plan, 3, np.random.default_rng(0))) == 2

@@ -205,6 +205,9 @@ def test_a_table_of_another_machine_is_refused(path, name, now, words) -> None:
     assert f"{path} was measured with another {words}: {there!r}, here it is {now!r}" in text
     assert f"autodl latency measure -c CONFIG --out {path}" in text
     assert "\n" not in text
+    assert "foreign" not in text
+    with pytest.raises(DataError, match=r"which the networks are for, give --allow-foreign$"):
+        table.check_machine(here=here, permit="give --allow-foreign")
     table.check_machine(here=here, allow_foreign=True)
 
 

@@ -1,9 +1,9 @@
 """Runs a search in a folder that is killed again and again, and resumed until it is done.
 
 ``python forking_driver.py CONFIG FOLDER SEED TARGET ... -- OVERRIDE ...``: the search is killed
-by SIGKILL a random moment after TARGET trials are finished, once for each target. It runs in forks
-of this process, so that Paddle is imported only once. After every kill the store has to be whole,
-with all that was finished before in it, unchanged.
+by SIGKILL a random moment after TARGET trials are finished (or stages reported), once for each
+target. It runs in forks of this process, so that Paddle is imported only once. After every kill the
+store has to be whole, with all that was finished before in it, unchanged.
 """
 
 from __future__ import annotations
@@ -34,6 +34,16 @@ def finished(path):
     return {row[0]: row for row in rows}
 
 
+def progress(path):
+    """Trials that are finished and stages that are reported."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            query = "SELECT count(finish_order) + (SELECT count(*) FROM reports) FROM trials"
+            return db.execute(query).fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
 def check(path, before):
     """Rows of finished trials, once it is sure that none was lost, changed or counted twice."""
     if not path.exists():
@@ -55,8 +65,8 @@ def check(path, before):
 def kill_and_resume(search, path, draw, targets, pause_seconds):
     """Run ``search`` in a fork for each target and kill it there; then once to its end.
 
-    The moments are ``targets`` finished trials and a random time up to ``pause_seconds``.
-    Returns how often a kill came in time.
+    The moments are a progress of ``targets`` and a random time up to ``pause_seconds``. The
+    search is told whether it will be left in peace. Returns how often a kill came in time.
     """
     rows, kills = {}, 0
     for target in [*targets, None]:
@@ -64,15 +74,15 @@ def kill_and_resume(search, path, draw, targets, pause_seconds):
         if not child:
             status = 1
             try:
-                search()
+                search(target is None)
                 status = 0
             finally:
                 sys.stderr.flush()
                 os._exit(status)
         if target is not None:
-            while len(finished(path)) < target:
+            while progress(path) < target:
                 if os.waitpid(child, os.WNOHANG) != (0, 0):
-                    sys.exit(f"it ended by itself, before {target} trials")
+                    sys.exit(f"it ended by itself, before it came to {target}")
                 time.sleep(0.002)
             time.sleep(draw.random() * pause_seconds)
             os.kill(child, signal.SIGKILL)
@@ -93,7 +103,7 @@ def main(config_path, folder, seed, targets, overrides):
         import_module(config.evaluator.entry.factory.partition(":")[0])
         pause_seconds = 0.5
     kill_and_resume(
-        lambda: run_search(config, folder, resume=True),
+        lambda in_peace: run_search(config, folder, resume=True),
         *(folder / TRIALS, random.Random(seed), targets, pause_seconds),
     )
 

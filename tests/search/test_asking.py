@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, UnknownNameError
 from autodl.search.asking import Limits, ask_all, ask_within, keep_within
 from autodl.strategies.strategy import Exhausted
 
@@ -127,3 +127,65 @@ def test_listed_proposals_are_kept_or_left_out():
 def test_a_list_of_which_nothing_is_within_the_limits_is_refused():
     with pytest.raises(ConfigError, match=r"none of 30 .* size <= 5 \(smallest found over it: 30"):
         list(keep_within(range(30, 60), limits(size=5)))
+
+
+@pytest.mark.parametrize("kind", [Numbers, Together])
+def test_what_cannot_be_predicted_is_asked_for_again(kind):
+    def costs(number):
+        if number % 2:
+            raise UnknownNameError(f"no layer of {number}")
+        return {"size": number}
+
+    limits = Limits(costs, {"size": 50})
+    assert limits.excess(3) == {"size": float("inf")}
+    found = ask_within(kind(), SEED, range(8), limits)
+    assert all(number % 2 == 0 and number <= 50 for number in found)
+
+
+def test_if_nothing_can_be_predicted_the_refusal_says_so():
+    def costs(number):
+        raise UnknownNameError("the table has no layer 'X'")
+
+    with pytest.raises(ConfigError) as caught:
+        list(keep_within([1, 2], Limits(costs, {"size": 5})))
+    assert str(caught.value) == (
+        "none of 2 architectures is within Objectives.limits: size could be predicted of none;"
+        " the table has no layer 'X'"
+    )
+
+
+def test_a_cost_that_an_evaluator_does_not_tell_is_over_every_limit():
+    with pytest.raises(ConfigError, match="watts could be predicted of none; the evaluator does"):
+        list(keep_within([1], limits(watts=5)))
+
+
+def size(number):
+    return {"size": number}
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_a_strategy_that_learned_what_is_over_a_limit_gets_draws_of_the_space(batch):
+    """The proposals hang on the seed and the id alone, so that a resumed search has the same."""
+    asked = []
+
+    def ask(rng):
+        asked.append(rng)
+        return 99
+
+    strategy = SimpleNamespace(ask=ask, batch_size=batch)
+    if batch:
+        strategy.ask_batch = lambda rngs: [ask(rng) for rng in rngs]
+    limits = Limits(size, {"size": 20}, lambda rng: int(rng.integers(100)))
+    found = ask_within(strategy, SEED, [4, 5, 6], limits)
+    assert found == [
+        next(n for attempt in range(1, 1001) if (n := draw(i, 3, attempt)) <= 20) for i in (4, 5, 6)
+    ]
+    assert ask_within(strategy, SEED, [6], limits) == found[2:]
+    assert len(asked) == 4 * 1001
+
+
+def test_draws_that_are_all_over_the_limit_end_the_search():
+    strategy = SimpleNamespace(ask=lambda rng: 99, batch_size=None)
+    limits = Limits(size, {"size": 20}, lambda rng: 30 + int(rng.integers(2)))
+    with pytest.raises(ConfigError, match=r"none of 2000 .* size <= 20 \(smallest .* it: 30\)"):
+        ask_within(strategy, SEED, [0], limits)

@@ -39,3 +39,15 @@ def test_one_seed_has_no_p_value():
 def test_unpaired_results_are_refused():
     with pytest.raises(ValueError, match="got 2 and 1"):
         compare_paired([0.1, 0.2], [0.1])
+
+
+def test_seeds_without_a_success_are_left_out():
+    nan = np.nan
+    difference = compare_paired([0.5, nan, 0.7, 0.2], [0.4, 0.3, 0.5, nan])
+    expected = compare_paired([0.5, 0.7], [0.4, 0.5])
+    assert (difference.left_out, expected.left_out) == (2, 0)
+    assert (difference.mean, difference.p) == (expected.mean, expected.p)
+    assert (difference.low, difference.high, difference.wins) == (expected.low, expected.high, 2)
+    none = compare_paired([nan], [0.1])
+    assert np.isnan([none.mean, none.low, none.high, none.p]).all()
+    assert (none.wins, none.ties, none.losses, none.left_out) == (0, 0, 0, 1)

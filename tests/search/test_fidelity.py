@@ -7,6 +7,7 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, MedianRule, Verdict
+from autodl.search.pareto import preference
 
 
 def test_rungs_multiply_and_end_at_all_epochs():
@@ -151,7 +152,7 @@ class Halving:
 
     def _report(self, trial_id, epochs, value):
         self.reports.add((trial_id, epochs, value))
-        self.rule.report(trial_id, epochs, (value,))
+        self.rule.report(trial_id, epochs, value if isinstance(value, tuple) else (value,))
         self.retired.update(self.rule.retired())
 
     def promote(self):
@@ -249,12 +250,54 @@ def test_each_trial_is_retired_once_and_most_of_them_early():
     assert rule.retired() == []
 
 
-def test_several_objectives_never_retire():
-    """Crowding depends on all: what is dominated now may be the next in line later."""
-    rule = AsynchronousSuccessiveHalving(max_trials=20, epochs=9)
-    for trial in range(20):
-        rule.report(trial, 1, (float(trial), float(trial)))
-        assert rule.retired() == []
+@pytest.mark.parametrize("max_trials, reduction, epochs", [(4, 2, 4), (4, 2, 2)])
+def test_of_several_objectives_a_retired_trial_is_never_promoted_either(
+    max_trials, reduction, epochs
+):
+    """Every order of reports, of equal, dominated and incomparable values, and of promotions."""
+    seen, retired = set(), 0
+    corners = ((0.0, 0.0), (1.0, 1.0), (0.0, 2.0))
+
+    def follow(search):
+        nonlocal retired
+        if search.state() in seen:
+            return
+        seen.add(search.state())
+        retired += bool(search.retired)
+        for way in search.ways(corners[: 2 if epochs > 2 else 3]):
+            for promotions in range(2):
+                other = deepcopy(search)
+                way(other)
+                if all(other.promote() for _ in range(promotions)):
+                    follow(other)
+
+    follow(Halving(max_trials, reduction, epochs))
+    assert retired > 10
+
+
+def test_of_several_objectives_those_that_enough_others_dominate_are_retired():
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        values = draw.integers(0, 6, size=(30, 2)).astype(float)
+        search = Halving(30, 3, 3)
+        for count, row in enumerate(values, start=1):
+            search.new(tuple(row.tolist()))
+            seen = values[:count]
+            above = [(((seen >= one).all(1)) & ((seen > one).any(1))).sum() for one in seen]
+            assert search.retired == {i for i in range(count) if above[i] >= 10}
+        while search.promote():  # asserts that it is none of them
+            pass
+        order = preference(values)[:10].tolist()
+        assert {trial_id for trial_id, _ in search.promoted} == set(order)
+
+
+def test_the_median_rule_forgets_a_trial_that_failed():
+    rule = MedianRule(max_trials=20, epochs=3)
+    rule.report(0, 1, (0.5,))
+    rule.forget(0)
+    rule.forget(7)
+    assert rule._history == {}
+    assert rule._means[1] == [[0.5]]
 
 
 def test_the_median_rule_pauses_nobody_and_retires_nobody():

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from autodl.errors import UnknownNameError
 from autodl.search.evaluate import evaluate_trial
 from autodl.search.objectives import ObjectiveEvaluator, objective_values, scalarised
 from autodl.search.options import ObjectivesOptions
@@ -127,6 +128,18 @@ def test_a_cost_that_nobody_tells_fails_the_trial(options):
         "Objectives names 'watts', which the evaluator does not tell;"
         " it tells accuracy, macs, parameters, seconds"
     )
+
+
+@pytest.mark.parametrize("stage", [None, Stage(1)])
+def test_a_layer_that_the_latency_table_lacks_costs_no_training(stage):
+    def costs(architecture):
+        raise UnknownNameError("no layer 'X'")
+
+    inner = Evaluator()
+    evaluator = ObjectiveEvaluator(inner, ObjectivesOptions(minimise=["macs"]), costs)
+    trial = evaluate_trial(evaluator, 0, ARCHITECTURE, 0, stage)
+    assert (trial.state, trial.reason) == (TrialState.FAILED, "no layer 'X'")
+    assert inner.stages == []
 
 
 def test_what_is_compared_is_higher_when_it_is_better():

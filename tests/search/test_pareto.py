@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from autodl.search import pareto
-from autodl.search.pareto import crowding, front, hypervolume, preference, ranks
+from autodl.search.pareto import crowding, dominators, front, hypervolume, preference, ranks
 
-tables = st.tuples(st.integers(0, 25), st.integers(1, 3)).flatmap(
+tables = st.tuples(st.integers(0, 25), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=st.integers(0, 5).map(float))
 )
 
@@ -49,6 +49,12 @@ def test_the_front_is_its_own_front_whatever_the_order(values, random):
     assert front(values[members]).tolist() == list(range(len(members)))
     order = random.sample(range(len(values)), len(values))
     assert sorted(order[i] for i in front(values[order])) == members.tolist()
+
+
+@given(tables)
+def test_dominators_are_counted(values):
+    expected = [sum(dominates(other, row) for other in values) for row in values]
+    assert dominators(values).tolist() == expected
 
 
 def test_nan_is_worse_than_everything():

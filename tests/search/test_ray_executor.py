@@ -116,6 +116,23 @@ def test_an_actor_that_dies_alone_fails_its_trial_and_is_replaced(open_ray, monk
     assert run(executor, [FINE])[0].state is TrialState.COMPLETE
 
 
+def test_an_actor_that_died_while_idle_is_replaced_and_fails_no_trial(open_ray):
+    import ray
+
+    executor = open_ray(workers=1)
+    assert run(executor, [FINE])[0].state is TrialState.COMPLETE
+    actor = executor._workers[0].actor
+    ray.kill(actor)
+
+    def wait_for_its_death():
+        while True:
+            ray.get(actor.__ray_ready__.remote())
+
+    with pytest.raises(ray.exceptions.RayActorError):
+        wait_for_its_death()
+    assert run(executor, [FINE])[0].state is TrialState.COMPLETE
+
+
 def test_a_trial_whose_node_is_lost_is_done_again_but_not_for_ever(open_ray, monkeypatch):
     import ray
 

@@ -20,7 +20,7 @@ class Scripted:
     """Gives the verdicts that stand in ``verdicts``; promotes and retires when it is told to."""
 
     def __init__(self, **verdicts):
-        self.heard, self.to_promote, self.to_retire = [], [], []
+        self.heard, self.to_promote, self.to_retire, self.forgotten = [], [], [], []
         self._verdicts = {tuple(map(int, key[1:].split("_"))): v for key, v in verdicts.items()}
 
     def first_stage(self):
@@ -32,6 +32,12 @@ class Scripted:
 
     def promote(self):
         return self.to_promote.pop(0) if self.to_promote else None
+
+    def promoted(self, trial_id):
+        return 4
+
+    def forget(self, trial_id):
+        self.forgotten.append(trial_id)
 
     def retired(self):
         found = [i for i in self.to_retire if i in {report.trial_id for report in self.heard}]
@@ -145,6 +151,7 @@ def test_a_failure_ends_a_trial_and_its_checkpoint(made, store, folder):
     assert (trial.state, trial.reason, trial.seconds) == (TrialState.FAILED, "lost", 3.5)
     assert kept(folder) == []
     assert len(rule.heard) == 1  # rules hear of results only
+    assert rule.forgotten == [0]
 
 
 def test_giving_up_prunes_what_is_paused(made, store, folder):
@@ -259,3 +266,61 @@ def test_a_trial_that_was_running_when_others_passed_it_is_not_retired(store, fo
     again.recover()
     assert ended(again) == []
     assert store.trial(0).state is TrialState.PAUSED
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_a_kill_at_any_time_ends_nothing_and_forgets_no_promotion(
+    open_store, folder, monkeypatch, objectives, seed
+):
+    monkeypatch.setattr("os.fsync", lambda handle: None)  # the machine keeps its power here
+    store, draw, count = open_store("kills"), np.random.default_rng(seed), 24
+    store.propose([Proposal(i, ARCHITECTURE, 0) for i in range(count)])
+    values = {}
+
+    def begin():
+        rule = AsynchronousSuccessiveHalving(epochs=9, max_trials=count, reduction=2)
+        made = Staging(rule, store, folder, lambda evaluation: values[evaluation.reward])
+        store.reset_running()
+        made.recover()
+        assert ended(made) == []
+        return made
+
+    def finish():
+        for trial in iter(staging.ended, None):
+            assert trial.id not in running, "it was given up while it ran"
+            store.finish(trial)
+
+    running, kills, promoted_then = [], 0, 0
+    staging, fresh = begin(), list(range(count))
+    while True:
+        if len(running) < 3 and ((going_on := staging.next()) is not None or fresh):
+            if going_on is None:
+                trial_id = fresh.pop(0)
+                staging.first(Proposal(trial_id, ARCHITECTURE, 0))
+            else:
+                trial_id = going_on[0].id
+            store.start(trial_id)
+            running.append(trial_id)
+        elif running:
+            trial_id = running.pop(int(draw.integers(len(running))))
+            reward = float(len(values))
+            values[reward] = tuple((draw.normal(size=objectives) + len(values) / 20).tolist())
+            staging.settle(result(trial_id, None if draw.random() < 0.05 else reward))
+            finish()
+        else:
+            break
+        if draw.random() < 0.2:
+            reported = {report.trial_id for report in store.reports()}
+            later = sorted(i for i in running if i in reported)
+            fresh = sorted(set(running) - reported) + fresh
+            kills, promoted_then = kills + 1, promoted_then + len(later)
+            staging = begin()
+            begun = [staging.next()[0].id for _ in later]
+            assert begun == later
+            running = later
+    assert kills > 5
+    assert promoted_then > 3
+    staging.give_up()
+    finish()
+    assert store.count_finished() == count

@@ -196,6 +196,7 @@ def test_a_damaged_row_is_named(path, change):
     with closing(TrialStore(path)) as store, pytest.raises(StoreError) as error:
         list(store.trials())
     assert "trial 1: " in one_line(error)
+    assert f"`autodl salvage {path.parent}` saves what is left" in one_line(error)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_an_architecture_that_needs_a_plugin_is_no_damage(path, old, new, wanted
             with pytest.raises(EncodingError, match=wanted) as error:
                 list(read())
             assert one_line(error).startswith(f"{path}: trial ")
-            assert "recover" not in str(error.value)
+            assert "salvage" not in str(error.value)
 
 
 def test_a_damaged_snapshot_names_the_file_and_the_fix(path):
@@ -326,3 +327,12 @@ def test_a_full_disk_is_an_error_that_loses_nothing(path):
             store.propose([Proposal(i, ARCHITECTURES[0], 0) for i in range(2, 600)])
         store.finish(complete(1, 2.0))
         assert (store.count(), store.count_finished()) == (2, 2)
+
+
+def test_a_key_is_looked_up_by_the_index_of_keys(store):
+    asked = []
+    store._db.set_trace_callback(asked.append)
+    assert not store.has_keys("abc-")
+    store._db.set_trace_callback(None)
+    plan = store._db.execute(f"EXPLAIN QUERY PLAN {asked[-1]}").fetchall()
+    assert "trials_by_key" in plan[0][-1]

@@ -39,14 +39,15 @@ def test_a_report_pauses_a_trial_and_stays_when_it_goes_on(store, path):
 LEAN = {"evaluation": Evaluation(0.25, fidelity=0.5)}
 
 
-def test_what_was_running_is_paused_again_if_a_stage_of_it_was_reported(store):
+def test_what_was_running_stays_so_if_a_stage_of_it_was_reported(store):
     store.propose(proposals(0, 1, 2))
     store.report(paused_at(1, 0.5), 1, (0.5,))
     for i in (0, 1):
         store.start(i)
     store.reset_running()
-    assert [t.state.value for t in store.trials()] == ["PROPOSED", "PAUSED", "PROPOSED"]
-    assert store.trial(1) == paused_at(1, 0.5)  # with what it had reached
+    assert [t.state.value for t in store.trials()] == ["PROPOSED", "RUNNING", "PROPOSED"]
+    assert [trial.id for trial in store.running()] == [1]
+    assert store.trial(1).evaluation == paused_at(1, 0.5).evaluation  # with what it had reached
 
 
 @pytest.mark.parametrize("trial_id", [0, 7])

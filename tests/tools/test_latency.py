@@ -65,6 +65,7 @@ def _foreign(call, refused, table, tiny, architecture) -> None:
     table.write_text(json.dumps(content))
     given = ("predict", architecture, "-c", tiny, "--table", table)
     refused("was measured with another device: 'Telephone'", "latency", *given)
+    refused("are for, give --allow-foreign", "latency", *given)
     assert "Telephone" in call("latency", *given, "--allow-foreign").out
     wanted = f"autodl latency measure -c CONFIG --out {table}"
     refused(wanted, "latency", "check", "-c", tiny, "--table", table)
