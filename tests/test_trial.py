@@ -16,6 +16,7 @@ PAIR = CellPair.from_tokens([1, 5, 6, 8], [1, 0])
 
 def test_which_states_are_final():
     assert {state for state in TrialState if state.finished} == {
+        TrialState.PRUNED,
         TrialState.COMPLETE,
         TrialState.FAILED,
     }
@@ -46,6 +47,7 @@ def test_as_json():
         "id": 7,
         "state": "COMPLETE",
         "reward": 0.5,
+        "fidelity": 1.0,
         "architecture": PAIR.to_json(),
         "seconds": 1.235,
         "reason": "",

@@ -133,7 +133,8 @@ def crowding(values: Values) -> Values:
     distance = np.zeros(len(values))
     for column in values.T:
         order = np.argsort(column, kind="stable")
-        spread = column[order[-1]] - column[order[0]] if len(order) else 0.0
+        with np.errstate(invalid="ignore"):  # both ends infinite: no spread
+            spread = column[order[-1]] - column[order[0]] if len(order) else 0.0
         if not spread > 0:
             continue
         distance[order[[0, -1]]] = np.inf
