@@ -115,11 +115,11 @@ def run_search(
         stack.enter_context(run_folder(folder, config.to_plain(), identity, start, resume=resume))
         store = stack.enter_context(closing(TrialStore(folder / TRIALS)))
         watching = (VisualDLLog(), *observers)
-        best = next(iter(store.best()), None)
+        info = _run_info(config, folder, store, executor.workers, about)
         budget = Budget(
             max_hours=config.search.max_hours,
             target_reward=config.search.target_reward,
-            best=best.reward if best else None,
+            best=info.best.reward if info.best else None,
         )
         trials = search(
             strategy,
@@ -135,19 +135,25 @@ def run_search(
             limits=limits,
         )
         stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
-        done = store.count_finished()
-        info = RunInfo(
-            folder=folder,
-            config=config.to_plain(),
-            max_trials=config.search.max_trials,
-            workers=executor.workers,
-            finished=done,
-            best=best,
-            data=about,
-            latest=next(iter(store.finished(start=done - 1)), None) if done else None,
-        )
         stopped = _drive(trials, info, budget, watching)
         return _conclude(config, folder, store, stopped)
+
+
+def _run_info(
+    config: SearchConfig, folder: Path, store: TrialStore, workers: int, about_data: str
+) -> RunInfo:
+    """What observers are told at the start."""
+    done = store.count_finished()
+    return RunInfo(
+        folder=folder,
+        config=config.to_plain(),
+        max_trials=config.search.max_trials,
+        workers=workers,
+        finished=done,
+        best=next(iter(store.best()), None),
+        data=about_data,
+        latest=next(iter(store.finished(start=done - 1)), None) if done else None,
+    )
 
 
 def _drive(
