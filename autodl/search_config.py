@@ -67,13 +67,20 @@ class SearchConfig:
         return plain
 
     def identity(self) -> dict[str, Any]:
-        """What must not change when a run is resumed: all but budget, workers and device."""
+        """What must not change when a run is resumed: all but budget, workers, device and limits.
+
+        Limits decide what is asked for from then on; what was asked for before stays.
+        """
         plain = self.to_plain()
         del plain["Search"], plain["Global"]["device"]
         plain["Data"].pop("path")  # the data may move; their checksum is compared instead
         plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
         if (table := self.objectives.latency_table) is not None:
             plain["Objectives"]["latency_table"] = checksum(table)
+        if self.objectives.model_copy(update={"limits": {}}) == ObjectivesOptions():
+            plain.pop("Objectives", None)
+        else:
+            del plain["Objectives"]["limits"]
         return plain
 
     def work_identity(self) -> dict[str, Any]:
@@ -82,10 +89,6 @@ class SearchConfig:
         for name in ("Strategy", "Space", "Fidelity"):
             plain.pop(name, None)
         del plain["Global"]["seed"]
-        if self.objectives.model_copy(update={"limits": {}}) == ObjectivesOptions():
-            plain.pop("Objectives", None)
-        else:
-            del plain["Objectives"]["limits"]
         return plain
 
 

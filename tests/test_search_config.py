@@ -119,7 +119,7 @@ def test_a_stored_config_is_a_config_of_the_same_run(overrides):
         ("Strategy={name: RandomSearch}", False, True),
         ("Space.operations=[conv_1x1, conv_3x3]", False, True),
         ("Fidelity={name: MedianRule}", False, True),
-        ("Objectives={limits: {macs: 3e6}}", False, True),
+        ("Objectives={limits: {macs: 3e6}}", True, True),
         ("Objectives={reward: {macs: {target: 3e6}}}", False, False),
         ("Objectives={minimise: [macs]}", False, False),
         ("Network.width=8", False, False),

@@ -151,7 +151,7 @@ def _manifest(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         key, old, new = differing
         raise StoreError(
             f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."
-            " Only budget, workers and device may change; choose another --out folder"
+            " Only budget, workers, device and limits may change; choose another --out folder"
         )
     return manifest
 
