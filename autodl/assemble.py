@@ -26,6 +26,7 @@ from autodl.search.options import ObjectivesOptions
 from autodl.search.ray_executor import RayExecutor
 from autodl.search_config import SearchConfig, load_search, resolve_search
 from autodl.spaces.codec import Architecture
+from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan import Plan
 from autodl.strategies.strategy import Strategy
 
@@ -49,13 +50,18 @@ def plan_maker(
 ) -> Callable[[Architecture], Plan]:
     """Architecture -> plan.
 
-    The network's factory is called with the architecture, and with its options, ``classes`` and
-    ``image_size`` as keywords.
+    The network's factory is called with the architecture, if it is one that is searched for, and
+    with its options, ``classes`` and ``image_size`` as keywords. The plan maker raises ConfigError
+    for an architecture where there is nothing to choose, and for none where there is.
     """
-    factory, arguments = network.factory(), network.arguments()
+    factory, arguments, searched = network.factory(), network.arguments(), network.entry.searched
 
     def make_plan(architecture: Architecture) -> Plan:
-        plan: Plan = factory(architecture, classes=classes, image_size=image_size, **arguments)
+        if searched == isinstance(architecture, FixedArchitecture):
+            needs = "needs an architecture; give one" if searched else "takes no architecture"
+            raise ConfigError(f"Network.name {network.name} {needs}")
+        chosen = (architecture,) if searched else ()
+        plan: Plan = factory(*chosen, classes=classes, image_size=image_size, **arguments)
         return plan
 
     return make_plan

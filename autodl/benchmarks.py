@@ -318,10 +318,18 @@ def _megabytes() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def reparam() -> Numbers:
+    """Latency of networks in the form that was trained and in the fused one."""
+    from autodl.reparam.benchmark import reparam as measure
+
+    return measure()
+
+
 BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "agent": agent,
     "token-count": token_count,
     "evaluator": evaluator,
     "augment": augment,
     "search": search_speed,
+    "reparam": reparam,
 }

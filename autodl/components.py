@@ -20,12 +20,14 @@ from autodl.plugins import import_plugins
 class Entry:
     """A component: its options model and its factory, themselves or as ``module:name``.
 
-    ``trains`` marks evaluators that read the sections Data, Network and Train.
+    ``trains`` marks evaluators that read the sections Data, Network and Train, ``searched``
+    networks that take an architecture; the others are as people designed them.
     """
 
     options: str | type[Section]
     factory: str | Callable[..., Any]
     trains: bool = False
+    searched: bool = True
 
 
 TABLES: dict[str, dict[str, Entry]] = {
@@ -40,7 +42,9 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.spaces.options:CellNetworkOptions", "autodl.spaces.cell_plan:cell_plan"
         ),
         "CifarQuick": Entry(
-            "autodl.search.options:NoOptions", "autodl.spaces.classic.cifar_quick:cifar_quick_plan"
+            "autodl.search.options:NoOptions",
+            "autodl.spaces.classic.cifar_quick:cifar_quick_plan",
+            searched=False,
         ),
         "MobileNetwork": Entry(
             "autodl.spaces.mobile_options:MobileNetworkOptions",
@@ -49,8 +53,13 @@ TABLES: dict[str, dict[str, Entry]] = {
         "RepVGG": Entry(
             "autodl.spaces.classic.options:RepVGGOptions",
             "autodl.spaces.classic.repvgg:repvgg_plan",
+            searched=False,
         ),
-        "VGG16": Entry("autodl.search.options:NoOptions", "autodl.spaces.classic.vgg:vgg16_plan"),
+        "VGG16": Entry(
+            "autodl.search.options:NoOptions",
+            "autodl.spaces.classic.vgg:vgg16_plan",
+            searched=False,
+        ),
     },
     "Strategy": {
         "AutoDLAgent": Entry(
@@ -113,6 +122,7 @@ def register(
     factory: str | Callable[..., Any],
     *,
     trains: bool = False,
+    searched: bool = True,
 ) -> None:
     """Add a component (for plugins).
 
@@ -121,6 +131,7 @@ def register(
         options: a ``Section`` that checks its keys (``NoOptions`` for none), or ``module:Class``.
         factory: a class or function, or ``module:callable``, which is imported only when it is
             used; what it is called with is said at the ``make_`` functions.
+        trains, searched: see ``Entry``.
 
     Raises:
         ValueError: the name is taken.
@@ -128,7 +139,7 @@ def register(
     table = lookup(TABLES, section, "section")
     if name in table:
         raise ValueError(f"{section} {name!r} exists already; choose another name")
-    table[name] = Entry(options, factory, trains)
+    table[name] = Entry(options, factory, trains, searched)
 
 
 @dataclass(frozen=True, slots=True)

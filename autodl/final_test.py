@@ -24,8 +24,9 @@ from autodl.data.dataset import Dataset
 from autodl.data.load import load
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.files import write_json
-from autodl.retrain import WEIGHTS, TrainConfig, load_trained
+from autodl.retrain import WEIGHTS, load_trained
 from autodl.search.run_folder import MANIFEST, read_manifest
+from autodl.train_config import TrainConfig
 from autodl.trial import Architecture
 
 TEST = "test.json"
@@ -139,7 +140,7 @@ def _logits(
     dataset: Dataset,
 ) -> NDArray[np.float64]:
     """Logits ``[N, classes]`` that the trained network gives the test pictures."""
-    from autodl.networks.network import PlanNetwork
+    from autodl.reparam.training_form import training_network
     from autodl.training.device import select_device
     from autodl.training.metrics import logits_of
     from autodl.training.weights import load_weights
@@ -147,7 +148,7 @@ def _logits(
     select_device(config.general.device)
     size = dataset.test.images.shape[1]
     make_plan = plan_maker(config.network, classes=len(dataset.classes), image_size=size)
-    network = PlanNetwork(make_plan(architecture))
+    network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
     normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
     logits: NDArray[np.float32] = logits_of(network, dataset.test, normalisation)

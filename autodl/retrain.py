@@ -15,23 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from autodl.assemble import plan_maker
-from autodl.components import (
-    Component,
-    check_sections,
-    read_component,
-    read_general,
-    read_section,
-)
-from autodl.config import GlobalOptions, RawConfig, Section, load_config
 from autodl.data.load import SearchData, describe, headline, load_split
-from autodl.data.options import DataOptions
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.files import replacing, write_json
-from autodl.options.training import TrainOptions
-from autodl.plugins import plugin_identity
 from autodl.report import import_run_plugins
 from autodl.search.event_log import EventLog
 from autodl.search.run_folder import (
@@ -44,8 +31,10 @@ from autodl.search.run_folder import (
 )
 from autodl.search.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
+from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan import Plan
 from autodl.state import decode_state, encode_state
+from autodl.train_config import TrainConfig, load_train
 from autodl.trial import Architecture, Trial
 
 if TYPE_CHECKING:
@@ -54,62 +43,6 @@ if TYPE_CHECKING:
 
 ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
 WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
-
-
-class EvaluationOptions(Section):
-    """``Evaluation`` section: how often the held-out pictures are looked at on the way."""
-
-    interval: int = Field(1, ge=1, description="epochs between two measurements")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """A checked configuration of a training."""
-
-    general: GlobalOptions
-    network: Component
-    data: DataOptions
-    train: TrainOptions
-    evaluation: EvaluationOptions
-
-    def to_plain(self) -> dict[str, Any]:
-        """Every key with its value, as a config file would give it."""
-        return {
-            "Global": self.general.model_dump(mode="json"),
-            "Network": self.network.to_plain(),
-            "Data": self.data.model_dump(mode="json"),
-            "Train": self.train.model_dump(mode="json"),
-            "Evaluation": self.evaluation.model_dump(mode="json"),
-        }
-
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a training is resumed: all but device and place of data."""
-        plain = self.to_plain()
-        del plain["Global"]["device"], plain["Data"]["path"], plain["Evaluation"]
-        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
-        return plain
-
-
-def load_train(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read the configuration of a training, and import its plugins.
-
-    Raises:
-        ConfigError: the file or an override is unusable.
-        PluginError: a plugin cannot be imported.
-    """
-    return resolve_train(load_config(Path(path), overrides))
-
-
-def resolve_train(raw: RawConfig) -> TrainConfig:
-    """Check the values of a training's configuration, section by section."""
-    check_sections(raw, ("Global", "Network", "Data", "Train", "Evaluation"))
-    return TrainConfig(
-        general=read_general(raw),
-        network=read_component(raw, "Network"),
-        data=read_section(DataOptions, raw, "Data"),
-        train=read_section(TrainOptions, raw, "Train"),
-        evaluation=read_section(EvaluationOptions, raw, "Evaluation"),
-    )
 
 
 def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
@@ -135,6 +68,33 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
         raise StoreError(f"{run} has no complete trial; `tools/report.py {run}` says why")
     kept = list(distinct.values())[:top]
     return [(f"trial-{trial.id:04d}", trial.architecture) for trial in kept]
+
+
+def choose(
+    config: TrainConfig, *, architecture: Path | None, run: Path | None, top: int
+) -> list[tuple[str, Architecture]]:
+    """What to train, each with a name for its folder.
+
+    A network that people designed is trained as it is; any other needs either the file of an
+    ``architecture`` or a ``run``, of which the ``top`` best are taken.
+
+    Raises:
+        ConfigError: the network has nothing to choose, or needs one of the two.
+        AutoDLError: the file or the run is unusable.
+    """
+    name = config.network.name
+    if not config.network.entry.searched:
+        if architecture is not None or run is not None:
+            raise ConfigError(
+                f"Network.name {name} takes no architecture; leave out --architecture and --run,"
+                " or name a network that is searched for"
+            )
+        return [(name, FixedArchitecture())]
+    if run is not None:
+        return best_of_run(run, top)
+    if architecture is None:
+        raise ConfigError(f"{name} needs an architecture: give --architecture FILE or --run RUN")
+    return [(architecture.stem, load_architecture(architecture))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +182,11 @@ def _plan(config: TrainConfig, architecture: Architecture, data: SearchData) -> 
 
 
 def _trainer(config: TrainConfig, plan: Plan, data: SearchData, share: Share) -> Trainer:
-    from autodl.networks.network import PlanNetwork
+    from autodl.reparam.training_form import training_network
     from autodl.training.trainer import Trainer
 
     seed = config.general.seed
-    network = PlanNetwork(plan, seed)
+    network = training_network(plan, config.train, seed)
     return Trainer(network, data.train, data.normalisation, config.train, seed, share)
 
 
@@ -276,12 +236,16 @@ def _train(
 
 
 def _conditions(data: SearchData, plan: Plan) -> dict[str, Any]:
-    """What the metrics say about pictures and network; normalisation is needed to test it."""
+    """What the metrics say about pictures and network; normalisation is needed to test it.
+
+    Parameters and multiply-accumulates are those of the plain form, without branches.
+    """
     return {
         "held_out_pictures": len(data.held_out),
         "parameters": plan.parameters,
         "macs": plan.macs,
         "classes": list(data.classes),
+        "image_size": plan.input_shape[1],
         "mean": list(data.normalisation.mean),
         "std": list(data.normalisation.std),
     }

@@ -75,6 +75,7 @@ class SearchConfig:
         del plain["Search"], plain["Global"]["device"]
         plain["Data"].pop("path")  # the data may move; their checksum is compared instead
         plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
+        plain["Train"] = self.train.identity()
         if (table := self.objectives.latency_table) is not None:
             plain["Objectives"]["latency_table"] = checksum(table)
         if self.objectives.model_copy(update={"limits": {}}) == ObjectivesOptions():
@@ -124,6 +125,11 @@ def resolve_search(raw: RawConfig) -> SearchConfig:
         fidelity=read_component(raw, "Fidelity") if staged else None,
     )
     check_objectives(config)
+    if not config.network.entry.searched:
+        raise ConfigError(
+            f"Network.name {config.network.name} has nothing to search for; train it by"
+            " tools/train.py, or name a network that a Space has architectures for"
+        )
     if config.search.cache and not config.search.reuse:
         raise ConfigError(
             "Search.cache is of no use with Search.reuse=false; leave out one of them"

@@ -12,8 +12,9 @@ from autodl.data.batches import Normalisation
 from autodl.data.load import load
 from autodl.errors import StoreError
 from autodl.files import checksum
-from autodl.retrain import METRICS, WEIGHTS, TrainConfig, load_trained
+from autodl.retrain import METRICS, WEIGHTS, load_trained
 from autodl.search.run_folder import TRIALS
+from autodl.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
@@ -62,13 +63,13 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
         CheckpointError: its weights are missing, damaged or of another network.
         DataError: the size of the pictures is not on record, and the data cannot be read.
     """
-    from autodl.networks.network import PlanNetwork
+    from autodl.reparam.training_form import training_network
     from autodl.training.weights import load_weights
 
     config, architecture, metrics = load_trained(folder)
     classes, image_size = tuple(metrics["classes"]), _image_size(config, metrics)
     make_plan = plan_maker(config.network, classes=len(classes), image_size=image_size)
-    network = PlanNetwork(make_plan(architecture))
+    network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
     network.eval()
     return TrainedNetwork(

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -25,6 +26,8 @@ from autodl.config import RawConfig, Section
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
 from autodl.resources import resource
 from autodl.search.synthetic import TokenCount
+from autodl.spaces.cell_space import CellSpace
+from autodl.train_config import resolve_train
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted(resource("configs", "search").glob("*.yaml"))
@@ -210,6 +213,32 @@ def test_options_that_fit_no_architecture_are_refused_before_anything_is_made(mo
     monkeypatch.setattr(assemble, "plan_maker", lambda *a, **k: impossible)
     with pytest.raises(ConfigError, match="do not fit each other: the pictures are too small"):
         assemble.check_plan(config, assemble.make_space(config), assemble.load_data(config))
+
+
+def test_a_plan_with_and_without_an_architecture():
+    from autodl.spaces.classic.vgg import vgg16_plan
+    from autodl.spaces.fixed import FixedArchitecture
+
+    classic = resolve_train(RawConfig({"Network": {"name": "VGG16"}})).network
+    searched = resolve_train(RawConfig({"Global": {}})).network
+    make_plan = assemble.plan_maker(classic, classes=7, image_size=32)
+    assert make_plan(FixedArchitecture()) == vgg16_plan(classes=7)
+    cell = CellSpace().sample(np.random.default_rng(0))
+    with pytest.raises(ConfigError, match=r"VGG16 takes no architecture"):
+        make_plan(cell)
+    with pytest.raises(ConfigError, match=r"CellNetwork needs an architecture"):
+        assemble.plan_maker(searched, classes=7, image_size=32)(FixedArchitecture())
+
+
+def test_a_plugin_may_bring_a_network_with_nothing_to_choose(tables):
+    from autodl.search.options import NoOptions
+    from autodl.spaces.classic.cifar_quick import cifar_quick_plan
+    from autodl.spaces.fixed import FixedArchitecture
+
+    register("Network", "Own", NoOptions, cifar_quick_plan, searched=False)
+    network = resolve_train(RawConfig({"Network": {"name": "Own"}})).network
+    make_plan = assemble.plan_maker(network, classes=10, image_size=32)
+    assert make_plan(FixedArchitecture()) == cifar_quick_plan()
 
 
 def test_an_operation_that_cannot_be_counted_is_refused():

@@ -323,3 +323,8 @@ def test_a_cache_of_other_work_leaves_no_folder_behind(tmp_path):
     with pytest.raises(ConfigError, match=r"Search\.cache: nothing in .*first can be reused"):
         run_search(other, tmp_path / "second")
     assert not (tmp_path / "second").exists()
+
+
+def test_a_network_with_nothing_to_search_for_is_refused():
+    text = refused(DEMO, "Network={name: VGG16}")
+    assert text.startswith("Network.name VGG16 has nothing to search for; train it by tools/train")

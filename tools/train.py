@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Train one architecture, or the best of a search, in full.
+"""Train one architecture, the best of a search, or a classic network, in full.
 
 Examples:
     python tools/train.py -c configs/train/demo.yaml --run runs/demo --top 2 --out runs/best
     python tools/train.py -c configs/train/demo.yaml --architecture best.json --out runs/one
+    python tools/train.py -c configs/train/reparam_cifar_quick.yaml --out runs/quick
 
 Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in place of --devices:
     python -m paddle.distributed.launch --devices 0,1 --log_dir runs/log tools/train.py -c ...
@@ -47,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints there")
     args = parser.parse_args(argv)
     if not args.print_config:
-        if args.out is None or (args.architecture is None) == (args.run is None):
-            parser.error("give --out FOLDER and either --architecture FILE or --run RUN")
+        if args.out is None:
+            parser.error("give --out FOLDER")
         if args.top < 1:
             parser.error(f"--top must be at least 1, got {args.top}")
     return run_tool(lambda: train(args))
@@ -56,17 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train every chosen architecture and rank them by held-out accuracy."""
-    from autodl.retrain import best_of_run, load_train, retrain
-    from autodl.spaces.codec import load_architecture
+    from autodl.retrain import choose, retrain
+    from autodl.train_config import load_train
     from autodl.trial import TrialFailure
 
     config = load_train(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
-    if args.run is not None:
-        chosen = best_of_run(args.run, args.top)
-    else:
-        chosen = [(args.architecture.stem, load_architecture(args.architecture))]
+    chosen = choose(config, architecture=args.architecture, run=args.run, top=args.top)
     from autodl.training.parallel import join
 
     share = join(config.general.device)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from autodl.data.load import SearchData
+from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.options.training import TrainOptions
+from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan import Plan
 from autodl.state import decode_state, encode_state
 from autodl.training.metrics import final_score
-from autodl.training.trainer import Trainer
+from autodl.training.trainer import Trainer, load_arrays
 from autodl.trial import Evaluation, Stage
 
 
@@ -40,30 +42,37 @@ class TrainEvaluator:
         Raises:
             TrialFailure: the training loss or the held-out loss is not finite.
         """
-        return self._evaluate(architecture, rng, Stage(self._options.epochs))[0]
+        return self._evaluate(architecture, rng, Stage(self._options.epochs))
 
     def stage(
         self, architecture: Architecture, rng: np.random.Generator, stage: Stage
     ) -> Evaluation:
         """Train up to ``stage.epochs``, under the schedule of the full training, and measure.
 
+        A child starts from what it inherits of its parent, if that has left a checkpoint
+        (``autodl.evaluation.inherit``); with ``Train.inherit`` the metrics say how much that was.
+
         Raises:
             TrialFailure: the training loss or the held-out loss is not finite.
             CheckpointError: the checkpoint is of another network.
         """
-        evaluation, trainer = self._evaluate(architecture, rng, stage)
-        return replace(evaluation, checkpoint=encode_state(trainer.state()))
+        return self._evaluate(architecture, rng, stage, keep=True)
 
     def _evaluate(
-        self, architecture: Architecture, rng: np.random.Generator, stage: Stage
-    ) -> tuple[Evaluation, Trainer]:
+        self, architecture: Architecture, rng: np.random.Generator, stage: Stage, keep: bool = False
+    ) -> Evaluation:
         start = time.perf_counter()
         plan = self._make_plan(architecture)
         seed = int(rng.integers(2**31))
-        network = PlanNetwork(plan, seed)
+        network = training_network(plan, self._options, seed)
         trainer = Trainer(network, self._data.train, self._data.normalisation, self._options, seed)
+        inherited = {"epochs": 0, "tensors": 0, "fraction": 0.0}
         if stage.checkpoint:
-            trainer.restore(decode_state(stage.checkpoint))
+            state = decode_state(stage.checkpoint)
+            trainer.restore(state)
+            inherited = state.get("inherited", inherited)
+        elif stage.parent:
+            inherited = self._inherit(network, decode_state(stage.parent))
         before = sum(epoch["seconds"] for epoch in trainer.curve)
         stopped = trainer.fit(until=stage.epochs)
         began = time.perf_counter()
@@ -71,20 +80,35 @@ class TrainEvaluator:
         end = time.perf_counter()
         compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + end - began
         last = trainer.curve[-1]
-        evaluation = Evaluation(
+        metrics = {
+            "held_out_loss": held_out.loss,
+            "train_loss": last["loss"],
+            "train_accuracy": last["accuracy"],
+            "epochs": last["epoch"],
+            "stopped_early": float(bool(stopped)),
+            "parameters": plan.parameters,
+            "macs": plan.macs,
+            "seconds": before + end - start,
+            "compute_seconds": compute,
+        }
+        if self._options.inherit:
+            metrics |= {f"inherited_{name}": value for name, value in inherited.items()}
+            metrics["effective_epochs"] = last["epoch"] + inherited["epochs"]
+        state = {**trainer.state(), "inherited": inherited} if keep else {}
+        return Evaluation(
             reward=held_out.accuracy,
-            metrics={
-                "held_out_loss": held_out.loss,
-                "train_loss": last["loss"],
-                "train_accuracy": last["accuracy"],
-                "epochs": last["epoch"],
-                "stopped_early": float(bool(stopped)),
-                "parameters": plan.parameters,
-                "macs": plan.macs,
-                "seconds": before + end - start,
-                "compute_seconds": compute,
-            },
+            metrics=metrics,
             curve=tuple(trainer.curve),
             fidelity=min(stage.epochs / self._options.epochs, 1.0),
+            checkpoint=encode_state(state) if keep else b"",
         )
-        return evaluation, trainer
+
+    def _inherit(self, network: PlanNetwork, parent: Mapping[str, Any]) -> dict[str, float]:
+        """Give a network its parent's weights; how much that was, and the epochs in them."""
+        own = {name: value.numpy() for name, value in network.state_dict().items()}
+        found = inherit_weights(
+            parent["network"], own, resize_kernels=self._options.resize_kernels
+        )
+        load_arrays(network, found.weights)
+        epochs = len(parent["curve"]) + parent["inherited"]["epochs"] if found.tensors else 0
+        return {"epochs": epochs, "tensors": found.tensors, "fraction": found.fraction}

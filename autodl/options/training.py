@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from autodl.config import Section
+
+# Options that runs may lack which were made before them; at their defaults they change nothing.
+_ADDED = ("branches", "branch_scale", "inherit", "resize_kernels")
 
 
 class TrainOptions(Section):
@@ -33,6 +36,18 @@ class TrainOptions(Section):
     )
     cutout: int = Field(0, ge=0, description="side of the square that is blanked out, 0: none")
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta, 0: none")
+    branches: Literal["none", "acb", "dbb", "repvgg"] = Field(
+        "none", description="blocks that are trained in the place of convolutions, see reparam"
+    )
+    branch_scale: float = Field(
+        1.0, gt=0, description="acb: first scale of all its batch-norms; 1/3 is usual on CIFAR"
+    )
+    inherit: bool = Field(
+        False, description="in a search: start from the weights of the parent, if there is one"
+    )
+    resize_kernels: bool = Field(
+        False, description="inherited kernels of another size are cut or padded, not drawn anew"
+    )
     patience: int | None = Field(
         None, ge=1, description="stop after so many epochs without a better training loss"
     )
@@ -44,6 +59,29 @@ class TrainOptions(Section):
         gt=1,
         description="stop when the training loss exceeds the first, and the lowest so many times",
     )
+
+    def identity(self) -> dict[str, Any]:
+        """What must not change when a run is resumed; older runs have it in the same form."""
+        defaults = type(self).model_fields
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if name not in _ADDED or value != defaults[name].default
+        }
+
+    @model_validator(mode="after")
+    def _scales_branches_that_are_there(self) -> Self:
+        if self.branch_scale != 1.0 and self.branches != "acb":
+            raise ValueError(
+                f"branch_scale {self.branch_scale:g} is for branches: acb, got {self.branches}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _resizes_what_is_inherited(self) -> Self:
+        if self.resize_kernels and not self.inherit:
+            raise ValueError("resize_kernels true is for inherited kernels; set inherit true as well")
+        return self
 
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> Self:

@@ -1,0 +1,37 @@
+"""The form in which a plan's network is trained: plain, or with branches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autodl.errors import ConfigError
+from autodl.networks.network import PlanNetwork
+from autodl.options.training import TrainOptions
+from autodl.reparam.replacement import replace_convolutions
+from autodl.spaces.plan import Plan
+
+
+def training_network(plan: Plan, options: TrainOptions, seed: int | None = None) -> PlanNetwork:
+    """Build a plan's network, with blocks in the place of convolutions if the options ask for it.
+
+    Args:
+        seed: draws the initial weights; None takes what Paddle's global generator gives next. The
+            kernels that both forms have start from the same values.
+
+    Raises:
+        ConfigError: branches are asked for, and no convolution can take them.
+    """
+    network = PlanNetwork(plan, seed)
+    if options.branches == "none":
+        return network
+    own: dict[str, Any] = {}
+    if options.branches == "acb":
+        own["initial_scale"] = options.branch_scale
+    result = replace_convolutions(network, options.branches, **own)
+    if not result.replaced:
+        kept = "; ".join(f"{path}: {reason}" for path, reason in list(result.kept.items())[:3])
+        raise ConfigError(
+            f"Train.branches={options.branches} finds no convolution of this network that it could"
+            f" replace ({kept or 'it has none'}); use Train.branches=none"
+        )
+    return network
