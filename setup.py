@@ -79,6 +79,7 @@ setup(
         "pyyaml",
         "rich",
         "safetensors",
+        "scipy",
         "visualdl>=2.5.3",
     ],
     extras_require={
@@ -91,6 +92,7 @@ setup(
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
+            "scikit-learn",
             "types-PyYAML",
         ],
     },

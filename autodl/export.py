@@ -9,11 +9,7 @@ pictures: whoever deploys it scales and normalises by the numbers in ``deploymen
 from __future__ import annotations
 
 import copy
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import AutoDLError, MissingPackageError, StoreError
-from autodl.files import write_bytes, write_json
+from autodl.files import folder_aside, write_bytes, write_json
 from autodl.search.run_folder import versions
 from autodl.trained import TrainedNetwork, best_trained, load_trained_network
 
@@ -93,7 +89,7 @@ def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
         runners = {"trained": eager(trained.network)}
         if fused:
             runners["fused"] = eager(deployed)
-        with _folder_aside(out) as aside:
+        with folder_aside(out) as aside:
             files = _write(deployed, aside, shape, runners, with_onnx=not without_onnx)
             differences = compare(runners, shape)
             exported = Exported(
@@ -284,23 +280,3 @@ def _check_free(folder: Path) -> None:
         raise StoreError(f"cannot read {folder}: {error.strerror}; choose another --out") from None
     if taken:
         raise StoreError(f"{folder} is there and not an empty folder; choose another --out")
-
-
-@contextmanager
-def _folder_aside(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder`` that takes its place when the block succeeds, and else goes."""
-    folder = folder.absolute()
-    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    try:
-        aside.mkdir(parents=True)
-        yield aside
-        for path in aside.iterdir():
-            with open(path, "rb+") as written:
-                os.fsync(written.fileno())
-        aside.rename(folder)  # also over an empty folder
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {folder}: {error.strerror or error}; choose another --out"
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,3 +86,29 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` that takes its place when the block succeeds, and else goes.
+
+    ``folder`` may be there if it is empty.
+
+    Raises:
+        StoreError: it cannot be written, or holds something.
+    """
+    folder = folder.absolute()
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        for path in aside.iterdir():
+            with open(path, "rb+") as written:
+                os.fsync(written.fileno())
+        aside.rename(folder)  # also over an empty folder
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {folder}: {error.strerror or error}; choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from autodl.assemble import plan_maker
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
-from autodl.data.load import load
+from autodl.data.load import load, public_name
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.files import write_json
 from autodl.retrain import WEIGHTS, load_trained
@@ -67,6 +67,22 @@ def test_result(
             for index, name in enumerate(classes)
         },
     }
+
+
+def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
+    """What ``measure_once``, or another measurement of that form, has found, for people."""
+    low, high = result["interval"]
+    lines = [
+        f"{name}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
+        f" loss {result['loss']:.4f}, {result['pictures']} pictures"
+        f" of {public_name(result['data'])}"
+    ]
+    if result["official"] is False:
+        lines.append("  the files are not the official ones: say so with the result")
+    if result.get("on_record"):
+        lines.append(f"  measured on {result['time']}; the test set was not read again")
+    worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
+    return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
 
 
 def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -151,7 +167,9 @@ def _logits(
     network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
     normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
-    logits: NDArray[np.float32] = logits_of(network, dataset.test, normalisation)
+    logits: NDArray[np.float32] = logits_of(
+        network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))
+    )
     return logits.astype(np.float64)
 
 

@@ -224,10 +224,14 @@ def _train(
             record.epoch(trainer)
 
     stopped = trainer.fit(end_epoch)
-    held_out = final_score(trainer.network, data.held_out, data.normalisation, share)
+    mirrored = config.evaluation.mirrored
+    held_out = final_score(
+        trainer.network, data.held_out, data.normalisation, share, mirrored=mirrored
+    )
     return {
         "held_out_accuracy": held_out.accuracy,
         "held_out_loss": held_out.loss,
+        "mirrored": mirrored,
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
         "seconds": sum(epoch["seconds"] for epoch in trainer.curve),

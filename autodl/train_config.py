@@ -23,9 +23,12 @@ from autodl.plugins import plugin_identity
 
 
 class EvaluationOptions(Section):
-    """``Evaluation`` section: how often the held-out pictures are looked at on the way."""
+    """``Evaluation`` section: how the trained network is measured, and how often on the way."""
 
     interval: int = Field(1, ge=1, description="epochs between two measurements")
+    mirrored: bool = Field(
+        False, description="in the end, take means over each picture and its mirror image"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class TrainedNetwork:
     """A network with its weights, in evaluation mode, and what its training says of it.
 
-    It takes normalised pictures, float32 ``[B, 3, image_size, image_size]``.
+    It takes normalised pictures, float32 ``[B, 3, image_size, image_size]``. ``mirrored`` is
+    whether its accuracy is that of means over each picture and its mirror image.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class TrainedNetwork:
     image_size: int
     classes: tuple[str, ...]
     normalisation: Normalisation
+    mirrored: bool
     held_out_accuracy: float
     weights_sha256: str
 
@@ -78,6 +80,7 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
         image_size=image_size,
         classes=classes,
         normalisation=Normalisation(tuple(metrics["mean"]), tuple(metrics["std"])),
+        mirrored=bool(metrics.get("mirrored", False)),
         held_out_accuracy=metrics["held_out_accuracy"],
         weights_sha256=checksum(folder / WEIGHTS),
     )

@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
@@ -25,37 +26,49 @@ from autodl.console import Parser, add_override_argument, run_tool
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of tools/train.py")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="of tools/train.py")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="a released network: its record, or by -o on other data",
+    )
+    parser.add_argument("--ensemble", action="store_true", help="the released ensemble, alike")
     add_override_argument(
         parser, "Data.path=..., where the data are now, or Global.device=...; repeatable"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per folder")
     args = parser.parse_args(argv)
+    if bool(args.folders) + bool(args.model) + args.ensemble != 1:
+        parser.error("give the FOLDER of a training, --model NAME or --ensemble")
     return run_tool(lambda: evaluate(args))
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Measure every folder's network and print the results."""
-    from autodl.data.load import public_name
-    from autodl.final_test import measure_once
+    """Measure every network that is asked for, and print the results."""
+    from autodl.final_test import measure_once, result_lines
 
-    for folder in args.folders:
-        result = measure_once(folder, args.override)
+    if args.folders:
+        results = ((str(folder), measure_once(folder, args.override)) for folder in args.folders)
+    else:
+        results = iter([released_result(args)])
+    for name, result in results:
         if args.json:
-            print(json.dumps({"folder": str(folder), **result}))
-            continue
-        low, high = result["interval"]
-        print(
-            f"{folder}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
-            f" loss {result['loss']:.4f}, {result['pictures']} pictures"
-            f" of {public_name(result['data'])}"
-        )
-        if result["official"] is False:
-            print("  the files are not the official ones: say so with the result")
-        if result["on_record"]:
-            print(f"  measured on {result['time']}; the test set was not read again")
-        worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
-        print("  per class: " + ", ".join(f"{name} {value:.3f}" for value, name in worst))
+            print(json.dumps({"folder" if args.folders else "model": name, **result}))
+        else:
+            print("\n".join(result_lines(name, result)))
+
+
+def released_result(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """What is on record of a released network, or what it is worth on the data that are given."""
+    from autodl.release import Ensemble, load
+    from autodl.release.evaluation import measure, on_record, read_data
+
+    name = args.model or "ensemble"
+    if not args.override:
+        return name, on_record(args.model)
+    predictor = load(args.model) if args.model else Ensemble.released()
+    trained_as = args.model or predictor.members[0].name
+    return name, measure(predictor, read_data(trained_as, args.override))
 
 
 if __name__ == "__main__":

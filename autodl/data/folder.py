@@ -13,16 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from autodl.data.dataset import Dataset, Pictures
+from autodl.data.picture import SUFFIXES, read_picture
 from autodl.data.splits import SPLIT_SEED, class_order, shares
 from autodl.errors import DataError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm"})
-
 _LOG = logging.getLogger("autodl.data")
-_WHITE = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +121,7 @@ def read_pictures(files: Sequence[Path], image_size: int | None) -> NDArray[np.u
     side = image_size
     images: NDArray[np.uint8] | None = None
     for number, file in enumerate(files):
-        picture = _read(file, image_size)
+        picture = read_picture(file, image_size)
         side = side or picture.width
         if picture.size != (side, side):
             raise DataError(
@@ -196,32 +193,3 @@ def _is_picture(path: Path) -> bool:
     # "._1.png" is what macOS writes beside "1.png" on foreign disks
     hidden = path.name.startswith(".")
     return path.is_file() and not hidden and path.suffix.lower() in SUFFIXES
-
-
-def _read(file: Path, image_size: int | None) -> Image.Image:
-    try:
-        with Image.open(file) as opened:
-            if image_size is not None:
-                # lets the JPEG decoder skip detail that is scaled away anyway
-                opened.draft(None, (2 * image_size, 2 * image_size))
-            upright = ImageOps.exif_transpose(opened)
-            picture = _to_rgb(upright)
-        if image_size is None:
-            return picture
-        return ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BILINEAR)
-    except Exception as error:  # a damaged file makes decoders raise nearly every builtin error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"cannot read the picture {file} ({reason}): remove or replace it"
-        ) from error
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        # 16 bits per pixel; Pillow's own conversion would clip at 255 instead of scaling
-        deep = np.asarray(picture).astype(np.int64)
-        picture = Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
-    return picture.convert("RGB")

@@ -26,38 +26,59 @@ class Score:
 
 @paddle.no_grad()  # type: ignore[untyped-decorator]
 def logits_of(
-    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, batch_size: int = 256
+    network: nn.Layer,
+    pictures: Pictures,
+    normalisation: Normalisation,
+    batch_size: int = 256,
+    *,
+    mirrored: bool = False,
 ) -> NDArray[np.float32]:
     """Logits of every picture, float32 ``[N, classes]``, in evaluation mode.
 
     The network's training mode is restored afterwards.
+
+    Args:
+        mirrored: give the mean of each picture's logits and those of its mirror image.
     """
     was_training = network.training
     network.eval()
-    parts = [
-        network(paddle.to_tensor(images)).astype("float32").numpy()
-        for images, _ in iterate(pictures, batch_size, normalisation=normalisation)
-    ]
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = network(paddle.to_tensor(images)).astype("float32").numpy()
+        return logits
+
+    parts = []
+    for images, _ in iterate(pictures, batch_size, normalisation=normalisation):
+        logits = run(images)
+        if mirrored:
+            logits = np.float32(0.5) * (logits + run(np.ascontiguousarray(images[..., ::-1])))
+        parts.append(logits)
     if was_training:
         network.train()
     return np.concatenate(parts)
 
 
 def score(
-    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, share: Share = ALONE
+    network: nn.Layer,
+    pictures: Pictures,
+    normalisation: Normalisation,
+    share: Share = ALONE,
+    *,
+    mirrored: bool = False,
 ) -> Score:
     """Measure a network on pictures; of equal logits the first class counts.
 
     Args:
         share: where several processes have the network, each looks at its part of the pictures;
             all get the score on all of them.
+        mirrored: see ``logits_of``.
     """
     if len(pictures) < share.size:
         share = ALONE  # all of them look at all
     own = pictures
     if share.size > 1:
         own = Pictures(share.part(pictures.images), share.part(pictures.labels))
-    logits = logits_of(network, own, normalisation).astype(np.float64)
+    logits = logits_of(network, own, normalisation, mirrored=mirrored).astype(np.float64)
     right = (logits.argmax(axis=1) == own.labels).sum()
     loss = cross_entropy(logits, own.labels).sum()
     totals = share.total(paddle.to_tensor([float(right), float(loss)], dtype="float64"))
@@ -66,14 +87,19 @@ def score(
 
 
 def final_score(
-    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, share: Share = ALONE
+    network: nn.Layer,
+    pictures: Pictures,
+    normalisation: Normalisation,
+    share: Share = ALONE,
+    *,
+    mirrored: bool = False,
 ) -> Score:
     """Measure a network whose training is over; see ``score``.
 
     Raises:
         TrialFailure: the loss is not finite; the accuracy would be that of the first class.
     """
-    final = score(network, pictures, normalisation, share)
+    final = score(network, pictures, normalisation, share, mirrored=mirrored)
     if not math.isfinite(final.loss):
         raise TrialFailure(
             f"the held-out loss is {final.loss} after training;"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from paddle import nn
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -26,15 +28,25 @@ def load_weights(network: nn.Layer, path: Path) -> None:
     Raises:
         CheckpointError: the file is missing, damaged, or of another network.
     """
+    arrays = read_weights(path)
     try:
-        arrays = load(path.read_bytes())
+        load_arrays(network, arrays)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """The tensors in a file of ``save_weights``, by name.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        arrays: dict[str, NDArray[Any]] = load(path.read_bytes())
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read the weights {path}: {error}") from None
     except (KeyError, ValueError, TypeError) as error:  # NumPy has no such type of number
         raise CheckpointError(
             f"cannot read the weights {path}: it holds numbers of an unknown type ({error})"
         ) from None
-    try:
-        load_arrays(network, arrays)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+    return arrays

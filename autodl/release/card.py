@@ -1,0 +1,91 @@
+"""The card of a released network, made from its metrics so that the two cannot differ."""
+
+from __future__ import annotations
+
+from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores
+from autodl.train_config import TrainConfig
+
+_FORMS = {
+    "trained": "as trained, Paddle layer by layer",
+    "fused": "fused, Paddle layer by layer",
+    "inference": "fused, Paddle's inference engine (oneDNN)",
+    "onnxruntime": "fused, ONNX Runtime",
+}
+
+
+def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
+    """Markdown for people: what it is, how found and trained, what it is worth and costs."""
+    training, train = metrics.training, config.train
+    branches = "" if train.branches == "none" else f", with {train.branches} branches"
+    parts = [
+        f"# {name}",
+        f"Classifies pictures of {metrics.image_size}x{metrics.image_size} into"
+        f" {len(metrics.classes)} classes ({', '.join(metrics.classes)}).",
+        "```python\nfrom autodl.release import load\n"
+        f'print(load("{name}").predict("picture.png").top(3))\n```',
+        f"## How it was found\n\n{training.found_by}",
+        "## How it was trained\n\n"
+        f"On {training.pictures:,} pictures of {training.data}, {training.epochs} epochs, batches"
+        f" of {train.batch_size}, seed {training.seed}{branches}, in"
+        f" {training.seconds / 3600:.2f} hours of one core; everything else stands in `train.yaml`."
+        f" {metrics.held_out.pictures:,} more pictures were held out: nothing was trained on them.",
+        "## What it is worth\n\n" + "\n".join(_worth(metrics)),
+        f"## What it costs\n\n{metrics.parameters:,} parameters and {metrics.macs:,}"
+        " multiply-accumulates for a picture, once fused; weights of"
+        f" {metrics.weights_bytes / 1e6:.1f} MB.",
+        *_latency(metrics),
+        "## Limits\n\nIt knows nothing but its classes, and calls any picture one of them. It saw"
+        " small pictures of everyday things, most of them with the thing in the middle;"
+        " probabilities are calibrated for such pictures alone.",
+        f"## Licence\n\nApache-2.0. SHA-256 of `weights.safetensors`: `{metrics.weights_sha256}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _worth(metrics: ReleaseMetrics) -> list[str]:
+    rows = ["| pictures | accuracy | loss |", "|---|---|---|", held_out_row(metrics.held_out)]
+    if metrics.test is not None:
+        rows.append(test_row(metrics.test))
+    if metrics.mirrored:
+        rows += ["", "Outputs are means over each picture and its mirror image."]
+    rows += [
+        "",
+        f"Probabilities are calibrated by the temperature {metrics.temperature:.3f}, fitted on the"
+        f" held-out pictures; expected calibration error there"
+        f" {100 * metrics.held_out.calibration_error:.1f} points (15 bins).",
+    ]
+    if metrics.test is not None:
+        known = {k: v for k, v in metrics.test.per_class.items() if v is not None}
+        words = ", ".join(f"{label} {value:.3f}" for label, value in known.items())
+        rows += ["", f"Test accuracy of each class: {words}"]
+    return rows
+
+
+def held_out_row(scores: HeldOutScores) -> str:
+    """A row of the table of accuracies."""
+    return f"| held out, {scores.pictures:,} | {scores.accuracy:.4f} | {scores.loss:.4f} |"
+
+
+def test_row(scores: TestScores) -> str:
+    """A row of the table of accuracies; the interval is Wilson's."""
+    low, high = scores.interval
+    return (
+        f"| test set of {scores.data}, read once, {scores.pictures:,} |"
+        f" {scores.accuracy:.4f} (95 %: {low:.4f} to {high:.4f}) | {scores.loss:.4f} |"
+    )
+
+
+def _latency(metrics: ReleaseMetrics) -> list[str]:
+    if not metrics.latency:
+        return []
+    rows = [
+        "| form | batch 1, ms | batch 64, ms | pictures per second |",
+        "|---|---|---|---|",
+        *(
+            f"| {_FORMS.get(form, form)} | {row.batch_1[1]:.2f} ({row.batch_1[0]:.2f} to"
+            f" {row.batch_1[2]:.2f}) | {row.batch_64[1]:.1f} ({row.batch_64[0]:.1f} to"
+            f" {row.batch_64[2]:.1f}) | {row.pictures_per_second:,.0f} |"
+            for form, row in metrics.latency.items()
+        ),
+    ]
+    return ["Median (quartiles) on one core, without mirror images:", "\n".join(rows)]

@@ -1,0 +1,172 @@
+"""Several released networks that vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodl.errors import CheckpointError, ConfigError, did_you_mean
+from autodl.release.calibration import fit_temperature, probabilities
+from autodl.release.metrics import EnsembleMetrics, read_metrics
+from autodl.release.network import ReleasedNetwork, check_same_classes, load
+from autodl.release.pictures import Given
+from autodl.release.prediction import Prediction
+from autodl.release.voting import Outcome, Vote, hard_vote, select_greedily, soft_vote
+from autodl.resources import resource
+
+FILE = "ensemble.json"
+
+
+class Ensemble:
+    """Networks that vote on the same classes.
+
+    Args:
+        members: names of released networks, or loaded ones.
+        vote: ``soft``, the mean of the members' calibrated probabilities; ``hard``, one vote each;
+            ``weighted``, the mean by ``weights``.
+        weights: of the members, for ``weighted`` alone: not negative, with a positive sum. None
+            takes those that were selected on the held-out pictures (``ensemble.json``).
+        temperature: calibrates the result: probabilities to the power of its inverse, rescaled.
+
+    Raises:
+        ConfigError: no member, different classes, an unknown vote or wrong weights.
+        UnknownNameError: no released network of a name.
+        CheckpointError: files of a member are damaged.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[str | ReleasedNetwork],
+        vote: Vote = "soft",
+        *,
+        weights: Sequence[float] | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        if not members or isinstance(members, str):
+            raise ConfigError(f"an ensemble has a list of at least one member, got {members!r}")
+        if vote not in get_args(Vote):
+            known = get_args(Vote)
+            raise ConfigError(
+                f"unknown vote {vote!r}.{did_you_mean(str(vote), known)} Known: {', '.join(known)}."
+            )
+        if not temperature > 0:
+            raise ConfigError(f"a temperature is positive, got {temperature}")
+        self.members = [load(each) if isinstance(each, str) else each for each in members]
+        if untrained := [each.name for each in self.members if not each.trained]:
+            raise ConfigError(f"{untrained[0]} has no trained classifier: it cannot vote")
+        self.classes = check_same_classes(self.members)
+        self.vote: Vote = vote
+        self.temperature = temperature
+        self.weights = self._weights(weights)
+
+    @classmethod
+    def released(cls, models: Path | str | None = None) -> Ensemble:
+        """The ensemble that was selected, weighted and calibrated on the held-out pictures.
+
+        Raises:
+            CheckpointError: its file, or files of a member, are missing or damaged, or a member is
+                not the network that was weighted.
+        """
+        root = resource("models") if models is None else Path(models)
+        chosen = read_metrics(EnsembleMetrics, root / FILE)
+        members = [load(name, models=root) for name in chosen.members]
+        for member in members:
+            if chosen.weights_sha256.get(member.name) != member.metrics.weights_sha256:
+                raise CheckpointError(
+                    f"{root / FILE} was made with another {member.name}; make it anew by"
+                    " tools/release.py"
+                )
+        weights = [float(count) for count in chosen.members.values()]
+        return cls(members, "weighted", weights=weights, temperature=chosen.temperature)
+
+    def predict(self, pictures: Given, *, batch_size: int = 256) -> Prediction:
+        """Probabilities, and the share of votes for the likeliest class as ``agreement``.
+
+        Raises:
+            DataError: something that is no picture.
+        """
+        logits = [member.logits(pictures, batch_size=batch_size) for member in self.members]
+        return self.predict_from(logits)
+
+    def predict_from(self, logits: Sequence[NDArray[np.float64]]) -> Prediction:
+        """The same from the members' logits, each ``[N, classes]``."""
+        outcome = self._vote(logits)
+        chances = outcome.probabilities
+        if self.temperature != 1.0:
+            # a class without any vote keeps none; 0 to a positive power is 0
+            chances = chances ** (1.0 / self.temperature)
+            chances = chances / chances.sum(axis=1, keepdims=True)
+        return Prediction(chances, self.classes, outcome.agreement)
+
+    def _vote(self, logits: Sequence[NDArray[np.float64]]) -> Outcome:
+        chances = calibrated(self.members, logits)
+        return (hard_vote if self.vote == "hard" else soft_vote)(chances, self.weights)
+
+    def _weights(self, given: Sequence[float] | None) -> NDArray[np.float64]:
+        if self.vote != "weighted":
+            if given is not None:
+                raise ConfigError(f"weights are for vote='weighted', got vote={self.vote!r}")
+            return np.ones(len(self.members))
+        if given is None:
+            chosen = read_metrics(EnsembleMetrics, resource("models") / FILE).members
+            given = [float(chosen.get(member.name, 0)) for member in self.members]
+        weights = np.asarray(given, np.float64)
+        if weights.shape != (len(self.members),) or not np.isfinite(weights).all():
+            raise ConfigError(
+                f"{len(self.members)} members need as many finite weights, got {list(given)}"
+            )
+        if weights.min() < 0 or not weights.sum() > 0:
+            raise ConfigError(f"weights are not negative and not all 0, got {list(given)}")
+        return weights
+
+
+def calibrated(
+    members: Sequence[ReleasedNetwork], logits: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The members' probabilities, each with its own temperature: ``[members, N, classes]``."""
+    return np.stack(
+        [
+            probabilities(each, member.temperature)
+            for member, each in zip(members, logits, strict=True)
+        ]
+    )
+
+
+def select(
+    members: Sequence[ReleasedNetwork],
+    logits: Sequence[NDArray[np.float64]],
+    labels: NDArray[np.int64],
+) -> Ensemble:
+    """The weighted ensemble that greedy selection makes from held-out pictures, calibrated.
+
+    Args:
+        logits: of the members on these pictures, each ``[N, classes]``.
+        labels: ``[N]``.
+
+    Returns:
+        The members with a positive count, in the order given.
+
+    Raises:
+        ConfigError: no member, or different classes.
+    """
+    everyone = Ensemble(members)
+    chances = calibrated(everyone.members, logits)
+    counts = select_greedily(chances, labels)
+    kept = [
+        (member, each, count)
+        for member, each, count in zip(members, logits, counts, strict=True)
+        if count
+    ]
+    weights = np.array([count for _, _, count in kept], np.float64)
+    mean = soft_vote(calibrated([m for m, _, _ in kept], [each for _, each, _ in kept]), weights)
+    temperature = fit_temperature(np.log(np.maximum(mean.probabilities, 1e-300)), labels)
+    return Ensemble(
+        [member for member, _, _ in kept],
+        "weighted",
+        weights=weights.tolist(),
+        temperature=temperature,
+    )

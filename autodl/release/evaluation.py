@@ -1,0 +1,74 @@
+"""What released networks are worth on somebody's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autodl.data.dataset import Dataset
+from autodl.data.load import load
+from autodl.errors import ConfigError, StoreError
+from autodl.final_test import test_result
+from autodl.release.ensemble import FILE, Ensemble
+from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, read_metrics
+from autodl.release.network import CONFIG, METRICS, ReleasedNetwork, find
+from autodl.resources import resource
+from autodl.train_config import load_train
+
+
+def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str, Any]:
+    """Accuracy, loss and accuracies of the classes on the test part of a data set.
+
+    Returns:
+        What ``final_test.test_result`` gives (the loss is that of the calibrated probabilities),
+        ``data``, ``checksum`` and ``official``.
+
+    Raises:
+        ConfigError: the data have other classes than the network.
+    """
+    if dataset.classes != predictor.classes:
+        raise ConfigError(
+            f"{dataset.name} has the classes {', '.join(dataset.classes[:4])}, ..., the network"
+            f" knows {', '.join(predictor.classes[:4])}, ...; give data with these classes"
+        )
+    chances = predictor.predict(dataset.test.images).probabilities
+    logits = np.log(np.maximum(chances, 1e-300))
+    return {
+        **test_result(logits, dataset.test.labels, dataset.classes),
+        "data": dataset.name,
+        "checksum": dataset.checksum,
+        "official": dataset.official,
+    }
+
+
+def read_data(name: str, overrides: Sequence[str]) -> Dataset:
+    """The data set that a released network was trained on, or another one by overrides.
+
+    Args:
+        overrides: ``Data.path=...``, ``Data.name=folder`` ...
+
+    Raises:
+        ConfigError: an override is unusable.
+        UnknownNameError: no such network.
+        DataError: the data are missing or unusable.
+    """
+    return load(load_train(find(name) / CONFIG, overrides).data)
+
+
+def on_record(name: str | None) -> dict[str, Any]:
+    """The test result that was measured once, of a released network, or of the ensemble (None).
+
+    Raises:
+        StoreError: it was never measured.
+        UnknownNameError: no such network.
+        CheckpointError: its metrics are damaged.
+    """
+    if name is None:
+        test = read_metrics(EnsembleMetrics, resource("models") / FILE).test
+    else:
+        test = read_metrics(ReleaseMetrics, find(name) / METRICS).test
+    if test is None:
+        raise StoreError(f"{name or 'the ensemble'} was released without a test accuracy")
+    return test.model_dump(mode="json")

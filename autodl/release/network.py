@@ -1,0 +1,211 @@
+"""A released network: found by its name, checked, built and given its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodl.assemble import plan_maker
+from autodl.data.batches import Normalisation
+from autodl.errors import CheckpointError, ConfigError, UnknownNameError, did_you_mean
+from autodl.files import checksum
+from autodl.release.calibration import probabilities
+from autodl.release.metrics import ReleaseMetrics, read_metrics
+from autodl.release.pictures import Given, as_pictures
+from autodl.release.prediction import Prediction
+from autodl.resources import resource
+from autodl.spaces.codec import load_architecture
+from autodl.spaces.layers import Linear
+from autodl.spaces.plan import Plan
+from autodl.train_config import load_train
+
+if TYPE_CHECKING:
+    from autodl.networks.network import PlanNetwork
+
+ARCHITECTURE, CONFIG, METRICS = "architecture.json", "train.yaml", "metrics.json"
+WEIGHTS, CARD = "weights.safetensors", "card.md"
+
+
+def names() -> list[str]:
+    """The released networks, best on the held-out pictures first.
+
+    Raises:
+        CheckpointError: the metrics of one of them are damaged.
+    """
+    folders = [path.parent for path in resource("models").glob(f"*/{METRICS}")]
+    accuracy = {
+        folder.name: read_metrics(ReleaseMetrics, folder / METRICS).held_out.accuracy
+        for folder in folders
+    }
+    return sorted(accuracy, key=lambda name: (-accuracy[name], name))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReleasedNetwork:
+    """A network with its weights, and what it takes to use it.
+
+    ``network`` is a ``paddle.nn.Layer`` in evaluation mode that takes normalised pictures, float32
+    ``[N, 3, image_size, image_size]``, and gives logits ``[N, classes]``. ``trained`` is whether
+    its classifier is that of the release.
+    """
+
+    name: str
+    network: PlanNetwork
+    classes: tuple[str, ...]
+    image_size: int
+    normalisation: Normalisation
+    mirrored: bool
+    temperature: float
+    trained: bool
+    metrics: ReleaseMetrics
+
+    def logits(self, pictures: Given, *, batch_size: int = 256) -> NDArray[np.float64]:
+        """Logits ``[N, classes]``, not calibrated; see ``as_pictures`` for what can be given.
+
+        Raises:
+            DataError: something that is no picture.
+        """
+        from autodl.data.dataset import Pictures
+        from autodl.training.metrics import logits_of
+
+        images = as_pictures(pictures, self.image_size)
+        unlabelled = Pictures(images, np.zeros(len(images), np.int64))
+        found = logits_of(
+            self.network, unlabelled, self.normalisation, batch_size, mirrored=self.mirrored
+        )
+        return np.asarray(found, np.float64)
+
+    def predict(self, pictures: Given, *, batch_size: int = 256) -> Prediction:
+        """Calibrated probabilities of the classes, prepared as in training.
+
+        Args:
+            pictures: uint8 ``[N, H, W, 3]``, files, ...; see ``as_pictures``.
+
+        Raises:
+            DataError: something that is no picture.
+            ConfigError: the classifier is a new one, which has not learned anything yet.
+        """
+        if not self.trained:
+            raise ConfigError(
+                f"this {self.name} has a new classifier of {len(self.classes)} classes: train"
+                " .network first, or load it with its own classes"
+            )
+        logits = self.logits(pictures, batch_size=batch_size)
+        return Prediction(probabilities(logits, self.temperature), self.classes)
+
+
+def load(
+    name: str,
+    pretrained: bool = True,
+    classes: int | None = None,
+    *,
+    models: Path | str | None = None,
+) -> ReleasedNetwork:
+    """A released network by its name; nothing is downloaded.
+
+    Args:
+        pretrained: with the released weights; else as it is before training.
+        classes: another number gives it a new, untrained classifier, for transfer; None, or the
+            number of its own classes, keeps the one it has.
+        models: the folder of the networks, if not the one that ships with the project.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+        ConfigError: fewer than two classes.
+        CheckpointError: a file is missing, damaged, or not the one that was released.
+    """
+    folder = find(name, models)
+    metrics = read_metrics(ReleaseMetrics, folder / METRICS)
+    own = classes is None or classes == len(metrics.classes)
+    if classes is not None and (isinstance(classes, bool) or classes < 2):
+        raise ConfigError(f"a classifier has at least 2 classes, got {classes!r}")
+    labels = metrics.classes if own else tuple(str(i) for i in range(classes or 0))
+    network = _build(folder, len(labels), metrics.image_size)
+    if pretrained:
+        _give_weights(network, folder / WEIGHTS, metrics, own)
+    network.eval()
+    return ReleasedNetwork(
+        name=name,
+        network=network,
+        classes=labels,
+        image_size=metrics.image_size,
+        normalisation=Normalisation(metrics.mean, metrics.std),
+        mirrored=metrics.mirrored,
+        temperature=metrics.temperature,
+        trained=pretrained and own,
+        metrics=metrics,
+    )
+
+
+def find(name: str, models: Path | str | None = None) -> Path:
+    """The folder of a released network.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    root = resource("models") if models is None else Path(models)
+    known = sorted(path.parent.name for path in root.glob(f"*/{METRICS}"))
+    if name not in known:
+        raise UnknownNameError(
+            f"no released network {name!r}.{did_you_mean(str(name), known)}"
+            f" Known: {', '.join(known) or 'none'}."
+        )
+    return root / name
+
+
+def _build(folder: Path, classes: int, image_size: int) -> PlanNetwork:
+    from autodl.reparam.training_form import training_network
+
+    config = load_train(folder / CONFIG)
+    make_plan = plan_maker(config.network, classes=classes, image_size=image_size)
+    return training_network(make_plan(load_architecture(folder / ARCHITECTURE)), config.train)
+
+
+def _give_weights(network: PlanNetwork, file: Path, metrics: ReleaseMetrics, own: bool) -> None:
+    """Load the weights, all of them or all but the classifier's, or nothing."""
+    from autodl.training.trainer import load_arrays
+    from autodl.training.weights import load_weights, read_weights
+
+    found = checksum(file) if file.exists() else "missing"
+    if found != metrics.weights_sha256:
+        raise CheckpointError(
+            f"{file} is not what was released: its SHA-256 is {found[:12]}, it should be"
+            f" {metrics.weights_sha256[:12]}; install the project anew"
+        )
+    if own:
+        load_weights(network, file)
+        return
+    classifier = _classifier(network.plan)
+    fresh = {name: value.numpy() for name, value in network.state_dict().items()}
+    kept = {name: fresh[name] for name in fresh if name.startswith(f"{classifier}.")}
+    load_arrays(network, {**read_weights(file), **kept})
+
+
+def _classifier(plan: Plan) -> str:
+    """Name of the last layer, which is linear in every network of this project."""
+    last = plan.records[-1]
+    if not isinstance(last.layer, Linear):
+        raise ConfigError(f"{last.name} is no linear layer: this network takes no new classifier")
+    return last.name
+
+
+def check_same_classes(members: Sequence[ReleasedNetwork]) -> tuple[str, ...]:
+    """The classes that all members have.
+
+    Raises:
+        ConfigError: they have different ones.
+    """
+    first = members[0]
+    for member in members[1:]:
+        if member.classes != first.classes:
+            raise ConfigError(
+                f"{first.name} knows {len(first.classes)} classes ({first.classes[0]}, ...) and"
+                f" {member.name} {len(member.classes)} ({member.classes[0]}, ...): an ensemble"
+                " votes on one set of classes"
+            )
+    return first.classes

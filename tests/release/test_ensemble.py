@@ -1,0 +1,106 @@
+"""Ensembles: votes, the released one, and what cannot vote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autodl.data.load import load_split
+from autodl.errors import CheckpointError, ConfigError
+from autodl.release.ensemble import Ensemble, calibrated
+from autodl.release.network import load
+from autodl.retrain import load_trained
+
+
+@pytest.fixture(scope="module")
+def members(models):
+    return [load(name, models=models.folder) for name in ("tiny-a", "tiny-b")]
+
+
+@pytest.fixture(scope="module")
+def held_out(models):
+    config, _, _ = load_trained(models.training / "a")
+    return load_split(config.data).held_out
+
+
+def test_the_released_one_is_reproduced_to_the_picture(models, held_out):
+    ensemble = Ensemble.released(models.folder)
+    found = ensemble.predict(held_out.images)
+    assert int((found.labels == held_out.labels).sum()) == models.ensemble.held_out.right
+    best = max(each.metrics.held_out.accuracy for each in models.published.values())
+    assert models.ensemble.held_out.accuracy >= best
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_votes(members, held_out):
+    images = held_out.images[:20]
+    chances = calibrated(members, [member.logits(images) for member in members])
+    soft = Ensemble(members).predict(images)
+    np.testing.assert_allclose(soft.probabilities, chances.mean(axis=0), rtol=1e-12)
+    weighted = Ensemble(members, "weighted", weights=[1, 3]).predict(images)
+    expected = (chances[0] + 3 * chances[1]) / 4
+    np.testing.assert_allclose(weighted.probabilities, expected, rtol=1e-12)
+    hard = Ensemble(members, "hard").predict(images)
+    agree = chances[0].argmax(1) == chances[1].argmax(1)
+    assert (hard.agreement == np.where(agree, 1.0, 0.5)).all()
+    assert (hard.labels[agree] == chances[0].argmax(1)[agree]).all()
+
+
+def test_a_temperature_sharpens_and_keeps_the_labels(members, held_out):
+    plain = Ensemble(members).predict(held_out.images)
+    sharp = Ensemble(members, temperature=0.5).predict(held_out.images)
+    assert (plain.labels == sharp.labels).all()
+    squared = plain.probabilities**2
+    np.testing.assert_allclose(
+        sharp.probabilities, squared / squared.sum(axis=1, keepdims=True), rtol=1e-12
+    )
+
+
+def test_names_and_weights_that_ship(shipped):
+    ensemble = Ensemble(["tiny-a", "tiny-b"], "weighted")
+    chosen = shipped.ensemble.members
+    assert ensemble.weights.tolist() == [chosen.get("tiny-a", 0), chosen.get("tiny-b", 0)]
+
+
+@pytest.mark.parametrize(
+    "options, wanted",
+    [
+        ({"vote": "sof"}, r"unknown vote 'sof'\. Did you mean 'soft'"),
+        ({"weights": [1, 2]}, "weights are for vote='weighted'"),
+        ({"vote": "weighted", "weights": [1]}, "2 members need as many finite weights"),
+        ({"vote": "weighted", "weights": [1, -1]}, "not negative and not all 0"),
+        ({"vote": "weighted", "weights": [0, 0]}, "not negative and not all 0"),
+        ({"temperature": 0}, "a temperature is positive, got 0"),
+    ],
+)
+def test_wrong_options(members, options, wanted):
+    with pytest.raises(ConfigError, match=wanted):
+        Ensemble(members, **options)
+
+
+def test_members_that_cannot_vote_together(members, models):
+    with pytest.raises(ConfigError, match="at least one member"):
+        Ensemble([])
+    others = replace(members[1], classes=tuple("abcdefghij"))
+    with pytest.raises(ConfigError, match="an ensemble votes on one set of classes"):
+        Ensemble([members[0], others])
+    fresh = load("tiny-a", pretrained=False, models=models.folder)
+    with pytest.raises(ConfigError, match="tiny-a has no trained classifier"):
+        Ensemble([fresh, members[1]])
+
+
+def test_an_ensemble_of_other_weights_is_refused(models, tmp_path):
+    folder = shutil.copytree(models.folder, tmp_path / "models")
+    path = folder / "ensemble.json"
+    content = json.loads(path.read_text())
+    content["weights_sha256"] = dict.fromkeys(content["weights_sha256"], "0" * 64)
+    path.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="was made with another tiny-"):
+        Ensemble.released(folder)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"cannot read .*ensemble\.json"):
+        Ensemble.released(folder)

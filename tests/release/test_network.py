@@ -1,0 +1,158 @@
+"""Released networks: found, loaded whole or not at all, and right about the held-out pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from autodl.data.load import load_split
+from autodl.errors import CheckpointError, ConfigError, UnknownNameError
+from autodl.release.calibration import probabilities
+from autodl.release.network import load, names
+from autodl.retrain import load_trained
+
+
+@pytest.fixture
+def copied(models, tmp_path):
+    return shutil.copytree(models.folder, tmp_path / "models")
+
+
+def held_out(models):
+    config, _, _ = load_trained(models.training / "a")
+    return load_split(config.data).held_out
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_the_held_out_accuracy_is_reproduced_to_the_picture(models, name):
+    network = load(f"tiny-{name}", models=models.folder)
+    pictures = held_out(models)
+    found = network.predict(pictures.images)
+    assert int((found.labels == pictures.labels).sum()) == network.metrics.held_out.right
+    _, _, facts = load_trained(models.training / name)
+    assert network.metrics.held_out.accuracy == facts["held_out_accuracy"]
+    assert network.metrics.held_out.loss == pytest.approx(facts["held_out_loss"], rel=1e-6)
+    assert network.mirrored == (name == "b")
+
+
+def test_predictions_are_calibrated_and_named(models):
+    network = load("tiny-a", models=models.folder)
+    images = held_out(models).images[:7]
+    found = network.predict(images)
+    logits = network.logits(images)
+    np.testing.assert_allclose(
+        found.probabilities, probabilities(logits, network.temperature), rtol=1e-12
+    )
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-12)
+    assert found.names == [network.classes[label] for label in found.labels]
+    (first, *_) = found.top(2)
+    assert first[0][0] == found.names[0]
+    assert first[0][1] >= first[1][1]
+    with pytest.raises(ConfigError, match="top takes 1 to 10 classes, got 11"):
+        found.top(11)
+    # other batches, other rounding: float32 sums of about a hundred numbers
+    one_by_one = network.logits(images, batch_size=1)
+    np.testing.assert_allclose(one_by_one, logits, atol=1e-4)
+
+
+def test_mirror_images_do_not_matter_where_they_are_averaged(models):
+    images = held_out(models).images[:5]
+    for name, same in (("tiny-a", False), ("tiny-b", True)):
+        network = load(name, models=models.folder)
+        logits, mirrored = network.logits(images), network.logits(images[:, :, ::-1])
+        assert np.allclose(logits, mirrored, atol=1e-5) == same
+
+
+def test_names_are_ordered_by_held_out_accuracy(shipped):
+    found = names()
+    assert sorted(found) == ["tiny-a", "tiny-b"]
+    accuracies = [load(name).metrics.held_out.accuracy for name in found]
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+def test_a_new_classifier_keeps_the_rest(models):
+    whole = load("tiny-a", models=models.folder)
+    other = load("tiny-a", classes=4, models=models.folder)
+    assert other.classes == ("0", "1", "2", "3")
+    assert not other.trained
+    own, new = whole.network.state_dict(), other.network.state_dict()
+    changed = {name for name in own if own[name].shape != new[name].shape}
+    (classifier,) = {name.rsplit(".", 1)[0] for name in changed}
+    assert classifier == whole.network.plan.records[-1].name
+    same = [name for name in own if name not in changed]
+    assert all((own[name].numpy() == new[name].numpy()).all() for name in same)
+    with pytest.raises(ConfigError, match="has a new classifier of 4 classes: train"):
+        other.predict(np.zeros((1, 8, 8, 3), np.uint8))
+    assert load("tiny-a", classes=10, models=models.folder).trained
+
+
+def test_without_weights(models):
+    fresh = load("tiny-a", pretrained=False, models=models.folder)
+    trained = load("tiny-a", models=models.folder)
+    assert not fresh.trained
+    name = next(name for name in trained.network.state_dict() if name.endswith("weight"))
+    assert (
+        fresh.network.state_dict()[name].numpy() != trained.network.state_dict()[name].numpy()
+    ).any()
+
+
+def test_what_is_refused(models):
+    with pytest.raises(UnknownNameError, match=r"no released network 'tiny-c'\. Did you mean"):
+        load("tiny-c", models=models.folder)
+    for classes in (1, 0, -3, True):
+        with pytest.raises(ConfigError, match="at least 2 classes, got"):
+            load("tiny-a", classes=classes, models=models.folder)
+
+
+def spoil_weights(folder):
+    path = folder / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def cut_weights(folder):
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def lose_weights(folder):
+    (folder / "weights.safetensors").unlink()
+
+
+def change(key, value):
+    def spoil(folder):
+        path = folder / "metrics.json"
+        content = json.loads(path.read_text())
+        if value is None:
+            del content[key]
+        else:
+            content[key] = value
+        path.write_text(json.dumps(content))
+
+    return spoil
+
+
+def break_metrics(folder):
+    (folder / "metrics.json").write_text("{half")
+
+
+@pytest.mark.parametrize(
+    "spoil, wanted",
+    [
+        (spoil_weights, "is not what was released: its SHA-256"),
+        (cut_weights, "is not what was released"),
+        (lose_weights, "SHA-256 is missing"),
+        (change("temperature", -1), "temperature: .*greater than 0"),
+        (change("classes", None), "classes: "),
+        (change("surprise", 1), "surprise: "),
+        (break_metrics, "is no JSON"),
+    ],
+)
+def test_damaged_files_are_refused(copied, spoil, wanted):
+    spoil(copied / "tiny-a")
+    with pytest.raises(CheckpointError, match=wanted) as caught:
+        load("tiny-a", models=copied)
+    assert "\n" not in str(caught.value)

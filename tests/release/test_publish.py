@@ -1,0 +1,80 @@
+"""Publishing: a folder that says what is in it, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from autodl.errors import ConfigError, DataError, StoreError
+from autodl.files import checksum
+from autodl.release import publish as module
+from autodl.release.publish import publish
+from autodl.release.publish_ensemble import publish_ensemble
+
+
+def test_the_folder(models):
+    folder = models.folder / "tiny-a"
+    assert {path.name for path in folder.iterdir()} == {
+        "architecture.json",
+        "card.md",
+        "metrics.json",
+        "train.yaml",
+        "weights.safetensors",
+    }
+    assert "path: null" in (folder / "train.yaml").read_text()
+    card = (folder / "card.md").read_text()
+    assert f"`{checksum(folder / 'weights.safetensors')}`" in card
+    metrics = models.published["a"].metrics
+    assert f"{metrics.held_out.accuracy:.4f}" in card
+    assert f"{metrics.test.accuracy:.4f} (95 %: " in card
+    assert "By hand." in card
+    assert "Outputs are means" not in card
+    other = (models.folder / "tiny-b" / "card.md").read_text()
+    assert "Outputs are means over each picture and its mirror image" in other
+    assert "read once" not in other  # it has no test accuracy
+
+
+def test_latencies_enter_the_card(models, tmp_path):
+    made = publish(models.training / "a", tmp_path / "timed", found_by="x", repetitions=2)
+    row = made.metrics.latency["inference"]
+    assert row.batch_1[0] <= row.batch_1[1] <= row.batch_1[2]
+    assert row.pictures_per_second == pytest.approx(64_000 / row.batch_64[1], abs=0.06)
+    assert "Paddle's inference engine (oneDNN) | " in (tmp_path / "timed" / "card.md").read_text()
+
+
+def test_what_is_refused(models, tmp_path, monkeypatch):
+    ready = {"found_by": "x", "repetitions": 0}
+    with pytest.raises(StoreError, match="is there already"):
+        publish(models.training / "a", models.folder / "tiny-a", **ready)
+    with pytest.raises(StoreError, match="no finished training"):
+        publish(tmp_path, tmp_path / "new", **ready)
+    with pytest.raises(DataError, match=r"is not what .* was trained on"):
+        publish(models.training / "a", tmp_path / "new", overrides=["Data.image_size=9"], **ready)
+    copied = shutil.copytree(models.training / "a", tmp_path / "copy")
+    record = json.loads((copied / "test.json").read_text())
+    (copied / "test.json").write_text(json.dumps({**record, "weights_sha256": "0" * 64}))
+    with pytest.raises(StoreError, match=r"test\.json is of other weights"):
+        publish(copied, tmp_path / "new", **ready)
+    monkeypatch.setattr(module, "LARGEST", 100)
+    with pytest.raises(ConfigError, match="bytes, allowed are 100"):
+        publish(models.training / "a", tmp_path / "new", **ready)
+    assert not (tmp_path / "new").exists()
+
+
+def test_members_of_an_ensemble(models):
+    with pytest.raises(ConfigError, match="tiny-a is named twice"):
+        publish_ensemble(["tiny-a", "tiny-a"], models.folder)
+    with pytest.raises(DataError, match="is not what tiny-a was trained on"):
+        publish_ensemble(["tiny-a"], models.folder, overrides=["Data.image_size=9"])
+
+
+def test_the_ensemble_says_what_it_is_made_of(models):
+    made = models.ensemble
+    content = json.loads((models.folder / "ensemble.json").read_text())
+    assert content["members"] == dict(made.members)
+    assert set(made.weights_sha256) == set(made.members)
+    assert made.test.pictures == 200
+    assert np.isfinite(made.held_out.loss)

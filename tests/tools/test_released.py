@@ -1,0 +1,120 @@
+"""The tools around released networks: infer, eval, release, and paddle.hub."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import paddle
+import pytest
+from PIL import Image
+
+from autodl.data.sample import load_sample
+from autodl.final_test import measure_once
+from autodl.release.publish import publish
+from autodl.release.publish_ensemble import publish_ensemble
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def root(small_training, tmp_path_factory):
+    """A folder in which ``models`` has a released network and an ensemble of it."""
+    folder = tmp_path_factory.mktemp("released")
+    training = shutil.copytree(small_training.folder, folder / "training")
+    measure_once(training)
+    publish(training, folder / "models" / "tiny-net", found_by="By hand.", repetitions=0)
+    publish_ensemble(["tiny-net"], folder / "models")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _shipped(root, monkeypatch):
+    from autodl.release import ensemble, evaluation, network
+
+    for module in (ensemble, evaluation, network):
+        monkeypatch.setattr(module, "resource", lambda *parts: root.joinpath(*parts))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, image in enumerate(load_sample().test.images[:3]):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_table_and_json(call, pictures):
+    done = call("infer", pictures, "--model", "tiny-net", "--top", 2)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines] == [str(pictures / f"{i}.png") for i in range(3)]
+    assert lines[0].count("%") == 2
+    done = call("infer", pictures / "1.png", "--ensemble", "--json")
+    about = json.loads(done.out)
+    assert about["picture"] == str(pictures / "1.png")
+    assert len(about["top"]) == 3
+    assert about["agreement"] == 1.0
+
+
+def test_mistakes(refused, call, pictures, tmp_path):
+    refused(
+        "no released network 'tiny-ne'. Did you mean 'tiny-net'?",
+        "infer",
+        pictures,
+        "--model",
+        "tiny-ne",
+    )
+    refused("there is no ", "infer", tmp_path / "nowhere.png", "--model", "tiny-net")
+    (tmp_path / "empty").mkdir()
+    refused("holds no picture", "infer", tmp_path / "empty", "--model", "tiny-net")
+    (pictures / "9.png").write_text("not a picture")
+    refused("cannot read the picture", "infer", pictures, "--model", "tiny-net")
+    assert call("infer", pictures).code == 2
+
+
+def test_eval_says_what_is_on_record_or_measures_on_the_data_given(call, refused, root):
+    record = json.loads((root / "training" / "test.json").read_text())
+    done = call("eval", "--model", "tiny-net")
+    assert done.code == 0
+    assert f"tiny-net: test accuracy {record['accuracy']:.4f}" in done.out
+    again = call("eval", "--model", "tiny-net", "--json", "-o", "Data.image_size=8")
+    assert json.loads(again.out)["accuracy"] == record["accuracy"]
+    whole = call("eval", "--ensemble", "--json", "-o", "Data.image_size=8")
+    assert json.loads(whole.out)["accuracy"] == record["accuracy"]
+    refused("has the classes", "eval", "--model", "tiny-net", "-o", "Data.classes=3")
+    assert call("eval").code == 2
+    assert call("eval", "x", "--model", "tiny-net").code == 2
+
+
+def test_release_makes_a_network_and_an_ensemble(call, refused, root, tmp_path):
+    models = tmp_path / "models"
+    made = call(
+        *("release", root / "training", "--name", "mine", "--found-by", "By hand."),
+        *("--models", models, "--repetitions", 0),
+    )
+    assert made.code == 0
+    assert "held-out 0." in made.out
+    voted = call("release", "--ensemble", "mine", "--models", models)
+    assert voted.code == 0
+    assert "ensemble.json: mine x1" in voted.out
+    refused(
+        "is there already",
+        *("release", root / "training", "--name", "mine", "--found-by", "x", "--models", models),
+    )
+    assert call("release").code == 2
+    assert call("release", root / "training").code == 2
+
+
+def test_the_hub_lists_and_loads(root, monkeypatch):
+    """As somebody with a checkout would: ``source="local"``."""
+    shutil.copyfile(ROOT / "hubconf.py", root / "hubconf.py")
+    assert "tiny_net" in paddle.hub.list(str(root), source="local")
+    assert "released network tiny-net" in paddle.hub.help(str(root), "tiny_net", source="local")
+    network = paddle.hub.load(str(root), "tiny_net", source="local")
+    assert network.trained
+    other = paddle.hub.load(str(root), "tiny_net", source="local", pretrained=False, classes=3)
+    assert len(other.classes) == 3

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Make a trained network, or an ensemble of released ones, into a release.
+
+Examples:
+    python tools/release.py runs/full/trial-0007 --name cell-a --found-by "..." -o Data.path=ARCHIVE
+    python tools/release.py --ensemble cell-a cell-b mobile-a -o Data.path=ARCHIVE
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
+os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's remarks on its own static graphs
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import Parser, add_override_argument, run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "training", type=Path, nargs="?", metavar="FOLDER", help="of tools/train.py"
+    )
+    parser.add_argument("--name", help="of the release; its folder in --models")
+    parser.add_argument("--found-by", metavar="TEXT", help="which search proposed it, for its card")
+    parser.add_argument(
+        "--ensemble", nargs="+", metavar="NAME", help="released networks to choose and weight from"
+    )
+    parser.add_argument("--models", type=Path, default=Path("models"), help="default: models")
+    parser.add_argument(
+        "--repetitions", type=int, default=20, metavar="N", help="of every timing; 0: no timings"
+    )
+    add_override_argument(parser, "Data.path=..., where the data are now; repeatable")
+    args = parser.parse_args(argv)
+    if (args.training is None) == (args.ensemble is None):
+        parser.error("give either the FOLDER of a training or --ensemble NAME ...")
+    if args.training is not None and not (args.name and args.found_by):
+        parser.error("a network needs --name NAME and --found-by TEXT")
+    return run_tool(lambda: release(args))
+
+
+def release(args: argparse.Namespace) -> None:
+    """Publish, and say what came of it."""
+    if args.ensemble is not None:
+        from autodl.release.publish_ensemble import publish_ensemble
+
+        made = publish_ensemble(args.ensemble, args.models, overrides=args.override)
+        chosen = ", ".join(f"{name} x{count}" for name, count in made.members.items())
+        print(f"wrote {args.models / 'ensemble.json'}: {chosen}")
+        print(f"held-out accuracy {made.held_out.accuracy:.4f}")
+        if made.test is not None:
+            print(f"test accuracy {made.test.accuracy:.4f}")
+        return
+    from autodl.release.publish import publish
+
+    published = publish(
+        args.training,
+        args.models / args.name,
+        found_by=args.found_by,
+        overrides=args.override,
+        repetitions=args.repetitions,
+    )
+    print(f"wrote {published.folder}: held-out {published.metrics.held_out.accuracy:.4f}", end="")
+    if published.metrics.test is None:
+        print(f"; no test accuracy: run tools/eval.py {args.training} before releasing it")
+    else:
+        print(f", test {published.metrics.test.accuracy:.4f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
