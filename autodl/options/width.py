@@ -1,0 +1,116 @@
+"""Sections of a width search, apart from it so that reading a config needs no framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from autodl.config import Section
+from autodl.spaces.width import NetworkName
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()  # a run is resumed from other folders too
+
+
+class WidthOptions(Section):
+    """``Width`` section: which widths to choose from, how, and what the result may cost."""
+
+    mode: Literal["transition", "ordinal", "independent", "random"] = Field(
+        "transition",
+        description="sharing that is annealed, or stays ordinal or independent; random widths"
+        " without any training",
+    )
+    network: NetworkName = "resnet20"
+    candidates: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (4, 8, 16), description="widths of the first stage, ascending"
+    )
+    blockwise: bool = Field(False, description="blocks of a ResNet's stage give the same width")
+    cells: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        None, description="of network: cells, the JSON file of an architecture"
+    )
+    cells_per_stage: int = Field(3, ge=1, description="of network: cells")
+    stages: int = Field(3, ge=1, description="of network: cells")
+    convention: Literal["stem_and_3x3", "all", "all_and_bias"] = Field(
+        "all", description="what counts as a multiply-accumulate, see spaces/width_cost.py"
+    )
+    budget_macs: int = Field(gt=0, description="the budget F_max, in multiply-accumulates")
+    budget_range: tuple[float, float] = Field(
+        (0.95, 1.0), description="cost of the result, in budgets; the authors: [0, 1.1]"
+    )
+
+    @model_validator(mode="after")
+    def _range_has_a_middle(self) -> Self:
+        low, high = self.budget_range
+        if not 0.0 <= low < high:
+            raise ValueError(f"budget_range is [low, high] with 0 <= low < high, got {[low, high]}")
+        return self
+
+
+class SupernetOptions(Section):
+    """``Supernet`` section: shared weights, their projections, and their training."""
+
+    epochs: int = Field(40, ge=1)
+    warmup_epochs: int = Field(15, ge=0, description="with uniform widths and fixed projections")
+    batch_size: int = Field(128, ge=2)
+    learning_rate: float = Field(0.1, gt=0)
+    schedule: Literal["step", "cosine"] = Field(
+        "step", description="a tenth after half and after three quarters of the epochs, or a cosine"
+    )
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(2e-4, ge=0)
+    pad_crop: int = Field(4, ge=0)
+    flip: Literal["none", "random", "alternating"] = "random"
+    meta_width: int | None = Field(
+        None, ge=1, description="meta channels of the first stage; null: the sum of the candidates"
+    )
+    overlap: float = Field(1.0, ge=0, le=1, description="at the start of a transition")
+    noise: float = Field(1e-3, ge=0, description="deviation of what breaks the symmetry")
+    per_pair: bool = Field(
+        False, description="projections for each pair of candidates, as in the authors' code"
+    )
+    projection_rate: float | None = Field(
+        None, gt=0, description="of the projections' descent; null: chosen by simulating it"
+    )
+    projection_weight: float = Field(5e-3, gt=0, description="of the orthogonality loss")
+    projection_momentum: float = Field(0.9, ge=0, lt=1)
+    projection_interval: int = Field(1, ge=1, description="updates of the weights for one of them")
+    projection_loss: Literal["l1", "l2"] = "l1"
+    detach: bool = Field(True, description="false: the cross-entropy moves the projections as well")
+    statistics_batches: int = Field(
+        8, ge=1, description="batches from which statistics are estimated before ranking"
+    )
+
+    @model_validator(mode="after")
+    def _leaves_time_for_annealing(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs {self.warmup_epochs} leave none of {self.epochs} epochs to the"
+                " controller; it must be below epochs"
+            )
+        return self
+
+
+class ControllerOptions(Section):
+    """``Controller`` section: the policy over widths, and how its best are found."""
+
+    hidden: int = Field(100, ge=1)
+    layers: int = Field(2, ge=1)
+    learning_rate: float = Field(1.6e-4, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    weight_decay: float = Field(1e-3, ge=0)
+    entropy_weight: float = Field(4e-3, ge=0, description="for accuracies in 0..1")
+    baseline_decay: float = Field(0.99, ge=0, lt=1)
+    exponent: float = Field(-0.1, le=0, description="of cost / budget beyond the budget")
+    samples: int = Field(1, ge=1, description="architectures per update")
+    decode_beams: int = Field(8, ge=0, description="likeliest architectures that are ranked")
+    decode_samples: int = Field(10, ge=0, description="drawn architectures that are ranked")
+
+    @model_validator(mode="after")
+    def _decodes_something(self) -> Self:
+        if not self.decode_beams + self.decode_samples:
+            raise ValueError("decode_beams 0 and decode_samples 0 leave nothing to rank; raise one")
+        return self

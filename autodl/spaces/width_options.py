@@ -1,0 +1,22 @@
+"""``Network`` section of a network with searched channel numbers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from autodl.config import Section
+
+
+class WidthNetworkOptions(Section):
+    """What the channel numbers leave open."""
+
+    shortcuts: Literal["pool", "norm", "always"] | None = Field(
+        None,
+        description="of a ResNet: pool and 1x1 convolution, or 1x1 convolution and batch-norm;"
+        " null: pool on CIFAR, norm for resnet18",
+    )
+    cells_per_stage: int = Field(3, ge=1, description="of a network of cells")
+    stages: int = Field(3, ge=1, description="of a network of cells")
+    dropout: float = Field(0.0, ge=0, lt=1, description="before the classifier; not in a ResNet")
