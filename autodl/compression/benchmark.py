@@ -1,0 +1,54 @@
+"""How fast the mixture is on a layer as large as they come."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from statistics import median
+
+import numpy as np
+
+from autodl.compression.coordinate_ascent import from_moments, moments_around, sweep
+from autodl.compression.gaussians import NormalGamma, NormalGammaPrior
+from autodl.compression.points import weighted_points
+
+
+def mixture_speed(
+    weights: int = 2_400_000, truncation: int = 256, sweeps: int = 5
+) -> dict[str, float]:
+    """Sweeps over a layer with all components in use, on one core; median seconds.
+
+    ``start_seconds`` is putting the weights together to points, once for a fit;
+    ``extra_memory_mb`` the most that both allocate beside the weights.
+    """
+    drawn = np.random.default_rng(0).normal(size=weights).astype(np.float32)
+    prior = NormalGammaPrior(0.0, 1e-2, 200.0 * weights, 200.0 * weights * 0.005**2)
+
+    def work() -> tuple[float, list[float]]:
+        began = time.perf_counter()
+        points = weighted_points(drawn)
+        start = time.perf_counter() - began
+        nothing = np.zeros(truncation)
+        places = np.linspace(0, len(points.values) - 1, truncation).astype(np.int64)
+        centres = points.values[places]
+        parts = NormalGamma(prior, nothing, nothing, nothing, nothing)
+        mixture = from_moments(moments_around(points, centres, truncation), parts, 1.0)
+        spans = []
+        for _ in range(sweeps):
+            began = time.perf_counter()
+            mixture = sweep(points, mixture)
+            spans.append(time.perf_counter() - began)
+        return start, spans
+
+    start, spans = work()
+    tracemalloc.start()
+    work()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return {
+        "sweep_seconds": round(median(spans), 3),
+        "start_seconds": round(start, 3),
+        "extra_memory_mb": round(peak / 1e6, 1),
+        "weights": weights,
+        "truncation": truncation,
+    }

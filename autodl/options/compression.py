@@ -1,0 +1,95 @@
+"""Options of compression, apart from it so that reading a config needs no framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from autodl.config import Section
+
+Bits = Annotated[int, Field(ge=1, le=16)]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+class PlaceOptions(Section):
+    """``Data`` section: where the pictures are now; all else is that of the training."""
+
+    path: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        None, description="null: where they were when the network was trained"
+    )
+
+
+class LayersOptions(Section):
+    """``Layers`` section: which layers stay in full precision."""
+
+    keep_ends: bool = Field(True, description="the first and the last layer")
+    keep: tuple[str, ...] = Field((), description="paths of layers; * stands for any letters")
+
+
+class BayesianBitsOptions(Section):
+    """``Compression`` section of ``BayesianBits``; ``Train`` is its one training."""
+
+    truncation: int = Field(16, ge=2, le=65_536, description="most levels of a layer")
+    alpha: float = Field(1.0, gt=0, description="of the Dirichlet process: more means more levels")
+    variant: Literal["G", "U"] = Field("G", description="levels anywhere, or on an even grid")
+    tolerance: float = Field(
+        0.2, gt=0, description="of rounding, as a share of the weights' deviation"
+    )
+    by_sensitivity: bool = Field(
+        True, description="tolerate less where the loss depends on it, and more elsewhere"
+    )
+    mass: float | None = Field(
+        None, gt=0, lt=1, description="of the components that count; null: 0.99 (G), 0.9 (U)"
+    )
+    least_bits: Bits = Field(1, description="of every layer")
+    interval: int = Field(50, ge=1, description="updates between two rounds of inference")
+    sweeps: int = Field(20, ge=1, description="of coordinate ascent in a round, at most")
+    points: int = Field(2_048, ge=16, description="that a layer is put together to, at most")
+    first_pull: float = Field(0.05, ge=0, description="lambda of the first proximal step")
+    last_pull: float = Field(2.0, ge=0, description="lambda of the last one; linear between")
+
+
+class UniformBitsOptions(Section):
+    """``Compression`` section of ``UniformBits``: the same bits everywhere, nothing is searched."""
+
+    bits: Bits = Field(4, description="of every layer")
+
+
+class BitSearchOptions(Section):
+    """``Compression`` section of ``BitSearch``: DDPG over roll-outs, as published."""
+
+    average_bits: float = Field(3.0, ge=1, le=16, description="most, weighted by size")
+    least_bits: Bits = Field(2, description="of a layer")
+    most_bits: Bits = Field(8, description="of a layer")
+    rollouts: int = Field(200, ge=1, description="at most")
+    seconds: float | None = Field(None, gt=0, description="no roll-out is begun after so many")
+    warm_up: int = Field(50, ge=0, description="roll-outs of random bits before learning")
+    updates: int = Field(20, ge=1, description="of fine-tuning in a roll-out")
+    reward_pictures: int = Field(
+        1_000, ge=1, description="of the training part: the reward, never trained on here"
+    )
+    hidden: int = Field(64, ge=1, description="width of actor and critic")
+    actor_rate: float = Field(1e-3, gt=0)
+    critic_rate: float = Field(1e-2, gt=0)
+    discount: float = Field(1.0, gt=0, le=1)
+    target_rate: float = Field(0.01, gt=0, le=1, description="tau of the target networks")
+    batch_size: int = Field(64, ge=1, description="transitions in an update")
+    noise: float = Field(0.5, ge=0, description="deviation of the first actions, of 0..1")
+    noise_decay: float = Field(0.97, gt=0, le=1, description="of the noise, each roll-out")
+
+
+class StudyOptions(Section):
+    """``Study`` section: what ``BayesianBits`` is compared with."""
+
+    uniform: tuple[Bits, ...] = Field((2, 3, 4, 8), description="bits of the uniform baselines")
+    search: dict[str, Any] = Field(
+        default_factory=dict, description="options of BitSearch besides average_bits and seconds"
+    )
+    multiples: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1.0, 3.0, 10.0), description="of BayesianBits' seconds, that BitSearch is given"
+    )

@@ -1,0 +1,29 @@
+"""The tool that compresses."""
+
+import json
+
+SMALL = ["-c", "compress/uniform.yaml", "-o", "FineTuning.epochs=1", "FineTuning.batch_size=40"]
+
+
+def test_lines_and_json(call, small_training, tmp_path):
+    arguments = [*SMALL, "--model", small_training.folder.parent, "--out", tmp_path / "out"]
+    done = call("compress", *arguments)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert any(line.startswith("average bits, weighted by size: 4.000") for line in lines)
+    assert any(line.startswith("files: ") for line in lines)
+    assert any(line.startswith("seconds: ") for line in lines)
+    again = call("compress", *arguments, "--resume", "--json")
+    assert json.loads(again.out)["average_bits"] == 4
+
+
+def test_mistakes(refused, small_training, tmp_path):
+    refused("give --model RUN and --out FOLDER", "compress", *SMALL)
+    refused(
+        "holds no finished training",
+        *("compress", *SMALL, "--model", tmp_path / "no", "--out", tmp_path / "out"),
+    )
+    refused(
+        "not empty",
+        *("compress", *SMALL, "--model", small_training.folder, "--out", tmp_path.parent),
+    )

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Compress a trained network: bits by layer, fine-tuning, one packed file.
+
+Examples:
+    python tools/compress.py -c compress/bayesian.yaml --model runs/best/trial-0007 --out runs/small
+    python tools/compress.py -c compress/study.yaml --model runs/best --out runs/study --study
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "autodl").is_dir():
+    sys.path.insert(0, str(ROOT))
+
+from autodl.console import Parser, add_config_arguments, print_config, run_tool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    add_config_arguments(parser)
+    parser.add_argument(
+        "--model",
+        metavar="RUN",
+        help="folder of tools/train.py: of one network, or of several, of which the best is taken",
+    )
+    parser.add_argument("--out", type=Path, help="folder to make; the network's own is only read")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
+    parser.add_argument(
+        "--study", action="store_true", help="compare with uniform bits and with a search for bits"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args(argv)
+    if not args.print_config and (args.model is None or args.out is None):
+        parser.error("give --model RUN and --out FOLDER")
+    return run_tool(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compress, or compare, and say what came of it."""
+    from autodl.compress import compress, load_compress
+    from autodl.compress_report import result_lines
+    from autodl.compress_study import study, study_lines
+
+    config = load_compress(args.config, args.override)
+    if args.print_config:
+        return print_config(config.to_plain())
+
+    def progress(line: str) -> None:
+        if not args.json:
+            print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] autodl INFO: {line}", flush=True)
+
+    if args.study:
+        result = study(config, args.model, args.out, resume=args.resume, progress=progress)
+        lines = study_lines(result)
+    else:
+        result = compress(config, args.model, args.out, resume=args.resume, progress=progress)
+        lines = result_lines(result)
+    print(json.dumps(result) if args.json else "\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
