@@ -40,7 +40,10 @@ def _conv(kind: kinds.Conv) -> nn.Layer:
 
 
 def _linear(kind: kinds.Linear) -> nn.Layer:
-    return nn.Linear(kind.in_features, kind.out_features, weight_attr=he_normal(kind.in_features))
+    first = he_normal(kind.in_features)
+    if kind.weight_std is not None:
+        first = initializer.Normal(std=kind.weight_std)
+    return nn.Linear(kind.in_features, kind.out_features, weight_attr=first)
 
 
 class AvgPool(nn.Layer):
@@ -87,6 +90,28 @@ class GlobalAvgPool(nn.Layer):
         return x.mean(axis=[2, 3])
 
 
+class Crop(nn.Layer):
+    """Maps without their first rows and columns."""
+
+    def __init__(self, kind: kinds.Crop) -> None:
+        super().__init__()
+        self._top, self._left = kind.top, kind.left
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, H, W]`` to ``[B, C, H - top, W - left]``."""
+        return x[:, :, self._top :, self._left :]
+
+
+class DropPath(nn.Dropout):
+    """Zeroes each picture of a batch with probability ``p``, which is 0 until somebody sets it.
+
+    Source: Larsson et al., ICLR 2017, as the code of DARTS has it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(p=0.0, axis=0)
+
+
 class Scale(nn.Layer):
     """Maps times one number each."""
 
@@ -108,6 +133,8 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.AvgPool: AvgPool,
     kinds.Add: lambda kind: Add(),
     kinds.Concat: lambda kind: Concat(),
+    kinds.Crop: Crop,
+    kinds.DropPath: lambda kind: DropPath(),
     kinds.GlobalAvgPool: lambda kind: GlobalAvgPool(),
     kinds.Scale: lambda kind: Scale(),
     kinds.Flatten: lambda kind: nn.Flatten(),

@@ -6,7 +6,7 @@ import paddle
 from paddle import nn
 
 from autodl.networks.layers import make_layer
-from autodl.spaces.plan import Plan
+from autodl.spaces.plan import AUXILIARY, Plan
 
 
 class PlanNetwork(nn.Layer):
@@ -15,9 +15,10 @@ class PlanNetwork(nn.Layer):
     Args:
         plan: what to build.
         seed: draws the initial weights; None takes what Paddle's global generator gives next.
+        auxiliary: build the plan's auxiliary classifier as well, which it must have then.
     """
 
-    def __init__(self, plan: Plan, seed: int | None = None) -> None:
+    def __init__(self, plan: Plan, seed: int | None = None, *, auxiliary: bool = False) -> None:
         super().__init__()
         if seed is not None:
             paddle.seed(seed)
@@ -28,6 +29,21 @@ class PlanNetwork(nn.Layer):
         for position, record in enumerate(plan.records[1:], start=1):
             _attach(self, record.name, make_layer(record.layer))
             self._steps.append((position, record.name, record.inputs))
+        if auxiliary:
+            if plan.auxiliary is None:
+                raise ValueError("the plan has no auxiliary classifier")
+            # behind all others, so that those start from the same weights as without it
+            self.add_sublayer(AUXILIARY, PlanNetwork(plan.auxiliary.plan))
+
+    @property
+    def auxiliary(self) -> PlanNetwork | None:
+        """The auxiliary classifier, if it was built."""
+        return None if self.plan.auxiliary is None else self._sub_layers.get(AUXILIARY)
+
+    def drop_auxiliary(self) -> None:
+        """Go on without the auxiliary classifier, which belongs to the training."""
+        if self.auxiliary is not None:
+            del self._sub_layers[AUXILIARY]
 
     def layer(self, name: str) -> nn.Layer:
         """The layer of the record with this name."""
@@ -38,13 +54,26 @@ class PlanNetwork(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Logits ``[B, classes]`` of normalised pictures ``[B, 3, H, W]``."""
+        logits, _ = self._compute(x, -1)
+        return logits
+
+    def with_auxiliary(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The same, and the logits of the auxiliary classifier, which must have been built."""
+        classifier = self.auxiliary
+        if self.plan.auxiliary is None or classifier is None:
+            raise ValueError("the network was built without an auxiliary classifier")
+        logits, features = self._compute(x, self.plan.auxiliary.source)
+        return logits, classifier(features)
+
+    def _compute(self, x: paddle.Tensor, kept: int) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+        """The output, and what the layer at position ``kept`` gave; -1 for none."""
         values = {0: x}
         for position, name, inputs in self._steps:
             values[position] = self.layer(name)(*(values[i] for i in inputs))
             for i in inputs:  # let go of what nobody reads any more
-                if self._last_use[i] == position:
+                if self._last_use[i] == position and i != kept:
                     values.pop(i, None)
-        return values[position]
+        return values[position], values.get(kept)
 
 
 def _attach(root: nn.Layer, path: str, layer: nn.Layer) -> None:

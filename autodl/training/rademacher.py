@@ -1,0 +1,69 @@
+"""Local Rademacher complexity of a network's margins, as a term of the training loss.
+
+Source: Yang, Li and Huan, arXiv:1902.00873.
+"""
+
+from __future__ import annotations
+
+import paddle
+
+from autodl.training.parallel import ALONE, Share
+
+DRAWS = 50  # of signs, for every batch
+
+
+def margins(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+    """Logits of the other classes, in order, less that of the true one.
+
+    Args:
+        logits: float32 ``[B, classes]``, of 2 classes or more.
+        labels: int64 ``[B]``, each in ``[0, classes)``.
+
+    Returns:
+        float32 ``[B, classes - 1]``.
+    """
+    column = labels.unsqueeze(1)
+    others = paddle.arange(logits.shape[1] - 1).unsqueeze(0)
+    others = others + (others >= column).astype("int64")
+    true = paddle.take_along_axis(logits, column, axis=1)
+    return paddle.take_along_axis(logits, others, axis=1) - true
+
+
+def rademacher_complexity(
+    margins: paddle.Tensor, signs: paddle.Tensor, share: Share = ALONE
+) -> paddle.Tensor:
+    """``mean_r |sum_ij signs[r, i, j] margins[i, j]| / (B (classes - 1))``, summed over the batch.
+
+    Homogeneous of degree 1 in the margins. Its gradient is ``sign(sum) signs[r] / (B (classes -
+    1))``, averaged over r; where a sum is 0, that r gives 0.
+
+    Args:
+        margins: float32 ``[B, classes - 1]``.
+        signs: of -1 and 1, float32 ``[R, B, classes - 1]``.
+        share: where several processes train together, the sums are over the batch of all. Then a
+            process gets its part: the mean of all parts is the value, and so it is with gradients.
+
+    Returns:
+        Scalar.
+    """
+    sums = (signs * margins).sum(axis=[1, 2])
+    # not the absolute value, which would be that of this process's part of the sum
+    direction = share.total(sums.detach()).sign()
+    return (direction * sums).mean() / margins.size
+
+
+def sampled_complexity(
+    logits: paddle.Tensor, labels: paddle.Tensor, share: Share = ALONE
+) -> paddle.Tensor:
+    """The same for freshly drawn signs, from Paddle's global generator.
+
+    Every process draws those of the batch of all, and takes its own.
+
+    Args:
+        logits: float32 ``[B, classes]``.
+        labels: int64 ``[B]``.
+    """
+    count, others = logits.shape[0], logits.shape[1] - 1
+    coins = paddle.randint(0, 2, [DRAWS, share.size * count, others]).astype("float32")
+    own = coins[:, share.rank * count : (share.rank + 1) * count]
+    return rademacher_complexity(margins(logits, labels), 2.0 * own - 1.0, share)
