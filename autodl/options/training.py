@@ -9,7 +9,11 @@ from pydantic import Field, model_validator
 from autodl.config import Section
 
 # Options that runs may lack which were made before them; at their defaults they change nothing.
-_ADDED = ("branches", "branch_scale", "inherit", "resize_kernels")
+_ADDED = (
+    *("branches", "branch_scale", "inherit", "resize_kernels"),
+    *("auxiliary_weight", "drop_path", "lrc_weight"),
+    *("schedule", "first_size", "grown", "whiten"),
+)
 
 
 class TrainOptions(Section):
@@ -24,6 +28,18 @@ class TrainOptions(Section):
     batch_size: int = Field(128, ge=2, description="pictures per update, in each process")
     learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before the cosine")
+    schedule: Literal["cosine", "linear"] = Field(
+        "cosine", description="how the rate falls to 0 behind the warm-up"
+    )
+    first_size: int | None = Field(
+        None, ge=8, description="side of the pictures in the first epochs; it grows to the full one"
+    )
+    grown: float = Field(
+        0.75, gt=0, le=1, description="share of the epochs until the pictures have their full size"
+    )
+    whiten: bool = Field(
+        False, description="the first convolution whitens patches of the pictures, and stays so"
+    )
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(1e-4, ge=0, description="L2, on weights and batch-norm scales")
@@ -36,6 +52,15 @@ class TrainOptions(Section):
     )
     cutout: int = Field(0, ge=0, description="side of the square that is blanked out, 0: none")
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta, 0: none")
+    auxiliary_weight: float = Field(
+        0.0, ge=0, description="of the auxiliary classifier's loss, for networks that have one"
+    )
+    drop_path: float = Field(
+        0.0, ge=0, lt=1, description="highest rate of dropped edges; it rises from 0 by epochs"
+    )
+    lrc_weight: float = Field(
+        0.0, ge=0, description="of the local Rademacher complexity of the margins"
+    )
     branches: Literal["none", "acb", "dbb", "repvgg"] = Field(
         "none", description="blocks that are trained in the place of convolutions, see reparam"
     )
@@ -70,6 +95,14 @@ class TrainOptions(Section):
         }
 
     @model_validator(mode="after")
+    def _has_room_for_the_auxiliary_classifier(self) -> Self:
+        if self.auxiliary_weight and self.first_size is not None and self.first_size < 32:
+            raise ValueError(
+                f"the auxiliary classifier needs pictures of 32x32, first_size is {self.first_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _scales_branches_that_are_there(self) -> Self:
         if self.branch_scale != 1.0 and self.branches != "acb":
             raise ValueError(
@@ -80,7 +113,7 @@ class TrainOptions(Section):
     @model_validator(mode="after")
     def _resizes_what_is_inherited(self) -> Self:
         if self.resize_kernels and not self.inherit:
-            raise ValueError("resize_kernels true is for inherited kernels; set inherit true as well")
+            raise ValueError("resize_kernels is for inherited kernels; set inherit as well")
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of the step."""
+"""Learning rates as functions of the step, and sizes of pictures as functions of the epoch."""
 
 from __future__ import annotations
 
@@ -18,3 +18,36 @@ def cosine_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> fl
         return peak * (step + 1) / warmup_steps
     done = (step - warmup_steps) / max(steps - warmup_steps, 1)
     return 0.5 * peak * (1.0 + cos(pi * min(done, 1.0)))
+
+
+def linear_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> float:
+    """Linear rise to ``peak`` over the warm-up, then a straight line down to 0: a triangle.
+
+    Args:
+        step: 0 for the first update.
+        steps: number of updates in all; the rate would reach 0 at ``step == steps``.
+
+    Source: the one-cycle schedule of Smith and Topin, arXiv:1708.07120, without its last phase.
+    """
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    done = (step - warmup_steps) / max(steps - warmup_steps, 1)
+    return peak * (1.0 - min(done, 1.0))
+
+
+def picture_side(epoch: int, epochs: int, full: int, first: int | None, grown: float) -> int:
+    """Side of the pictures in an epoch: from ``first`` to ``full`` in equal steps of 4 pixels.
+
+    Args:
+        epoch: counted from 0.
+        first: None is ``full``, always.
+        grown: share of the epochs, above 0, after which the pictures have their full size.
+
+    Source: progressive resizing (Howard, DAWNBench 2018).
+    """
+    if first is None or first >= full:
+        return full
+    sizes = [*range(first, full, 4), full]
+    passed = int(epoch / (grown * epochs) * (len(sizes) - 1))
+    side: int = sizes[min(passed, len(sizes) - 1)]
+    return side

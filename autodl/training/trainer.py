@@ -19,15 +19,21 @@ from paddle import nn
 from autodl.data.augment import augmenter, mixup
 from autodl.data.batches import Normalisation, batch_count, iterate
 from autodl.data.dataset import Pictures
+from autodl.data.resize import resize_batch
 from autodl.errors import CheckpointError, ConfigError
+from autodl.networks.layers import DropPath
 from autodl.options.training import TrainOptions
 from autodl.state import decode_state, encode_state
 from autodl.training.early_stopping import reason_to_stop
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.training.parallel import ALONE, Share
-from autodl.training.schedules import cosine_rate
+from autodl.training.rademacher import sampled_complexity
+from autodl.training.schedules import cosine_rate, linear_rate, picture_side
 from autodl.training.shared_layers import share_layers
+from autodl.training.whitening import whiten
 from autodl.trial import TrialFailure
+
+_RATES = {"cosine": cosine_rate, "linear": linear_rate}
 
 
 def make_optimizer(network: nn.Layer, options: TrainOptions) -> paddle.optimizer.Momentum:
@@ -59,10 +65,10 @@ def make_optimizer(network: nn.Layer, options: TrainOptions) -> paddle.optimizer
 class Trainer:
     """One network being trained on one set of pictures.
 
-    ``curve`` has a mapping for every epoch so far: ``epoch`` from 1, mean training ``loss`` and
-    ``accuracy``, the last ``learning_rate``, and ``seconds`` in all and of ``compute_seconds``
-    (forward, backward and update; on a GPU, where these run on their own, the time to start
-    them and that of waiting for the last one).
+    ``curve`` has a mapping for every epoch so far: ``epoch`` from 1, mean training ``loss`` (all
+    of its terms) and ``accuracy``, the last ``learning_rate``, and ``seconds`` in all and of
+    ``compute_seconds`` (forward, backward and update; on a GPU, where these run on their own, the
+    time to start them and that of waiting for the last one).
 
     Where several processes train together, each has a trainer of its own, of the same network,
     pictures and options, and ``batch_size`` is that of one process: an update is made from
@@ -70,7 +76,8 @@ class Trainer:
     has the larger batch, to rounding.
 
     Raises:
-        ConfigError: the only batch has fewer pictures than the batch size, and cannot be shared.
+        ConfigError: the only batch has fewer pictures than the batch size, and cannot be shared, or
+            there are no edges to drop.
     """
 
     def __init__(
@@ -90,6 +97,14 @@ class Trainer:
         self._seed = seed
         self._share = share
         share_layers(network, share)
+        if options.whiten:
+            whiten(network, pictures, normalisation)
+        self._drop_paths = [layer for layer in network.sublayers() if isinstance(layer, DropPath)]
+        if options.drop_path and not self._drop_paths:
+            raise ConfigError(
+                f"Train.drop_path {options.drop_path:g} is for networks with edges to drop, as"
+                " GenotypeNetwork; use Train.drop_path=0"
+            )
         self._optimizer = make_optimizer(network, options)
         self._batch_size = options.batch_size * share.size
         if len(pictures) < self._batch_size and len(pictures) % share.size:
@@ -109,11 +124,13 @@ class Trainer:
         after_epoch: Callable[[Trainer], None] = lambda trainer: None,
         *,
         until: int | None = None,
+        after_step: Callable[[], None] = lambda: None,
     ) -> str:
         """Train until the epochs are used up or early stopping says why to stop.
 
         Args:
             until: stop after so many epochs in all, the schedule being that of the full training.
+            after_step: called after every update; it may change the weights.
 
         Returns:
             The reason for stopping early, or an empty string.
@@ -131,20 +148,22 @@ class Trainer:
             )
             if stop:
                 return stop
-            self._train_epoch()
+            self._train_epoch(after_step)
             after_epoch(self)
         return ""
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, after_step: Callable[[], None]) -> None:
         start = time.perf_counter()
         options, epoch = self._options, len(self.curve)
         rng = np.random.default_rng((self._seed, epoch))
-        paddle.seed(int(rng.integers(2**31)))  # dropout
+        paddle.seed(int(rng.integers(2**31)))  # dropout, dropped edges, Rademacher signs
+        for layer in self._drop_paths:
+            layer.p = options.drop_path * epoch / options.epochs
         self.network.train()
         loss_sum, right, seen, compute_seconds, rate = 0.0, 0.0, 0, 0.0, 0.0
         batches = enumerate(self._batches(rng), start=epoch * self._steps)
         for step, (images, labels, targets) in batches:
-            rate = cosine_rate(
+            rate = _RATES[options.schedule](
                 step,
                 options.epochs * self._steps,
                 options.learning_rate,
@@ -153,6 +172,7 @@ class Trainer:
             began = time.perf_counter()
             loss, hits = self._step(images, labels, targets, rate)
             compute_seconds += time.perf_counter() - began
+            after_step()
             loss_sum, right = loss_sum + loss * len(labels), right + hits
             seen += len(labels)
         if self._on_gpu:
@@ -182,12 +202,14 @@ class Trainer:
         the whole batch, so that what is drawn for a picture depends on no one's part.
         """
         options, part = self._options, self._share.part
+        full, epoch = self._pictures.images.shape[1], len(self.curve)
+        side = picture_side(epoch, options.epochs, full, options.first_size, options.grown)
         augment = augmenter(
             padding=options.pad_crop,
             flip_rule=options.flip,
             cutout_size=options.cutout,
             fill=self._normalisation.mean_colour,
-            epoch=len(self.curve),
+            epoch=epoch,
             seed=self._seed,
         )
         for images, labels in iterate(
@@ -198,7 +220,7 @@ class Trainer:
             augment=augment,
             drop_last=True,
         ):
-            images, targets = self._targets(images, labels, rng)
+            images, targets = self._targets(resize_batch(images, side), labels, rng)
             yield part(images), part(labels), None if targets is None else part(targets)
 
     def _check_finite(self, mean_loss: float, when: str) -> None:
@@ -232,16 +254,34 @@ class Trainer:
         """One update; the batch's mean loss and number of hits, still on the device."""
         self._optimizer.set_lr(rate)
         truth = paddle.to_tensor(labels)
-        with paddle.amp.auto_cast(enable=self._amp, dtype="float16"):
-            logits = self.network(paddle.to_tensor(images))
-        logits = logits.astype("float32")
-        loss = self._loss(logits, truth, targets)
+        loss, logits = self._objective(paddle.to_tensor(images), truth, targets)
         # gradients are averaged over processes before the optimiser clips them
         self._share.backward(self._scaler.scale(loss), self.network.parameters())
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.clear_grad(set_to_zero=False)
         return loss.detach(), (logits.detach().argmax(axis=1) == truth).sum().astype("float32")
+
+    def _objective(
+        self, images: paddle.Tensor, truth: paddle.Tensor, targets: np.ndarray | None
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """What an update makes smaller, and the logits."""
+        options, auxiliary = self._options, None
+        with paddle.amp.auto_cast(enable=self._amp, dtype="float16"):
+            if options.auxiliary_weight:
+                logits, auxiliary = self.network.with_auxiliary(images)
+            else:
+                logits = self.network(images)
+        logits = logits.astype("float32")
+        loss = self._loss(logits, truth, targets)
+        if auxiliary is not None:
+            head = self._loss(auxiliary.astype("float32"), truth, targets)
+            loss = loss + options.auxiliary_weight * head
+        if options.lrc_weight:
+            # of mixed pictures the labels are those before mixing, as in the original
+            complexity = sampled_complexity(logits, truth, self._share)
+            loss = loss + options.lrc_weight * complexity
+        return loss, logits
 
     def _loss(
         self, logits: paddle.Tensor, truth: paddle.Tensor, targets: np.ndarray | None
@@ -304,7 +344,7 @@ def load_arrays(network: nn.Layer, arrays: Mapping[str, np.ndarray]) -> None:
             raise CheckpointError(f"the network has no {name!r}: the weights are of another one")
         if list(own[name].shape) != list(array.shape):
             raise CheckpointError(
-                f"saved {name!r} has shape {list(array.shape)}, the network {own[name].shape}"
+                f"saved {name!r} has shape {list(array.shape)}, the network {list(own[name].shape)}"
             )
         if array.dtype.name != own[name].dtype.name.lower():
             raise CheckpointError(

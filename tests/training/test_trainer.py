@@ -9,6 +9,7 @@ import paddle
 import pytest
 
 from autodl.data.augment import mixup
+from autodl.data.dataset import Pictures
 from autodl.errors import CheckpointError, ConfigError
 from autodl.options.training import TrainOptions
 from autodl.state import decode_state, encode_state
@@ -421,3 +422,62 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(pictures, normalisation
         ConfigError, match=r"cannot share evenly; use Train\.batch_size=13, or fewer"
     ):
         trainer(14, 3)
+
+
+# Recipes -------------------------------------------------------------------------------------
+
+
+def sizes_seen(trainer, monkeypatch):
+    seen = []
+    step = Trainer._step
+
+    def watched(self, images, *arguments):
+        seen.append(images.shape[2:])
+        return step(self, images, *arguments)
+
+    monkeypatch.setattr(Trainer, "_step", watched)
+    trainer.fit()
+    return seen
+
+
+def test_pictures_grow_over_the_epochs(make_trainer, make_network, monkeypatch):
+    network = make_network()
+    trainer = make_trainer(network=network, first_size=8)
+    trainer._pictures = Pictures(
+        np.repeat(np.repeat(trainer._pictures.images, 2, axis=1), 2, axis=2),
+        trainer._pictures.labels,
+    )
+    seen = sizes_seen(trainer, monkeypatch)
+    assert seen == [(8, 8)] * 4 + [(12, 12)] * 2 + [(16, 16)] * 2  # two updates an epoch
+
+
+@pytest.mark.parametrize("options", [{"whiten": True}, {"schedule": "linear"}], ids=str)
+def test_a_recipe_is_resumed_exactly(make_trainer, make_network, options):
+    whole = make_trainer(**options)
+    whole.fit()
+    first = make_trainer(**options)
+    first.fit(until=2)
+    second = make_trainer(network=make_network(seed=9), **options)
+    second.restore(decode_state(encode_state(first.state())))
+    second.fit()
+    assert_same(values(second.network), values(whole.network))
+    assert timeless(second.curve) == timeless(whole.curve)
+
+
+def test_whitened_kernels_stay_as_they_are(make_trainer):
+    trainer = make_trainer(whiten=True, weight_decay=0.1)
+    name = next(
+        name
+        for name, value in trainer.network.named_parameters()
+        if value.stop_gradient and name.endswith("weight")
+    )
+    before = values(trainer.network)[name]
+    trainer.fit()
+    assert (values(trainer.network)[name] == before).all()
+
+
+def test_the_rate_falls_in_a_line(make_trainer):
+    trainer = make_trainer(schedule="linear", learning_rate=0.08)
+    trainer.fit()
+    rates = [epoch["learning_rate"] for epoch in trainer.curve]
+    assert rates == pytest.approx([0.07, 0.05, 0.03, 0.01])  # the second of two updates

@@ -11,6 +11,12 @@ from autodl.config import Section
 Count = Annotated[int, Field(ge=1)]
 
 
+class ResNet9Options(Section):
+    """How wide it is."""
+
+    width: Count = Field(64, description="channels of the first layer; the last stage has 8 times")
+
+
 class RepVGGOptions(Section):
     """Which member of the family."""
 
@@ -22,3 +28,10 @@ class RepVGGOptions(Section):
     )
     width: float = Field(1.0, gt=0, description="multiplies all channels")
     cifar: bool = Field(False, description="stages 0 and 1 have stride 1, for pictures of 32x32")
+
+
+class ResNetOptions(Section):
+    """How deep and wide the network for CIFAR is."""
+
+    depth: int = Field(110, ge=8, description="layers with weights: 6 n + 2, as 20, 56 or 110")
+    width: int = Field(16, ge=1, description="channels of the first stage")

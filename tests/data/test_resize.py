@@ -1,0 +1,32 @@
+"""Resizing batches, against Pillow and by hand."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from autodl.data.resize import resize_batch, resize_matrix
+
+
+@pytest.mark.parametrize(
+    "height, width, side", [(32, 32, 20), (32, 32, 24), (9, 30, 16), (8, 8, 24)]
+)
+def test_it_is_what_pillow_does(height, width, side):
+    """Of float pictures, which Pillow does not round: 1e-4 of 255 for its float32 sums."""
+    picture = np.random.default_rng(0).uniform(0, 255, (height, width)).astype(np.float32)
+    size = (side, side)
+    expected = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+    np.testing.assert_allclose(resize_batch(picture[None, None], side)[0, 0], expected, atol=1e-4)
+
+
+def test_halving_a_row_by_hand():
+    """Triangle of reach 2 about 1 and 3: distances 0.5 and 1.5 weigh 3 and 1, sides are cut."""
+    expected = np.array([[3, 3, 1, 0], [0, 1, 3, 3]]) / 7
+    np.testing.assert_allclose(resize_matrix(4, 2), expected, atol=1e-7)
+
+
+def test_constants_stay_and_equal_sizes_are_free():
+    images = np.full((2, 3, 12, 12), 7.5, np.float32)
+    assert resize_batch(images, 12) is images
+    np.testing.assert_allclose(resize_batch(images, 8), 7.5, rtol=1e-6)  # float32 sums
+    with pytest.raises(ValueError, match="at least 1, got 4 to 0"):
+        resize_matrix(4, 0)
