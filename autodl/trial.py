@@ -8,6 +8,8 @@ from enum import Enum
 from math import isfinite
 from typing import Any, Protocol
 
+ACCURACY = "accuracy"  # the metric that costs are traded off with
+
 
 class Architecture(Protocol):
     """What every space's architecture offers: an immutable, hashable value with a JSON form."""
@@ -41,10 +43,15 @@ class TrialFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of an evaluation: train until ``epochs``, from a checkpoint or, if empty, afresh."""
+    """A part of an evaluation: train until ``epochs``, from a checkpoint or, if empty, afresh.
+
+    A fresh start may inherit: ``parent`` is the checkpoint of the trial whose weights it takes
+    over, as far as they fit, or empty.
+    """
 
     epochs: int
     checkpoint: bytes = field(default=b"", repr=False)
+    parent: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

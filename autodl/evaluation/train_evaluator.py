@@ -106,9 +106,7 @@ class TrainEvaluator:
     def _inherit(self, network: PlanNetwork, parent: Mapping[str, Any]) -> dict[str, float]:
         """Give a network its parent's weights; how much that was, and the epochs in them."""
         own = {name: value.numpy() for name, value in network.state_dict().items()}
-        found = inherit_weights(
-            parent["network"], own, resize_kernels=self._options.resize_kernels
-        )
+        found = inherit_weights(parent["network"], own, resize_kernels=self._options.resize_kernels)
         load_arrays(network, found.weights)
         epochs = len(parent["curve"]) + parent["inherited"]["epochs"] if found.tensors else 0
         return {"epochs": epochs, "tensors": found.tensors, "fraction": found.fraction}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.spaces.codec import Architecture
-from autodl.strategies.strategy import BatchStrategy, Exhausted, Strategy
+from autodl.strategies.strategy import BatchStrategy, Breeder, Child, Exhausted, Strategy
 
 Costs = Callable[[Architecture], Mapping[str, float]]
 _ATTEMPTS = 1000
+_NO_MORE = "the strategy has nothing more to propose"
 
 
 class Limits:
@@ -65,19 +67,32 @@ class Limits:
         )
 
 
-def ask_all(strategy: Strategy, rngs: Sequence[np.random.Generator]) -> Iterator[Architecture]:
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a strategy has proposed; ``ended`` says why not more, empty if it was all asked for."""
+
+    children: list[Child[Any]]
+    ended: str = ""
+
+
+def ask_all(strategy: Strategy, rngs: Sequence[np.random.Generator]) -> Answers:
     """What the strategy proposes, as far as it gets."""
-    with suppress(Exhausted):
-        if isinstance(strategy, BatchStrategy) and rngs:
-            yield from strategy.ask_batch(rngs)
+    children: list[Child[Any]] = []
+    try:
+        if isinstance(strategy, Breeder):
+            children.extend(map(strategy.breed, rngs))
+        elif isinstance(strategy, BatchStrategy) and rngs:
+            children.extend(map(Child, strategy.ask_batch(rngs)))
         else:
-            for rng in rngs:
-                yield strategy.ask(rng)
+            children.extend(Child(strategy.ask(rng)) for rng in rngs)
+    except Exhausted as end:
+        return Answers(children, str(end) or _NO_MORE)
+    return Answers(children, _NO_MORE if len(children) < len(rngs) else "")
 
 
 def ask_within(
     strategy: Strategy, seed: int, ids: Sequence[int], limits: Limits | None = None
-) -> list[Architecture]:
+) -> Answers:
     """A proposal for every id, or fewer when the strategy has no more.
 
     Proposal ``i`` draws from ``default_rng((seed, i, 0))``. One over a limit is asked for again,
@@ -88,23 +103,25 @@ def ask_within(
     Raises:
         ConfigError: of 1,000 attempts at a proposal, and then 1,000 draws, none was within.
     """
-    found = dict(zip(ids, ask_all(strategy, _generators(seed, ids, (0,))), strict=False))
+    first = ask_all(strategy, _generators(seed, ids, (0,)))
     if limits is None:
-        return list(found.values())
+        return first
+    found = dict(zip(ids, first.children, strict=False))
     again, smallest = list(found), dict[str, float]()
     for attempt in range(1, _ATTEMPTS + 1):
-        excess = {i: over for i in again if (over := limits.excess(found[i]))}
+        excess = {i: over for i in again if (over := limits.excess(found[i].architecture))}
         if not excess:
-            return list(found.values())
+            return Answers(list(found.values()), first.ended)
         for over in excess.values():
             _lower(smallest, over)
         again = list(excess)
-        answers = list(ask_all(strategy, _generators(seed, again, (2, attempt))))
-        if not answers:  # the strategy has no more: what came before the first gap is left
-            return list(found.values())[: list(found).index(again[0])]
-        found.update(zip(again, answers, strict=False))
-    found.update((i, _draw_within(limits, seed, i, smallest)) for i in again)
-    return list(found.values())
+        answers = ask_all(strategy, _generators(seed, again, (2, attempt)))
+        if not answers.children:  # it has no more: what came before the first gap is left
+            before = list(found).index(again[0])
+            return Answers(list(found.values())[:before], answers.ended)
+        found.update(zip(again, answers.children, strict=False))
+    found.update((i, Child(_draw_within(limits, seed, i, smallest))) for i in again)
+    return Answers(list(found.values()), first.ended)
 
 
 def _draw_within(

@@ -23,6 +23,17 @@ def best_so_far(rewards: Curves) -> Curves:
     return np.where(np.isneginf(best), np.nan, best)
 
 
+def trials_to_reach(best: Curves, levels: Curves) -> Curves:
+    """Trials until each row's best so far is at least its level; NaN where it never is.
+
+    Args:
+        best: float64 ``[seeds, trials]``, see ``best_so_far``.
+        levels: float64 ``[seeds]``; NaN is never reached.
+    """
+    there = best >= levels[:, None]
+    return np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, np.nan)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Paired differences ``first - second`` of several seeds.

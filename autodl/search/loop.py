@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from autodl.errors import StoreError
 from autodl.search.asking import Limits, ask_within, keep_within
 from autodl.search.executors import Executor
 from autodl.search.observer import Observer
+from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse
 from autodl.search.staging import Staging
 from autodl.search.store import Proposal, TrialStore
-from autodl.spaces.codec import Architecture
-from autodl.strategies.strategy import Prepared, Strategy, Watchable
-from autodl.trial import Stage, Trial
+from autodl.strategies.strategy import Child, Prepared, Strategy, Watchable
+from autodl.trial import Stage, Trial, TrialFailure, TrialState
 
 _LOOK_EVERY_SECONDS = 1.0
 _MOST_WAITING = 100
@@ -53,7 +54,8 @@ def search(
     staging: Staging | None = None,
     reuse: Reuse | None = None,
     limits: Limits | None = None,
-) -> Generator[Trial, None, None]:
+    weights: ParentWeights | None = None,
+) -> Generator[Trial, None, str]:
     """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
     Killing it at any point is safe: a proposal is stored before it is evaluated, a result
@@ -71,15 +73,22 @@ def search(
         staging: takes trials through stages; without it each is evaluated in one go.
         reuse: finds results that are known already; without it all are evaluated.
         limits: what proposals must not exceed.
+        weights: those of parents, which children inherit; without it every training begins anew.
+
+    Returns:
+        Why the strategy had no more to propose, if that was the end; else nothing.
 
     Raises:
         ConfigError: nothing that is proposed is within the limits.
+        StoreError: the weights that children would inherit are gone.
     """
     teller = Teller(strategy, store, observers, snapshot_every)
     store.reset_running()  # a kill has left them
     if staging is not None:
         staging.recover()
-    feeder = _Feeder(strategy, executor, store, max_trials, seed, staging, reuse, limits)
+    if weights is not None:
+        weights.recover(teller.untold)
+    feeder = _Feeder(strategy, executor, store, max_trials, seed, staging, reuse, limits, weights)
     shown: tuple[int, ...] = ()
     halt = stop(None)
 
@@ -91,6 +100,8 @@ def search(
             store.finish(trial)
             teller.finished(trial)
             feeder.finished(trial)
+            if weights is not None:
+                weights.finished(trial, teller.untold)
             halt = stop(trial) or halt
             done.append(trial)
         return done
@@ -113,7 +124,7 @@ def search(
             if not running and not known:
                 trials = finish(feeder.give_up()) if halt is None else []
                 if not trials:
-                    return
+                    return feeder.ended_by if halt is None else ""
                 continue
             trials = []
             if running:  # what is known makes room, or news for the strategy: no waiting then
@@ -127,6 +138,7 @@ def search(
         trials = finish(end for trial in executor.cut(halt.reason) for end in feeder.settle(trial))
         teller.report()
         yield from trials
+        return ""
     finally:
         with suppress(StoreError):  # the next start does it too
             store.reset_running()
@@ -148,7 +160,9 @@ class _Feeder:
         staging: Staging | None,
         reuse: Reuse | None,
         limits: Limits | None,
+        weights: ParentWeights | None,
     ) -> None:
+        self.ended_by = ""  # why the strategy has proposed no more
         self._strategy = strategy
         self._executor = executor
         self._store = store
@@ -157,9 +171,10 @@ class _Feeder:
         self._staging = staging
         self._reuse = reuse
         self._limits = limits
+        self._weights = weights
         if not store.count() and isinstance(strategy, Prepared):
             prepared = keep_within(strategy.initial(), limits)
-            store.propose(self._proposal(i, arch, 0) for i, arch in enumerate(prepared))
+            store.propose(self._proposal(i, Child(arch), 0) for i, arch in enumerate(prepared))
         self._proposed = store.count()
         self._stored = 0  # from here on, stored proposals are still to be queued
         self._queue: deque[Proposal] = deque()
@@ -169,11 +184,13 @@ class _Feeder:
         """Keep all workers busy, as far as there is something to evaluate.
 
         Returns:
-            The next trial whose result is known already, if one came up; then there may be more.
+            Trials whose result is known without evaluating them, if some came up; then there may
+            be more.
         """
         while len(self._executor.running()) < self._executor.workers:
             if self._staging is not None and (going_on := self._staging.next()) is not None:
-                self._submit(*going_on)
+                if ended := self._submit(*going_on):
+                    return ended
                 continue
             if not self._queue and not self._refill(told):
                 return []
@@ -181,7 +198,8 @@ class _Feeder:
             twin = self._reuse.find(proposal) if self._reuse is not None else None
             if twin is None:
                 stage = self._staging.first(proposal) if self._staging is not None else None
-                self._submit(proposal, stage)
+                if ended := self._submit(proposal, stage):
+                    return ended
             elif twin.id == proposal.id:
                 return [twin]
             else:
@@ -197,17 +215,30 @@ class _Feeder:
             self._queue.extend(p for p in found if p.id < self._max_trials)
         if not self._queue and (fresh := self._ask(told)):
             self._store.propose(fresh)
+            if self._weights is not None:
+                self._weights.proposed(fresh)
             self._queue.extend(fresh)
             self._proposed += len(fresh)
             self._stored = self._proposed
         return bool(self._queue)
 
-    def _submit(self, proposal: Proposal, stage: Stage | None) -> None:
+    def _submit(self, proposal: Proposal, stage: Stage | None) -> list[Trial]:
+        """Start evaluating; what that has ended, if there is nothing to inherit."""
         self._store.start(proposal.id)
+        if self._weights is not None:
+            try:
+                stage = self._weights.begin(proposal, stage)
+            except TrialFailure as failure:
+                failed = TrialState.FAILED
+                trial = Trial(proposal.id, proposal.architecture, failed, reason=str(failure))
+                return list(self.settle(trial))
         self._executor.submit(proposal, stage)
+        return []
 
     def settle(self, trial: Trial) -> Iterator[Trial]:
         """What a result has ended: the trial itself, or what the fidelity rule says."""
+        if self._weights is not None:
+            trial = self._weights.keep(trial)
         if self._staging is None:
             yield trial
             return
@@ -229,9 +260,9 @@ class _Feeder:
         """Take up the proposals that waited for this result."""
         self._queue.extendleft(reversed(self._waiting.pop(trial.id, [])))
 
-    def _proposal(self, trial_id: int, architecture: Architecture, told: int) -> Proposal:
-        key = self._reuse.key(architecture) if self._reuse is not None else ""
-        return Proposal(trial_id, architecture, told, key)
+    def _proposal(self, trial_id: int, child: Child[Any], told: int) -> Proposal:
+        key = self._reuse.key(child.architecture, child.parent) if self._reuse is not None else ""
+        return Proposal(trial_id, child.architecture, told, key, child.parent)
 
     def _ask(self, told: int) -> list[Proposal]:
         """The next proposals; none before the strategy is told more, or ever.
@@ -251,9 +282,11 @@ class _Feeder:
         elif sum(map(len, self._waiting.values())) >= _MOST_WAITING:
             return []
         ids = range(first, end)
-        found = ask_within(self._strategy, self._seed, ids, self._limits)
+        answers = ask_within(self._strategy, self._seed, ids, self._limits)
+        self.ended_by = answers.ended
         # a strategy may have less to propose than it was asked for
-        return [self._proposal(i, arch, told) for i, arch in zip(ids, found, strict=False)]
+        found = zip(ids, answers.children, strict=False)
+        return [self._proposal(i, child, told) for i, child in found]
 
 
 class Teller:
@@ -286,6 +319,11 @@ class Teller:
             self._learned.clear()  # what is replayed was watched before
         self._update = 0.0
         self._note_update()  # but perhaps not the latest: a kill may have come in between
+
+    @property
+    def untold(self) -> Collection[int]:
+        """Finished trials that wait for others to be told of before them."""
+        return self._early.keys()
 
     def finished(self, trial: Trial) -> None:
         """Tell of a trial now, or, to a batch strategy, once all trials before it are told."""

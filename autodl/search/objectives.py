@@ -17,9 +17,8 @@ from autodl.search.asking import Costs
 from autodl.search.evaluate import Evaluator, evaluate
 from autodl.search.options import CostTerm, ObjectivesOptions
 from autodl.spaces.codec import Architecture
-from autodl.trial import Evaluation, Stage, TrialFailure
+from autodl.trial import ACCURACY, Evaluation, Stage, TrialFailure
 
-ACCURACY = "accuracy"
 Term: TypeAlias = tuple[float, float] | tuple[float, float, float]
 
 

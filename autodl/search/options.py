@@ -58,6 +58,9 @@ class SearchOptions(Section):
     snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")
     reuse: bool = Field(True, description="identical architectures share the first one's result")
     cache: tuple[Path, ...] = Field((), description="folders of earlier runs to take results from")
+    source: Path | None = Field(
+        None, description="run whose best architecture ElasticTransfer starts from"
+    )
 
 
 class CostTerm(Section):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import ConfigError
+from autodl.search.parent_weights import ParentWeights
 from autodl.search.run_folder import TRIALS
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import Architecture, encode_text
@@ -52,18 +53,29 @@ class Reuse:
 
     A proposal has the result of the lowest trial of the same key that did not fail, for which it
     waits if need be; so which trial is evaluated does not depend on the number of workers.
+
+    Args:
+        weights: where results come with weights that children inherit; then a result is reused
+            only together with them, and the key of a child depends on that of its parent.
     """
 
     def __init__(
-        self, store: TrialStore, keys: WorkKeys, earlier: Sequence[EarlierRun] = ()
+        self,
+        store: TrialStore,
+        keys: WorkKeys,
+        earlier: Sequence[EarlierRun] = (),
+        weights: ParentWeights | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
         self._earlier = earlier
+        self._weights = weights
 
-    def key(self, architecture: Architecture) -> str:
-        """The key to propose an architecture with."""
-        return self._keys.key(architecture)
+    def key(self, architecture: Architecture, parent: int | None = None) -> str:
+        """The key to propose an architecture with that descends from a trial, or from none."""
+        if self._weights is None or parent is None:
+            return self._keys.key(architecture)
+        return self._keys.key(architecture, self._store.key(parent))
 
     def find(self, proposal: Proposal) -> Trial | None:
         """The finished trial with the result, the unfinished one to wait for, or None.
@@ -74,8 +86,12 @@ class Reuse:
         if not proposal.key:
             return None
         twin = self._store.first_of_key(proposal.key, before=proposal.id)
-        if twin is not None:
-            return _copy(twin, proposal, f"trial {twin.id}") if twin.state.finished else twin
+        if twin is not None and not twin.state.finished:
+            return twin
+        if twin is not None and (
+            self._weights is None or self._weights.share(twin, heir_id=proposal.id)
+        ):
+            return _copy(twin, proposal, f"trial {twin.id}")
         for run in self._earlier:
             if (trial := run.find(proposal.key)) is not None:
                 return _copy(trial, proposal, f"trial {trial.id} of {run.folder}")

@@ -2,7 +2,8 @@
 
 ``config.yaml`` is the resolved configuration, ``run.json`` the manifest, ``trials.sqlite``
 the store, ``best.json`` the best architecture, ``vdl/`` the logs, ``logs/`` workers' output,
-``checkpoints/`` the trainings that may go on.
+``checkpoints/`` the trainings that may go on, ``weights/`` those that children inherit,
+``source.json`` the architecture that elastic transfer starts from.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from autodl.errors import StoreError
 from autodl.files import write_json, write_text
 
 CONFIG, MANIFEST, TRIALS, BEST = "config.yaml", "run.json", "trials.sqlite", "best.json"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
 _LOCK = ".lock"
 
 
@@ -156,11 +157,21 @@ def _manifest(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     return manifest
 
 
+class _Default:
+    """Stands for a key that is left out because it has its default."""
+
+    def __repr__(self) -> str:
+        return "the default"
+
+
+_DEFAULT = _Default()
+
+
 def _first_difference(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             here = f"{path}.{key}" if path else key
-            if found := _first_difference(old.get(key), new.get(key), here):
+            if found := _first_difference(old.get(key, _DEFAULT), new.get(key, _DEFAULT), here):
                 return found
         return None
     return None if old == new else (path, old, new)

@@ -101,7 +101,10 @@ def _row(db: sqlite3.Connection, trial_id: int) -> _Row | None:
     except (EncodingError, *_WRONG):
         return None
     key = (_values(db, trial_id, "key") or [None])[0]  # version 1 has none
-    proposal = Proposal(trial_id, architecture, values[1], key if isinstance(key, str) else "")
+    key = key if isinstance(key, str) else ""
+    parent = (_values(db, trial_id, "parent") or [None])[0]  # version 2 neither
+    parent = parent if isinstance(parent, int) else None
+    proposal = Proposal(trial_id, architecture, values[1], key, parent)
     columns = "state, finish_order, reward, evaluation, reason, traceback, seconds"
     values = _values(db, trial_id, columns)
     if values is None:

@@ -30,7 +30,8 @@ def simulate(
     for start in range(0, trials, batch):
         ids = range(start, min(start + batch, trials))
         architectures = prepared[start : ids.stop]
-        architectures += ask_within(strategy, seed, ids[len(architectures) :], limits)
+        asked = ask_within(strategy, seed, ids[len(architectures) :], limits)
+        architectures += [child.architecture for child in asked.children]
         if not architectures:
             return
         finished = [

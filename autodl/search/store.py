@@ -18,54 +18,29 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
+from autodl.search.schema import VERSION, statements
 from autodl.search.transaction import Transaction
 from autodl.spaces.codec import Architecture, decode_architecture, encode_text
 from autodl.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
-_VERSION = 2
 _CHUNK = 1000  # rows in memory at a time
 _SYNC_EVERY_SECONDS = 1.0
-_SCHEMA = """
-CREATE TABLE trials (
-    id INTEGER PRIMARY KEY,
-    state TEXT NOT NULL,
-    architecture TEXT NOT NULL,
-    tells_seen INTEGER NOT NULL,
-    finish_order INTEGER UNIQUE,
-    reward REAL,
-    evaluation TEXT,
-    reason TEXT NOT NULL DEFAULT '',
-    traceback TEXT NOT NULL DEFAULT '',
-    seconds REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX trials_by_state ON trials (state);
-CREATE TABLE snapshots (tells INTEGER PRIMARY KEY, state BLOB NOT NULL);
-"""
-_SINCE_VERSION_2 = """
-ALTER TABLE trials ADD COLUMN key TEXT;
-CREATE INDEX trials_by_key ON trials (key);
-CREATE TABLE reports (
-    number INTEGER PRIMARY KEY,
-    trial INTEGER NOT NULL,
-    epochs INTEGER NOT NULL,
-    objectives TEXT NOT NULL
-);
-CREATE INDEX reports_by_trial ON reports (trial);
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """An architecture that was asked for; ``tells_seen`` is how much the strategy had learnt.
 
-    Proposals of one ``key`` have the same result; an empty key is like no other.
+    Proposals of one ``key`` have the same result; an empty key is like no other. ``parent`` is the
+    trial that the strategy varied, None if there is none.
     """
 
     id: int
     architecture: Architecture
     tells_seen: int
     key: str = ""
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +80,16 @@ class TrialStore:
     def _prepare(self, read_only: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         empty = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if empty and not read_only:
-            self._execute_all(_SCHEMA + _SINCE_VERSION_2)
-        elif version == 1:
-            if not read_only:  # reading needs nothing that is new
-                self._execute_all(_SINCE_VERSION_2)
-        elif version != _VERSION:
+        if not 1 <= version <= VERSION and not (empty and not read_only):
             raise StoreError(
-                f"{self._path} has store version {version}, this release reads 1 to {_VERSION}"
+                f"{self._path} has store version {version}, this release reads 1 to {VERSION}"
             )
-
-    def _execute_all(self, statements: str) -> None:
-        """Bring the file to the present version, at once or not at all."""
+        if read_only or version == VERSION:  # reading needs nothing that is new
+            return
         with self._transaction():
-            for statement in statements.split(";"):
+            for statement in statements(version):
                 self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
@@ -130,10 +99,10 @@ class TrialStore:
         """Record proposals, all or none."""
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO trials (id, state, architecture, tells_seen, key)"
-                f" VALUES (?, '{TrialState.PROPOSED.value}', ?, ?, ?)",
+                "INSERT INTO trials (id, state, architecture, tells_seen, key, parent)"
+                f" VALUES (?, '{TrialState.PROPOSED.value}', ?, ?, ?, ?)",
                 (
-                    (p.id, encode_text(p.architecture), p.tells_seen, p.key or None)
+                    (p.id, encode_text(p.architecture), p.tells_seen, p.key or None, p.parent)
                     for p in proposals
                 ),
             )
@@ -245,14 +214,29 @@ class TrialStore:
     def proposed(self, start: int = 0, count: int = -1) -> list[Proposal]:
         """Proposals that are not begun, by id, from ``start`` on and at most ``count`` of them."""
         rows = self._read(  # the plus: by id, so that a part is found without sorting all
-            f"SELECT {_COLUMNS}, tells_seen, key FROM trials WHERE id >= ? AND +state = ?"
+            f"SELECT {_COLUMNS}, tells_seen, key, parent FROM trials WHERE id >= ? AND +state = ?"
             " ORDER BY id LIMIT ?",
             (start, TrialState.PROPOSED.value, count),
         )
         return [
-            Proposal(row[0], self._trial(row[:-2]).architecture, row[-2], row[-1] or "")
+            Proposal(row[0], self._trial(row[:-3]).architecture, row[-3], row[-2] or "", row[-1])
             for row in rows
         ]
+
+    def unfinished(self) -> dict[int, int | None]:
+        """The parent of every trial that is not finished, None where there is none, by id."""
+        return dict(self._rows("SELECT id, parent FROM trials WHERE finish_order IS NULL"))
+
+    def parents(self) -> dict[int, int]:
+        """The parents of all trials that have one, by the trials' ids."""
+        if self._read("PRAGMA user_version")[0][0] < 3:
+            return {}
+        return dict(self._rows("SELECT id, parent FROM trials WHERE parent IS NOT NULL"))
+
+    def key(self, trial_id: int) -> str:
+        """The key that a trial was proposed with; empty without one."""
+        rows = self._read("SELECT key FROM trials WHERE id = ?", (trial_id,))
+        return (rows[0][0] or "") if rows else ""
 
     def paused(self) -> list[Trial]:
         """Paused trials by id."""

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.search.objectives import ACCURACY
 from autodl.search.outcome import reused
-from autodl.trial import Trial, TrialState
+from autodl.trial import ACCURACY, Trial, TrialState
 
 Values = NDArray[np.float64]
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
 from autodl.spaces.codec import Architecture
-from autodl.strategies.evolution import Child, Evolution, EvolvableSpace
+from autodl.strategies.evolution import Evolution, EvolvableSpace
 from autodl.strategies.options import ElasticTransferOptions
+from autodl.strategies.strategy import Child
 from autodl.trial import Trial, TrialState
 
 Arch = TypeVar("Arch", bound=Architecture)

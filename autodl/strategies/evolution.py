@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
-from autodl.search.objectives import ACCURACY
-from autodl.search.pareto import preference, ranks
+from autodl.pareto import preference, ranks
 from autodl.spaces.codec import Architecture, decode_text, encode_text
 from autodl.strategies.options import EvolutionOptions
 from autodl.strategies.population_quality import Saturation, population_quality
-from autodl.strategies.strategy import Exhausted
-from autodl.trial import Evaluation, Trial, TrialState
+from autodl.strategies.strategy import Child, Exhausted
+from autodl.trial import ACCURACY, Evaluation, Trial, TrialState
 
 Arch = TypeVar("Arch", bound=Architecture)
 
@@ -32,17 +31,6 @@ class EvolvableSpace(Protocol[Arch]):
     def mutate(self, architecture: Arch, rng: np.random.Generator) -> Arch:
         """Another architecture near to this one."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Child(Generic[Arch]):
-    """A proposal and the trial it was mutated from, whose weights it may inherit.
-
-    ``parent`` is None for one that was drawn from the space.
-    """
-
-    architecture: Arch
-    parent: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class Evolution(Generic[Arch]):
     Best and worst are by reward; of equal members the latest trial is the best and the earliest
     the worst. With ``pareto`` they are by accuracy and these costs: the best is any of the drawn
     members that no other one of them dominates (not the least crowded, which would always be an end
-    of the front), the worst the most crowded of the last rank (``autodl.search.pareto``).
+    of the front), the worst the most crowded of the last rank (``autodl.pareto``).
 
     The members drawn for trial ``i`` are drawn again when it is told, from the same
     ``default_rng((seed, i, 0))``: the same places of the population. Where other trials were told

@@ -37,7 +37,7 @@ class ExhaustiveSearch(Generic[Arch]):
 
     def ask(self, rng: np.random.Generator) -> Arch:
         """Always raises ``Exhausted``: all there is to propose is proposed initially."""
-        raise Exhausted
+        raise Exhausted("every architecture of the space was proposed")
 
     def tell(self, trial: Trial) -> None:
         """Nothing to learn."""

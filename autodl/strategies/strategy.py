@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from autodl.spaces.codec import Architecture
 from autodl.trial import Trial
 
+Arch = TypeVar("Arch", bound=Architecture)
+
 
 class Exhausted(Exception):
-    """Raised by ``ask`` when a strategy has nothing more to propose; the search then ends."""
+    """Raised by ``ask`` when a strategy has nothing more to propose; the search then ends.
+
+    Its text says why, where that is not plain.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Child(Generic[Arch]):
+    """A proposal and the trial it was mutated from, whose weights it may inherit.
+
+    ``parent`` is None for one that descends from none.
+    """
+
+    architecture: Arch
+    parent: int | None = None
 
 
 class Strategy(Protocol):
@@ -57,6 +74,24 @@ class BatchStrategy(Protocol):
         """One proposal for every generator, or fewer when there is nothing more to propose.
 
         The same as ``ask`` for each of them, up to float rounding of matrix products.
+        """
+        ...
+
+
+@runtime_checkable
+class Breeder(Protocol):
+    """A strategy whose proposals descend from trials."""
+
+    @property
+    def parents(self) -> frozenset[int]:
+        """Ids of the trials that later proposals may still descend from."""
+        ...
+
+    def breed(self, rng: np.random.Generator) -> Child[Any]:
+        """What ``ask`` proposes, and which of ``parents`` it descends from.
+
+        Raises:
+            Exhausted: there is nothing more to propose.
         """
         ...
 

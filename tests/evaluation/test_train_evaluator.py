@@ -14,11 +14,14 @@ from autodl.data.load import SearchData
 from autodl.evaluation import train_evaluator as module
 from autodl.evaluation.train_evaluator import TrainEvaluator
 from autodl.options.training import TrainOptions
+from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.search.evaluate import evaluate_trial
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.cell_plan import cell_plan
+from autodl.state import decode_state, encode_state
 from autodl.training import metrics
 from autodl.training import trainer as trainer_module
+from autodl.training.trainer import Trainer
 from autodl.trial import Stage, TrialFailure, TrialState
 
 ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
@@ -314,3 +317,88 @@ def test_a_loss_that_is_not_finite_in_a_later_stage_is_a_failed_trial(make_evalu
             break
         checkpoint = trial.evaluation.checkpoint
     assert trial.reason == whole.reason
+
+
+# --- children -----------------------------------------------------------------------------------
+
+
+def first_layer(checkpoint):
+    return decode_state(checkpoint)["network"]["stem.weight"]
+
+
+def test_a_child_starts_from_its_parents_weights(make_evaluator):
+    """A rate of next to nothing leaves what it started from as it was."""
+    evaluator = make_evaluator(inherit=True, learning_rate=1e-30, weight_decay=0.0)
+    parent = evaluator.stage(ONE, generator(0), Stage(2))
+    child = evaluator.stage(ONE, generator(1), Stage(3, parent=parent.checkpoint))
+    alone = evaluator.stage(ONE, generator(1), Stage(3))
+    assert np.array_equal(first_layer(child.checkpoint), first_layer(parent.checkpoint))
+    assert not np.array_equal(first_layer(alone.checkpoint), first_layer(parent.checkpoint))
+
+
+def test_epochs_of_the_line_are_counted(make_evaluator):
+    """3 of its own and, where anything was inherited, those behind the parent's weights."""
+    evaluator = make_evaluator(inherit=True)
+    first = evaluator.stage(ONE, generator(0), Stage(3))
+    second = evaluator.stage(ONE, generator(1), Stage(3, parent=first.checkpoint))
+    third = evaluator.stage(ONE, generator(2), Stage(3, parent=second.checkpoint))
+    numbers = [evaluation.metrics for evaluation in (first, second, third)]
+    assert [n["epochs"] for n in numbers] == [3, 3, 3]
+    assert [n["effective_epochs"] for n in numbers] == [3, 6, 9]
+    assert [n["inherited_epochs"] for n in numbers] == [0, 3, 6]
+    assert [n["inherited_fraction"] for n in numbers] == [0.0, 1.0, 1.0]
+    tensors = len(decode_state(first.checkpoint)["network"])
+    assert [n["inherited_tensors"] for n in numbers] == [0, tensors, tensors]
+
+
+def test_a_child_that_has_nothing_in_common_with_its_parent_says_so(make_evaluator):
+    evaluator = make_evaluator(inherit=True)
+    parent = decode_state(evaluator.stage(ONE, generator(0), Stage(3)).checkpoint)
+    parent["network"] = {f"other.{name}": a for name, a in parent["network"].items()}
+    child = evaluator.stage(ONE, generator(1), Stage(3, parent=encode_state(parent)))
+    alone = evaluator.stage(ONE, generator(1), Stage(3))
+    assert child.metrics["inherited_tensors"] == child.metrics["inherited_fraction"] == 0
+    assert child.metrics["effective_epochs"] == 3
+    assert without_times(child) == without_times(alone)
+
+
+@pytest.mark.parametrize("ends", [(4,), (1, 4), (1, 2, 3, 4)])
+def test_a_child_in_stages_is_the_child_in_one_go(make_evaluator, ends):
+    evaluator = make_evaluator(inherit=True, **RICH)
+    parent = evaluator.stage(ONE, generator(7), Stage(4)).checkpoint
+    whole = evaluator.stage(ONE, generator(), Stage(4, parent=parent))
+    checkpoint = b""
+    for end in ends:
+        paddle.seed(end)
+        stage = Stage(end, checkpoint, b"" if checkpoint else parent)
+        last = make_evaluator(inherit=True, **RICH).stage(ONE, generator(), stage)
+        checkpoint = last.checkpoint
+    assert without_times(last) == without_times(whole)
+    assert last.metrics["effective_epochs"] == 8
+
+
+def test_a_network_trains_with_its_branches_in_one_go_and_in_stages(make_evaluator, monkeypatch):
+    seen = []
+
+    class Watched(Trainer):
+        def __init__(self, network, *arguments):
+            seen.append([type(layer) for layer in network.sublayers()])
+            super().__init__(network, *arguments)
+
+    monkeypatch.setattr(module, "Trainer", Watched)
+    branched = make_evaluator(branches="acb")
+    whole = branched(ONE, np.random.default_rng(0))
+    assert AsymmetricConvBlock in seen[0]
+    assert (
+        whole.metrics["parameters"]
+        == make_evaluator()(ONE, np.random.default_rng(0)).metrics["parameters"]
+    )
+    assert AsymmetricConvBlock not in seen[1]
+    half = branched.stage(ONE, np.random.default_rng(0), Stage(2))
+    end = branched.stage(ONE, np.random.default_rng(0), Stage(3, half.checkpoint))
+    assert end.reward == whole.reward
+    assert end.metrics["held_out_loss"] == whole.metrics["held_out_loss"]
+
+
+def test_without_the_option_nothing_is_said_of_inheritance(make_evaluator):
+    assert not [n for n in make_evaluator()(ONE, generator()).metrics if "inherit" in n]

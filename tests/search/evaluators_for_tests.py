@@ -116,13 +116,13 @@ def make_seeing_gpus(argument):
 
 
 class Staged:
-    """An evaluator whose checkpoint is the epochs at which its stages ended."""
+    """An evaluator whose checkpoint is the epochs at which its stages ended, and its parent's."""
 
     def __call__(self, architecture, rng):
         return self.stage(architecture, rng, Stage(4))
 
     def stage(self, architecture, rng, stage):
-        ends = stage.checkpoint + bytes([stage.epochs])
+        ends = (stage.checkpoint or stage.parent) + bytes([stage.epochs])
         return Evaluation(rng.random(), fidelity=stage.epochs / 4, checkpoint=ends)
 
 

@@ -15,15 +15,17 @@ from contextlib import closing
 from pathlib import Path
 
 from forking_driver import kill_and_resume
-from loop_for_tests import SEED, Staged, Tracker
+from loop_for_tests import SEED, Heirs, Staged, Tracker
 
 from autodl.search.evaluate import evaluate_trial
 from autodl.search.fidelity import AsynchronousSuccessiveHalving
 from autodl.search.loop import search
+from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.search.store import TrialStore
 from autodl.spaces.cell_space import CellSpace
+from autodl.strategies.evolution import Evolution
 
 COUNT, EPOCHS = 60, 9
 SMALL = CellSpace(nodes=3, operations=("conv_1x1", "conv_3x3"), tied=True)
@@ -88,19 +90,55 @@ def halving(folder, store):
     return Tracker(None), {"staging": staging, "max_trials": COUNT}
 
 
-KINDS = {"batches": batches, "asynchronous": asynchronous, "halving": halving}
+class Noting(Evolution):
+    """Evolution that notes what it was told."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.told = []
+
+    def tell(self, trial):
+        super().tell(trial)
+        self.told.append((trial.id, trial.reward))
+
+    def state(self):
+        return {**super().state(), "told": [list(pair) for pair in self.told]}
+
+    def restore(self, state):
+        super().restore(state)
+        self.told = [tuple(pair) for pair in state["told"]]
+
+
+def inheriting(folder, store):
+    """Evolution in a space so small that results are reused, with weights that children inherit."""
+    strategy = Noting(SMALL, seed=SEED, population=6, tournament=3)
+    weights = ParentWeights(strategy, store, folder / "weights", epochs=1)
+    reuse = Reuse(store, WorkKeys({}, SMALL.canonical), weights=weights)
+    return strategy, {"weights": weights, "reuse": reuse, "max_trials": COUNT}
+
+
+KINDS = {
+    "batches": batches,
+    "asynchronous": asynchronous,
+    "halving": halving,
+    "inheriting": inheriting,
+}
 
 
 def run(kind, folder, in_peace):
     with closing(TrialStore(folder / "trials.sqlite")) as store:
         strategy, options = KINDS[kind](folder, store)
-        executor = Threads(Staged(EPOCHS), in_peace)
+        evaluator = Heirs() if kind == "inheriting" else Staged(EPOCHS)
+        executor = Threads(evaluator, in_peace)
         told = [t.id for t in search(strategy, executor, store, seed=SEED, **options)]
         assert len(told) == len(set(told))
         ids = [trial_id for trial_id, _ in strategy.told]
         assert sorted(ids) == list(range(COUNT)), "each is told once"
         by_id = strategy.batch_size is not None
         assert ids == [trial.id for trial in store.finished(by_id=by_id)]
+        if kind == "inheriting":
+            kept = {int(path.stem[6:]) for path in (folder / "weights").iterdir()}
+            assert kept == strategy.parents
     assert "paddle" not in sys.modules
 
 

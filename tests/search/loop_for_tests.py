@@ -62,6 +62,38 @@ class Staged:
         return Evaluation(reward, costs, tuple(curve), fidelity, encode_state(state))
 
 
+class Heirs:
+    """An evaluator whose checkpoint has a draw of the trial and those of its ancestors.
+
+    Its metrics tell the parent's draw, which is that trial's own, so they tell whose weights it
+    was given.
+    """
+
+    def __init__(self, lost=0.05, epochs=1):
+        self._lost = lost
+        self._epochs = epochs
+
+    def __call__(self, architecture, rng):
+        raise AssertionError("never without a checkpoint to keep")
+
+    def stage(self, architecture, rng, stage):
+        draw, luck, lost = rng.random(3).tolist()
+        if stage.checkpoint:
+            line = decode_state(stage.checkpoint)["line"]
+        else:
+            line = [*(decode_state(stage.parent)["line"] if stage.parent else []), draw]
+        if lost < self._lost:
+            raise TrialFailure("lost")
+        numbers = {"ancestors": len(line) - 1.0, "parent": line[-2] if len(line) > 1 else -1.0}
+        fidelity, state = stage.epochs / self._epochs, encode_state({"line": line})
+        return Evaluation(luck, numbers, fidelity=fidelity, checkpoint=state)
+
+
+def draw_of(trial_id):
+    """The draw of a trial that is evaluated by ``Heirs``."""
+    return np.random.default_rng((SEED, trial_id, 1)).random()
+
+
 class Shuffled:
     """Runs up to ``workers`` trials and finishes them in an order of its own."""
 

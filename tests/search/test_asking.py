@@ -9,7 +9,7 @@ import pytest
 
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.search.asking import Limits, ask_all, ask_within, keep_within
-from autodl.strategies.strategy import Exhausted
+from autodl.strategies.strategy import Child, Exhausted
 
 SEED = 3
 
@@ -39,6 +39,11 @@ class Together(Numbers):
         return [self.ask(rng) for rng in fitting]
 
 
+def proposed(*arguments):
+    """The architectures; what else there is to an answer has tests of its own."""
+    return [child.architecture for child in ask_within(*arguments).children]
+
+
 def draw(trial_id, *stream):
     return int(np.random.default_rng((SEED, trial_id, *stream)).integers(100))
 
@@ -55,17 +60,55 @@ def test_the_excess_names_what_is_over_and_equal_is_allowed():
 
 @pytest.mark.parametrize("kind", [Numbers, Together])
 def test_proposals_come_from_seed_and_id(kind):
-    assert ask_within(kind(), SEED, [4, 9, 2]) == [draw(4, 0), draw(9, 0), draw(2, 0)]
-    assert ask_within(kind(), SEED, []) == []
+    assert proposed(kind(), SEED, [4, 9, 2]) == [draw(4, 0), draw(9, 0), draw(2, 0)]
+    assert proposed(kind(), SEED, []) == []
 
 
 @pytest.mark.parametrize("kind", [Numbers, Together])
 @pytest.mark.parametrize("left", [0, 2, 3])
 def test_a_strategy_may_run_dry(kind, left):
-    assert ask_within(kind(left), SEED, [0, 1, 2]) == [draw(i, 0) for i in range(left)]
-    assert list(ask_all(kind(left), [np.random.default_rng(i) for i in range(3)])) == [
-        int(np.random.default_rng(i).integers(100)) for i in range(left)
+    assert proposed(kind(left), SEED, [0, 1, 2]) == [draw(i, 0) for i in range(left)]
+    answers = ask_all(kind(left), [np.random.default_rng(i) for i in range(3)])
+    assert answers.children == [
+        Child(int(np.random.default_rng(i).integers(100))) for i in range(left)
     ]
+    assert answers.ended == ("" if left == 3 else "the strategy has nothing more to propose")
+
+
+class Family(Numbers):
+    """Proposal ``n`` descends from trial ``n + 1``; one of them is the last."""
+
+    end = None
+
+    parents = frozenset()
+
+    def breed(self, rng):
+        number = self.ask(rng)
+        if number == self.end:
+            raise Exhausted("the end is reached")
+        return Child(number, number + 1)
+
+
+def test_a_breeder_tells_the_parents_and_why_it_ends():
+    numbers = [draw(i, 0) for i in range(9)]
+    family = Family()
+    family.end = numbers[4]
+    answers = ask_within(family, SEED, range(9))
+    assert answers.children == [Child(n, n + 1) for n in numbers[: numbers.index(family.end)]]
+    assert answers.ended == "the end is reached"
+    assert ask_within(family, SEED, [0]).ended == ""
+
+
+def test_a_child_that_is_over_a_limit_makes_room_for_another_with_its_own_parent():
+    family = Family()
+    family.ask = lambda rng: 2 * int(rng.integers(100))
+    first = 2 * draw(0, 0)
+    limits = Limits(size, {"size": first - 1}, lambda rng: 0)
+    (child,) = ask_within(family, SEED, [0], limits).children
+    assert child.architecture < first
+    assert child.parent == child.architecture + 1
+    family.ask = lambda rng: first
+    assert ask_within(family, SEED, [0], limits).children == [Child(0)]  # drawn from the space
 
 
 def expected(trial_id, most):
@@ -78,9 +121,9 @@ def expected(trial_id, most):
 @pytest.mark.parametrize("most", [99, 50, 5])
 def test_what_is_over_a_limit_is_asked_for_again_alone(kind, most):
     """So neither the others of the batch nor the trials asked together change a proposal."""
-    found = ask_within(kind(), SEED, range(8), limits(size=most))
+    found = proposed(kind(), SEED, range(8), limits(size=most))
     assert found == [expected(i, most) for i in range(8)]
-    again = [ask_within(kind(), SEED, [i], limits(size=most))[0] for i in (5, 6)]
+    again = [proposed(kind(), SEED, [i], limits(size=most))[0] for i in (5, 6)]
     assert again == found[5:7]
     assert max(found) <= most
 
@@ -89,7 +132,7 @@ def test_what_is_over_a_limit_is_asked_for_again_alone(kind, most):
 def test_a_limit_that_nothing_meets_ends_with_the_smallest_found(kind):
     strategy = kind()
     with pytest.raises(ConfigError) as caught:
-        ask_within(strategy, SEED, [0, 1], limits(size=-1, digits=200))
+        proposed(strategy, SEED, [0, 1], limits(size=-1, digits=200))
     assert str(caught.value) == (
         "none of 1000 architectures is within Objectives.limits: size <= -1 (smallest found over"
         " it: 0); raise the limit or choose a smaller Network or Space"
@@ -103,10 +146,10 @@ def test_a_proposal_has_a_thousand_attempts(lucky, found):
     calls = iter(range(2000))
     strategy = SimpleNamespace(ask=lambda rng: 7 if next(calls) == lucky else 50, batch_size=None)
     if found:
-        assert ask_within(strategy, SEED, [0], limits(size=49)) == [7]
+        assert proposed(strategy, SEED, [0], limits(size=49)) == [7]
     else:
         with pytest.raises(ConfigError, match="none of 1000"):
-            ask_within(strategy, SEED, [0], limits(size=49))
+            proposed(strategy, SEED, [0], limits(size=49))
 
 
 @pytest.mark.parametrize("kind", [Numbers, Together])
@@ -115,7 +158,7 @@ def test_what_comes_before_the_first_gap_is_kept_when_a_strategy_runs_dry(kind):
     most = sorted(whole)[-2]  # one proposal is over it, and for that one there is no second
     gap = whole.index(max(whole))
     assert 0 < gap < 7
-    assert ask_within(kind(8), SEED, range(8), limits(size=most)) == whole[:gap]
+    assert proposed(kind(8), SEED, range(8), limits(size=most)) == whole[:gap]
 
 
 def test_listed_proposals_are_kept_or_left_out():
@@ -138,7 +181,7 @@ def test_what_cannot_be_predicted_is_asked_for_again(kind):
 
     limits = Limits(costs, {"size": 50})
     assert limits.excess(3) == {"size": float("inf")}
-    found = ask_within(kind(), SEED, range(8), limits)
+    found = proposed(kind(), SEED, range(8), limits)
     assert all(number % 2 == 0 and number <= 50 for number in found)
 
 
@@ -176,11 +219,11 @@ def test_a_strategy_that_learned_what_is_over_a_limit_gets_draws_of_the_space(ba
     if batch:
         strategy.ask_batch = lambda rngs: [ask(rng) for rng in rngs]
     limits = Limits(size, {"size": 20}, lambda rng: int(rng.integers(100)))
-    found = ask_within(strategy, SEED, [4, 5, 6], limits)
+    found = proposed(strategy, SEED, [4, 5, 6], limits)
     assert found == [
         next(n for attempt in range(1, 1001) if (n := draw(i, 3, attempt)) <= 20) for i in (4, 5, 6)
     ]
-    assert ask_within(strategy, SEED, [6], limits) == found[2:]
+    assert proposed(strategy, SEED, [6], limits) == found[2:]
     assert len(asked) == 4 * 1001
 
 
@@ -188,4 +231,4 @@ def test_draws_that_are_all_over_the_limit_end_the_search():
     strategy = SimpleNamespace(ask=lambda rng: 99, batch_size=None)
     limits = Limits(size, {"size": 20}, lambda rng: 30 + int(rng.integers(2)))
     with pytest.raises(ConfigError, match=r"none of 2000 .* size <= 20 \(smallest .* it: 30\)"):
-        ask_within(strategy, SEED, [0], limits)
+        proposed(strategy, SEED, [0], limits)

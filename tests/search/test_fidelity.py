@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.pareto import preference
 from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, MedianRule, Verdict
-from autodl.search.pareto import preference
 
 
 def test_rungs_multiply_and_end_at_all_epochs():

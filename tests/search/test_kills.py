@@ -6,6 +6,7 @@ After each kill the driver itself checks that the store is whole and what was fi
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_for_tests import SEED, Staged, found
+from loop_for_tests import SEED, Staged, draw_of, found
 
 from autodl.search.store import TrialStore
+from autodl.spaces.codec import encode_text
 from autodl.trial import Stage, TrialState
 
 HERE = Path(__file__).resolve().parent
@@ -47,6 +49,36 @@ def test_a_batch_strategy_comes_to_the_trials_of_the_unbroken_run(tmp_path):
     reasons = [reason for *_, reason in results[0]]
     assert sum(reason.startswith("result of trial") for reason in reasons) > COUNT / 3
     assert any(reason.startswith("lost in") for reason in reasons)
+
+
+def test_every_child_has_the_weights_of_its_own_parent(tmp_path):
+    """A proposal keeps its parent over any number of kills, and the weights are still there."""
+    path = run("inheriting", tmp_path / "heirs", KILLS)
+    with closing(sqlite3.connect(path)) as db:
+        parents = dict(db.execute("SELECT id, parent FROM trials"))
+    with closing(TrialStore(path, read_only=True)) as store:
+        trials = list(store.trials())
+    assert [trial.id for trial in trials] == list(range(COUNT))
+    depth, first = {None: -1}, {}
+    for trial in trials:
+        parent = parents[trial.id]
+        if trial.state is TrialState.FAILED:
+            assert trial.reason == "lost" or trial.reason.startswith("result of trial")
+            continue
+        numbers = trial.evaluation.metrics
+        depth[trial.id] = numbers["ancestors"]
+        if trial.reason:  # an equal trial's result, and its weights
+            source = int(trial.reason.removeprefix("result of trial "))
+            assert numbers == trials[source].evaluation.metrics
+            first[trial.id] = first.get(source, source)
+            assert encode_text(trial.architecture) == encode_text(trials[source].architecture)
+            continue
+        giver = first.get(parent, parent)
+        assert numbers["parent"] == (-1.0 if parent is None else draw_of(giver))
+        assert numbers["ancestors"] == depth[parent] + 1
+    assert sum(parent is not None for parent in parents.values()) > COUNT / 2
+    assert first, "results are reused, or half of this proves nothing"
+    assert max(depth.values()) >= 4
 
 
 @pytest.mark.parametrize("kind", ["asynchronous", "halving"])

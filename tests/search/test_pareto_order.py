@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from autodl.pareto import dominators, preference, ranks
 from autodl.search import pareto_order
-from autodl.search.pareto import dominators, preference, ranks
 from autodl.search.pareto_order import ParetoOrder
 
 

@@ -94,7 +94,7 @@ def test_a_kill_between_manifest_and_config_can_be_resumed(tmp_path):
     "identity, message",
     [
         ({**IDENTITY, "Global": {"seed": 1}}, "Global.seed was 0, now it is 1"),
-        ({**IDENTITY, "Data": {"name": "x"}}, "Data was None, now it is {'name': 'x'}"),
+        ({**IDENTITY, "Data": {"name": "x"}}, "Data was the default, now it is {'name': 'x'}"),
         ({"Global": {"seed": 0}}, "Space was {"),
         (
             {**IDENTITY, "Space": {"name": "CellSpace", "operations": ("a",)}},

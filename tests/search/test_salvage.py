@@ -7,11 +7,11 @@ from contextlib import closing
 
 import pytest
 from loop_for_tests import Tracker, run
-from store_for_tests import complete, failed, paused_at, proposals
+from store_for_tests import ARCHITECTURES, complete, failed, paused_at, proposals
 
 from autodl.errors import StoreError
 from autodl.search.salvage import salvage
-from autodl.search.store import TrialStore
+from autodl.search.store import Proposal, TrialStore
 from autodl.trial import TrialState
 
 PAGE = 4096
@@ -26,12 +26,13 @@ def content(path):
 def test_a_whole_store_is_copied(path, tmp_path):
     with closing(TrialStore(path)) as store:
         store.propose(proposals(*range(5), seen=2))
+        store.propose([Proposal(5, ARCHITECTURES[5], 3, "key", parent=2)])
         store.report(paused_at(3, 0.5), 1, (0.5,))
         store.report(paused_at(1, 0.25), 1, (0.25,))
         for trial in (complete(2, 1.0, metrics={"macs": 2.0}), failed(0), complete(1, 0.5)):
             store.finish(trial)
         store.snapshot(2, {"x": 1})
-    assert salvage(path, tmp_path / "new.sqlite") == (5, 0)
+    assert salvage(path, tmp_path / "new.sqlite") == (6, 0)
     assert content(tmp_path / "new.sqlite") == content(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new.sqlite", "trials.sqlite"]
 

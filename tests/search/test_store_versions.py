@@ -9,7 +9,7 @@ import pytest
 from store_for_tests import ARCHITECTURES, complete, failed, paused_at, proposals
 
 from autodl.errors import StoreError
-from autodl.search import store as store_module
+from autodl.search import schema
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import encode_text
 from autodl.state import encode_state
@@ -56,6 +56,35 @@ def first_version(path):
 OLD = [complete(0, 0.5, metrics={"macs": 3.0}, curve=({"epoch": 1.0},)), failed(1)]
 
 
+SECOND_VERSION = """
+ALTER TABLE trials ADD COLUMN key TEXT;
+CREATE INDEX trials_by_key ON trials (key);
+CREATE TABLE reports (
+    number INTEGER PRIMARY KEY,
+    trial INTEGER NOT NULL,
+    epochs INTEGER NOT NULL,
+    objectives TEXT NOT NULL
+);
+CREATE INDEX reports_by_trial ON reports (trial);
+UPDATE trials SET key = 'k' || id;
+INSERT INTO reports (trial, epochs, objectives) VALUES (2, 1, '[0.5]');
+PRAGMA user_version = 2;
+"""
+
+
+@pytest.fixture
+def second_version(first_version):
+    """The same with keys and a report, as the second release wrote them."""
+    with closing(sqlite3.connect(first_version)) as db:
+        db.executescript(SECOND_VERSION)
+    return first_version
+
+
+@pytest.fixture(params=["first_version", "second_version"])
+def old(request):
+    return request.getfixturevalue(request.param)
+
+
 def version(path):
     with closing(sqlite3.connect(path)) as db:
         return db.execute("PRAGMA user_version").fetchone()[0]
@@ -82,31 +111,55 @@ def test_a_store_of_version_1_is_gone_on_with(first_version):
         store.report(paused_at(2, 0.5), 1, (0.5,))
         store.finish(complete(4, 0.25))
         assert store.first_complete("k") == complete(4, 0.25)
-    assert version(first_version) == 2
+    assert version(first_version) == 3
     with closing(TrialStore(first_version)) as store:  # and only once
         assert [t.id for t in store.finished()] == [1, 0, 4]
         assert [report.trial_id for report in store.reports()] == [2]
         assert store.latest_snapshot() == (1, {"x": 2})
 
 
-def test_a_migration_is_done_at_once_or_not_at_all(first_version, monkeypatch):
-    broken = store_module._SINCE_VERSION_2.replace("CREATE INDEX reports_by_trial", "CREATE INDEKS")
-    with monkeypatch.context() as patch:
-        patch.setattr(store_module, "_SINCE_VERSION_2", broken)
-        with pytest.raises(StoreError):
-            TrialStore(first_version)
-    assert version(first_version) == 1
-    with closing(TrialStore(first_version)) as store:
+def test_a_store_of_version_2_is_read_as_it_is(second_version):
+    with closing(TrialStore(second_version, read_only=True)) as store:
         assert list(store.trials())[:2] == OLD
-    assert version(first_version) == 2
+        assert (store.best(), store.has_keys("k")) == (OLD[:1], True)
+        assert store.first_complete("k0") == OLD[0]
+    assert version(second_version) == 2
 
 
-def test_an_old_store_has_the_form_of_a_new_one(first_version, tmp_path):
+def test_a_store_of_version_2_is_gone_on_with(second_version):
+    with closing(TrialStore(second_version)) as store:
+        store.reset_running()
+        assert [report.trial_id for report in store.reports()] == [2]
+        (waiting,) = store.proposed()
+        assert waiting == Proposal(3, ARCHITECTURES[3], 0, "k3", None)
+        store.propose([Proposal(4, ARCHITECTURES[4], 2, "k4", 0)])
+        assert store.unfinished() == {2: None, 3: None, 4: 0}
+        store.finish(complete(4, 0.25))
+    assert version(second_version) == 3
+    with closing(TrialStore(second_version)) as store:  # and only once
+        assert [t.id for t in store.finished()] == [1, 0, 4]
+        assert (store.key(4), store.unfinished()) == ("k4", {2: None, 3: None})
+
+
+def test_a_migration_is_done_at_once_or_not_at_all(old, monkeypatch):
+    before = version(old)
+    broken = (*schema._VERSIONS[:2], f"{schema._VERSIONS[2]} CREATE INDEKS wrong ON trials (id);")
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_VERSIONS", broken)
+        with pytest.raises(StoreError):
+            TrialStore(old)
+    assert version(old) == before
+    with closing(TrialStore(old)) as store:
+        assert list(store.trials())[:2] == OLD
+    assert version(old) == 3
+
+
+def test_an_old_store_has_the_form_of_a_new_one(old, tmp_path):
     new = tmp_path / "new.sqlite"
-    for path in (first_version, new):
+    for path in (old, new):
         TrialStore(path).close()
     forms = []
-    for path in (first_version, new):
+    for path in (old, new):
         with closing(sqlite3.connect(path)) as db:
             names = [row[0] for row in db.execute("SELECT name FROM sqlite_master ORDER BY name")]
             tables = ("trials", "snapshots", "reports")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodl.search import pareto
+from autodl import pareto
 from autodl.search.trade_off import Goals, TradeOff
 from autodl.spaces.cell import CellPair
 from autodl.trial import Evaluation, Trial, TrialState

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
-from autodl.search.pareto import hypervolume
+from autodl.pareto import hypervolume
 from autodl.search.simulate import simulate
 from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell_space import CellSpace

@@ -39,7 +39,7 @@ def test_goes_on_where_it_was_stopped(tmp_path):
 
 
 def test_has_nothing_more_to_propose():
-    with pytest.raises(Exhausted):
+    with pytest.raises(Exhausted, match="every architecture of the space was proposed"):
         ExhaustiveSearch(SPACE).ask(np.random.default_rng(0))
 
 

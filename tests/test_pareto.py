@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from autodl.search import pareto
-from autodl.search.pareto import crowding, dominators, front, hypervolume, preference, ranks
+from autodl import pareto
+from autodl.pareto import crowding, dominators, front, hypervolume, preference, ranks
 
 tables = st.tuples(st.integers(0, 25), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=st.integers(0, 5).map(float))
