@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 ONE_THREAD := OMP_NUM_THREADS=1
-BENCHMARKS ?= agent token-count augment evaluator search reparam
+BENCHMARKS ?= agent token-count augment evaluator search reparam width bits
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ray onnx demo test lint format lock bench clean

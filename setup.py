@@ -68,7 +68,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["autodl", "autodl.*"]),
-    package_data={"": ["py.typed", "*.npz", "*.zip"]},
+    package_data={"": ["py.typed", "*.json", "*.npz", "*.zip"]},
     # Neither Paddle nor PARL: people choose the CPU or the GPU build of Paddle themselves, and
     # PARL's pins contradict Paddle's, so only requirements.lock can install the two together.
     install_requires=[

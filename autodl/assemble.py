@@ -21,14 +21,15 @@ from autodl.search.devices import gpu_of_worker, gpus_to_share
 from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor, default_workers
 from autodl.search.fidelity import FidelityRule
-from autodl.search.objectives import ACCURACY, ObjectiveEvaluator, untold
+from autodl.search.objectives import ObjectiveEvaluator, untold
 from autodl.search.options import ObjectivesOptions
 from autodl.search.ray_executor import RayExecutor
 from autodl.search_config import SearchConfig, load_search, resolve_search
 from autodl.spaces.codec import Architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan import Plan
-from autodl.strategies.strategy import Strategy
+from autodl.strategies.strategy import Breeder, Strategy
+from autodl.trial import ACCURACY
 
 __all__ = ["TABLES", "SearchConfig", "load_search", "register", "resolve_search"]
 
@@ -38,11 +39,42 @@ def make_space(config: SearchConfig) -> Any:
     return config.space.factory()(**config.space.arguments())
 
 
-def make_strategy(config: SearchConfig, space: Any) -> Strategy:
-    """The strategy: its factory is called with the space, ``seed`` and its options as keywords."""
-    factory, seed = config.strategy.factory(), config.general.seed
-    strategy: Strategy = factory(space, seed=seed, **config.strategy.arguments())
+def make_strategy(config: SearchConfig, space: Any, source: Architecture | None = None) -> Strategy:
+    """The strategy.
+
+    Its factory is called with the space, and with ``seed``, its options and, if there is one, the
+    ``source`` to start from as keywords.
+
+    Raises:
+        ConfigError: the space is none for it, or children are to inherit and it breeds none.
+    """
+    factory, arguments = config.strategy.factory(), config.strategy.arguments()
+    if source is not None:
+        arguments["source"] = source
+    strategy: Strategy = factory(space, seed=config.general.seed, **arguments)
+    if config.train.inherit:
+        _check_inheritance(config, strategy)
     return strategy
+
+
+def _check_inheritance(config: SearchConfig, strategy: Strategy) -> None:
+    """Raise ConfigError if ``Train.inherit`` would have no effect."""
+    if not isinstance(strategy, Breeder):
+        raise ConfigError(
+            f"Train.inherit=true, but no proposal of {config.strategy.name} descends from a trial;"
+            " set it to false, or Strategy.name to Evolution"
+        )
+    if not config.evaluator.entry.trains or not _has_stages(config):
+        raise ConfigError(
+            f"Train.inherit=true, but {config.evaluator.name} gives no weights to inherit; set it"
+            " to false"
+        )
+
+
+def _has_stages(config: SearchConfig) -> bool:
+    """Whether the evaluator can begin and end at a checkpoint, as far as is known here."""
+    factory = config.evaluator.factory()
+    return not isinstance(factory, type) or hasattr(factory, "stage")
 
 
 def plan_maker(
@@ -232,8 +264,7 @@ def make_rule(config: SearchConfig) -> FidelityRule | None:
     """
     if config.fidelity is None:
         return None
-    factory = config.evaluator.factory()
-    if isinstance(factory, type) and not hasattr(factory, "stage"):
+    if not _has_stages(config):
         raise ConfigError(
             f"{config.evaluator.name} cannot stop on the way; leave out section Fidelity"
         )

@@ -325,6 +325,20 @@ def reparam() -> Numbers:
     return measure()
 
 
+def width() -> Numbers:
+    """An update of a supernet of widths beside one of the same plain network."""
+    from autodl.supernet.benchmark import width as measure
+
+    return measure()
+
+
+def bits() -> Numbers:
+    """The mixture behind bit-widths: a sweep over 2.4 million weights with 256 components."""
+    from autodl.compression.benchmark import mixture_speed
+
+    return dict(mixture_speed())
+
+
 BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "agent": agent,
     "token-count": token_count,
@@ -332,4 +346,6 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "augment": augment,
     "search": search_speed,
     "reparam": reparam,
+    "bits": bits,
+    "width": width,
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,13 @@ from autodl.assemble import (
 from autodl.drawing.curves import Group
 from autodl.errors import ConfigError
 from autodl.report import read_run
-from autodl.search.comparison import best_so_far, compare_paired
+from autodl.search.comparison import Curves, best_so_far, compare_paired, trials_to_reach
 from autodl.search.simulate import simulate
+from autodl.source import find_source
 from autodl.trial import Architecture, Trial, TrialState
+
+_INHERITANCE = ("inherit", "resize_kernels")
+_FEW = 12  # seeds whose numbers are shown one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Search:
 def read_searches(runs: Sequence[Path]) -> list[Search]:
     """Searches from run folders, grouped by strategy name (and its options where they differ).
 
+    Whether children inherit counts as an option of the strategy; where transfers start from does
+    not matter, since each seed may have a source of its own.
+
     Raises:
         StoreError: a folder holds no run.
         ConfigError: two runs differ in what is searched, trained or scored.
@@ -48,7 +55,11 @@ def read_searches(runs: Sequence[Path]) -> list[Search]:
     for run in runs:
         report = read_run(run)
         identity = dict(report["manifest"]["identity"])
-        strategies.append(identity.pop("Strategy"))
+        identity.pop("Source", None)
+        train = dict(identity["Train"])
+        inherits = {f"Train.{key}": train.pop(key, False) for key in _INHERITANCE}
+        strategies.append({**identity.pop("Strategy"), **inherits})
+        identity["Train"] = train
         seed = identity["Global"].pop("seed")
         if setting is not None and setting[1] != identity:
             raise ConfigError(
@@ -93,7 +104,9 @@ def simulate_searches(
             )
         space = make_space(checked)
         check_plan(checked, space, None)
-        strategy, limits = make_strategy(checked, space), make_limits(checked, space, None)
+        source = find_source(checked, space)
+        strategy = make_strategy(checked, space, source.architecture if source else None)
+        limits = make_limits(checked, space, None)
         evaluator = make_evaluator(checked)
         done = list(simulate(strategy, evaluator, trials=trials, seed=seed, limits=limits))
         yield Search(
@@ -156,22 +169,34 @@ def summary(searches: Sequence[Search]) -> dict[str, Any]:
         shared = [seed for seed in seeds[first] if seed in seeds[second]]
         if not shared:
             continue
-        trials = min(groups[first].best.shape[1], groups[second].best.shape[1]) - 1
-        ends = [
-            [float(groups[n].best[seeds[n].index(seed), trials]) for seed in shared]
+        trials = min(groups[first].best.shape[1], groups[second].best.shape[1])
+        curves = [
+            groups[n].best[[seeds[n].index(seed) for seed in shared], :trials]
             for n in (first, second)
         ]
-        difference = compare_paired(*ends)
         result["differences"].append(
             {
                 "first": first,
                 "second": second,
-                "trials": trials + 1,
+                "trials": trials,
                 "seeds": len(shared),
-                **{key: getattr(difference, key) for key in type(difference).__slots__},
+                **asdict(compare_paired(*(best[:, -1].tolist() for best in curves))),
+                "reached": _reached(shared, *curves),
             }
         )
     return result
+
+
+def _reached(seeds: Sequence[int], first: Curves, second: Curves) -> dict[str, Any]:
+    """Trials until either search has the reward that the weaker one of its seed ends with."""
+    levels = np.minimum(first[:, -1], second[:, -1])
+    after = [trials_to_reach(best, levels) for best in (first, second)]
+    rows = zip(seeds, first[:, -1], second[:, -1], levels, *after, strict=True)
+    names = ("seed", "first_best", "second_best", "level", "first_trials", "second_trials")
+    return {
+        "by_seed": [dict(zip(names, map(float, row), strict=True)) for row in rows],
+        **asdict(compare_paired(*(trials.tolist() for trials in after))),
+    }
 
 
 def summary_lines(result: dict[str, Any]) -> list[str]:
@@ -193,4 +218,23 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
         + (f" ({row['left_out']} seeds left out: no success)" if row["left_out"] else "")
         for row in result["differences"]
     ]
-    return lines
+    return [*lines, *(line for row in result["differences"] for line in _reached_lines(row))]
+
+
+def _reached_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """Of two strategies: trials to the same reward, seed by seed if these are few."""
+    reached = row["reached"]
+    yield f"trials to the reward that both reach, {row['first']} - {row['second']}:"
+    yield (
+        f"  {reached['mean']:+.1f} [{reached['low']:+.1f}, {reached['high']:+.1f}],"
+        f" p = {reached['p']:.2g}, {reached['losses']} sooner / {reached['ties']} equal /"
+        f" {reached['wins']} later"
+    )
+    if len(reached["by_seed"]) > _FEW:
+        return
+    yield "  seed  best reward of both  both reach  after trials"
+    for seed in reached["by_seed"]:
+        yield (
+            f"  {seed['seed']:>4.0f}  {seed['first_best']:>9.4f}  {seed['second_best']:>9.4f}"
+            f"  {seed['level']:>10.4f}  {seed['first_trials']:>5.0f}  {seed['second_trials']:>5.0f}"
+        )

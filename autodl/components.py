@@ -46,19 +46,41 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.spaces.classic.cifar_quick:cifar_quick_plan",
             searched=False,
         ),
+        "GenotypeNetwork": Entry(
+            "autodl.spaces.genotype_options:GenotypeNetworkOptions",
+            "autodl.spaces.genotype_plan:published_genotype_plan",
+            searched=False,
+        ),
         "MobileNetwork": Entry(
             "autodl.spaces.mobile_options:MobileNetworkOptions",
             "autodl.spaces.mobile_plan:mobile_plan",
+        ),
+        "OwnGenotype": Entry(
+            "autodl.spaces.genotype_options:OwnGenotypeOptions",
+            "autodl.spaces.genotype_plan:genotype_plan",
         ),
         "RepVGG": Entry(
             "autodl.spaces.classic.options:RepVGGOptions",
             "autodl.spaces.classic.repvgg:repvgg_plan",
             searched=False,
         ),
+        "ResNet9": Entry(
+            "autodl.spaces.classic.options:ResNet9Options",
+            "autodl.spaces.classic.resnet9:resnet9_plan",
+            searched=False,
+        ),
+        "ResNet": Entry(
+            "autodl.spaces.classic.options:ResNetOptions",
+            "autodl.spaces.classic.resnet:resnet_plan",
+            searched=False,
+        ),
         "VGG16": Entry(
             "autodl.search.options:NoOptions",
             "autodl.spaces.classic.vgg:vgg16_plan",
             searched=False,
+        ),
+        "WidthNetwork": Entry(
+            "autodl.spaces.width_options:WidthNetworkOptions", "autodl.spaces.width:width_plan"
         ),
     },
     "Strategy": {
@@ -105,6 +127,20 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.search.options:TokenCountOptions", "autodl.search.synthetic:TokenCount"
         ),
     },
+    "Compression": {
+        "BayesianBits": Entry(
+            "autodl.options.compression:BayesianBitsOptions",
+            "autodl.compression.bayesian_bits:BayesianBits",
+        ),
+        "BitSearch": Entry(
+            "autodl.options.compression:BitSearchOptions",
+            "autodl.compression.bit_search:BitSearch",
+        ),
+        "UniformBits": Entry(
+            "autodl.options.compression:UniformBitsOptions",
+            "autodl.compression.uniform_bits:UniformBits",
+        ),
+    },
 }
 DEFAULTS = {
     "Space": "CellSpace",
@@ -112,6 +148,7 @@ DEFAULTS = {
     "Strategy": "AutoDLAgent",
     "Evaluator": "TrainEvaluator",
     "Fidelity": "AsynchronousSuccessiveHalving",
+    "Compression": "BayesianBits",
 }
 
 
@@ -127,7 +164,7 @@ def register(
     """Add a component (for plugins).
 
     Args:
-        section: Space, Network, Strategy, Evaluator or Fidelity.
+        section: Space, Network, Strategy, Evaluator, Fidelity or Compression.
         options: a ``Section`` that checks its keys (``NoOptions`` for none), or ``module:Class``.
         factory: a class or function, or ``module:callable``, which is imported only when it is
             used; what it is called with is said at the ``make_`` functions.

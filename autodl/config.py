@@ -26,7 +26,7 @@ KeyPath: TypeAlias = tuple[str, ...]
 
 
 # sections that choose a part by its ``name``; the other keys are that part's options
-COMPONENTS = ("Space", "Network", "Strategy", "Evaluator")
+COMPONENTS = ("Space", "Network", "Strategy", "Evaluator", "Compression")
 
 
 class Section(BaseModel):
@@ -240,7 +240,12 @@ def validate(model: type[S], values: Mapping[str, Any], raw: RawConfig, path: Ke
             known = list(model.model_fields)
             reason = f"unknown key {name}.{did_you_mean(key[-1], known)} Known: {', '.join(known)}."
         elif first["type"] == "missing":
-            reason = f"{name} is missing; it has no default"
+            short = key[-1].isdecimal()  # an index, not a key
+            reason = f"{name} is missing; " + (
+                "the list is too short" if short else "it has no default"
+            )
+        elif first["type"] == "value_error" and not key:
+            reason = f"{name}.{first['ctx']['error']}"  # of the section; it names its keys itself
         else:
             wish = first["msg"][0].lower() + first["msg"][1:]
             reason = f"{name}: {wish}, got {first['input']!r}"

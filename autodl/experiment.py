@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -28,11 +28,13 @@ from autodl.search.loop import search
 from autodl.search.objectives import objective_values
 from autodl.search.observer import Observer, RunInfo
 from autodl.search.options import ObjectivesOptions
+from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.run_folder import (
     BEST,
     CHECKPOINTS,
     TRIALS,
+    WEIGHTS,
     check_content,
     run_folder,
     update_manifest,
@@ -41,7 +43,9 @@ from autodl.search.staging import Staging
 from autodl.search.store import TrialStore
 from autodl.search.trade_off import TradeOff
 from autodl.search.visualdl_log import VisualDLLog
+from autodl.source import find_source
 from autodl.spaces.codec import save_architecture
+from autodl.strategies.strategy import Breeder
 from autodl.trial import Trial, TrialState
 
 PICTURE, FRONT = "best.svg", "pareto.svg"
@@ -51,8 +55,9 @@ PICTURE, FRONT = "best.svg", "pareto.svg"
 class SearchResult:
     """How a search ended: the best complete trial (None if all failed) and the trial count.
 
-    ``stopped`` says why it ended before all trials were done, and is empty if they are. ``picture``
-    is the drawing of the best architecture, None where its space has no drawing; ``front`` that of
+    ``stopped`` says why it was ended before all trials were done, and ``exhausted`` why the
+    strategy had no more of them to propose; both are empty if all are done. ``picture`` is the
+    drawing of the best architecture, None where its space has no drawing; ``front`` that of
     the Pareto front, None where no cost is minimised.
     """
 
@@ -60,6 +65,7 @@ class SearchResult:
     best: Trial | None
     finished: int
     stopped: str
+    exhausted: str
     picture: Path | None
     front: Path | None
 
@@ -88,9 +94,12 @@ def run_search(
     data = load_data(config)
     space = make_space(config)
     check_plan(config, space, data)
-    strategy = make_strategy(config, space)
+    source = find_source(config, space, folder)
+    strategy = make_strategy(config, space, source.architecture if source else None)
     pictures = describe(data) if data else None
     identity = {**config.identity(), "Pictures": pictures}
+    if source is not None:
+        identity["Source"] = source.architecture.to_json()
     objectives = partial(objective_values, options=config.objectives)
     keys = WorkKeys(
         {**config.work_identity(), "Pictures": pictures},
@@ -113,7 +122,12 @@ def run_search(
             "data_path": None if config.data.path is None else str(config.data.path),
         }
         stack.enter_context(run_folder(folder, config.to_plain(), identity, start, resume=resume))
+        if source is not None:
+            source.write(folder)
         store = stack.enter_context(closing(TrialStore(folder / TRIALS)))
+        weights = None
+        if config.train.inherit and isinstance(strategy, Breeder):
+            weights = ParentWeights(strategy, store, folder / WEIGHTS, config.train.epochs)
         watching = (VisualDLLog(), *observers)
         info = _run_info(config, folder, store, executor.workers, about)
         budget = Budget(
@@ -131,12 +145,25 @@ def run_search(
             snapshot_every=config.search.snapshot_every,
             stop=budget,
             staging=Staging(rule, store, folder / CHECKPOINTS, objectives) if rule else None,
-            reuse=Reuse(store, keys, earlier) if config.search.reuse else None,
+            reuse=Reuse(store, keys, earlier, weights) if config.search.reuse else None,
             limits=limits,
+            weights=weights,
         )
         stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
-        stopped = _drive(trials, info, budget, watching)
-        return _conclude(config, folder, store, stopped)
+        ending = _Ending(trials)
+        stopped = _drive(ending, info, budget, watching)
+        return _conclude(config, folder, store, stopped, ending.text)
+
+
+class _Ending:
+    """The trials of a search, and after them what it says at its end."""
+
+    def __init__(self, trials: Generator[Trial, None, str]) -> None:
+        self.text = ""
+        self._trials = trials
+
+    def __iter__(self) -> Iterator[Trial]:
+        self.text = yield from self._trials
 
 
 def _run_info(
@@ -180,7 +207,9 @@ def _drive(
     return budget.reason
 
 
-def _conclude(config: SearchConfig, folder: Path, store: TrialStore, stopped: str) -> SearchResult:
+def _conclude(
+    config: SearchConfig, folder: Path, store: TrialStore, stopped: str, exhausted: str
+) -> SearchResult:
     """Write what the run has come to; the store is the truth, whatever was cut short before."""
     best, done = next(iter(store.best()), None), store.count_finished()
     picture = None
@@ -190,11 +219,11 @@ def _conclude(config: SearchConfig, folder: Path, store: TrialStore, stopped: st
     front = _draw_front(store, config.objectives, folder / FRONT)
     update_manifest(
         folder,
-        ended=stopped or "complete",
+        ended=stopped or exhausted or "complete",
         finished_trials=done,
         best=best.to_json() if best else None,
     )
-    return SearchResult(folder, best, done, stopped, picture, front)
+    return SearchResult(folder, best, done, stopped, exhausted, picture, front)
 
 
 def _better(trial: Trial, best: Trial | None) -> bool:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.errors import AutoDLError, MissingPackageError, StoreError
-from autodl.files import folder_aside, write_bytes, write_json
+from autodl.errors import AutoDLError, MissingPackageError
+from autodl.files import check_free, folder_aside, write_bytes, write_json
 from autodl.search.run_folder import versions
 from autodl.trained import TrainedNetwork, best_trained, load_trained_network
 
@@ -74,7 +74,7 @@ def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
         ExportError: a format cannot hold the network, or gives other outputs.
         AutoDLError: the network cannot be loaded or fused.
     """
-    _check_free(out)
+    check_free(out)
     folder = best_trained(source)  # both before Paddle is imported
 
     from autodl.networks.costs import network_costs
@@ -194,9 +194,10 @@ def latencies(exported: Exported, repetitions: int) -> dict[str, dict[int, Laten
 def export_lines(exported: Exported) -> list[str]:
     """What was done, for people."""
     network, size = exported.network, exported.network.image_size
+    known = network.held_out_accuracy
+    accuracy = "" if known is None else f" (held-out accuracy {known:.4f})"
     lines = [
-        f"{network.folder} (held-out accuracy {network.held_out_accuracy:.4f})"
-        f" is exported to {exported.folder}",
+        f"{network.folder}{accuracy} is exported to {exported.folder}",
         f"trained form: {_costs(exported.trained)}",
         f"fused form: {_costs(exported.deployed)}"
         if exported.fused
@@ -270,13 +271,3 @@ def _why_no_onnx(needed: bool) -> str:
 
 def _costs(costs: Costs) -> str:
     return f"{costs.parameters:,} parameters, {costs.macs:,} multiply-accumulates"
-
-
-def _check_free(folder: Path) -> None:
-    """Refuse a folder that holds something, before any work is done."""
-    try:
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise StoreError(f"cannot read {folder}: {error.strerror}; choose another --out") from None
-    if taken:
-        raise StoreError(f"{folder} is there and not an empty folder; choose another --out")

@@ -88,6 +88,20 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_free(folder: Path) -> None:
+    """Refuse a folder that holds something, before any work is done.
+
+    Raises:
+        StoreError: it does, or is no folder.
+    """
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise StoreError(f"cannot read {folder}: {error.strerror}; choose another --out") from None
+    if taken:
+        raise StoreError(f"{folder} is there and not an empty folder; choose another --out")
+
+
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` that takes its place when the block succeeds, and else goes.

@@ -131,11 +131,22 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _load_same(config: TrainConfig, folder: Path) -> Dataset:
-    """The data, if they are what the training in ``folder`` saw: same pictures, same parts."""
+    """The data, if they are what the training in ``folder`` saw: same pictures, same parts.
+
+    Of an imported network it is known only that it was trained on the official files.
+    """
     dataset = load(config.data)
     try:
-        trained_on = str(read_manifest(folder)["identity"]["Pictures"]["checksum"])
-    except (KeyError, TypeError):
+        pictures = read_manifest(folder)["identity"]["Pictures"]
+        if pictures.get("official") and "checksum" not in pictures:
+            if dataset.official:
+                return dataset
+            raise DataError(
+                f"the network was trained on the official {dataset.name} files, these are others"
+                " and may hold its training pictures; give the official ones by -o Data.path=..."
+            )
+        trained_on = str(pictures["checksum"])
+    except (AttributeError, KeyError, TypeError):
         raise StoreError(
             f"{folder / MANIFEST} does not say which pictures were trained on; train anew"
         ) from None

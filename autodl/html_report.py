@@ -17,6 +17,7 @@ from autodl.errors import AutoDLError
 from autodl.html_page import captioned, facts, note, page, picture, plot, section, table
 from autodl.report import (
     count_states,
+    describe_inheritance,
     describe_metrics,
     describe_part,
     describe_reuse,
@@ -33,7 +34,7 @@ from autodl.search.trade_off import Goals
 from autodl.spaces.codec import decode_architecture
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives
-_COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs")
+_COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs", "effective_epochs")
 
 
 def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) -> str:
@@ -74,6 +75,7 @@ def _facts(report: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> list
         ("trials", count_states(report)),
         ("pruned", describe_part(report)),
         ("reused", describe_reuse(report)),
+        ("inherited", describe_inheritance(report)),
         ("reward", describe_rewards(best)),
         ("best", _caption(best[0]) if best else ""),
         ("objectives", _objectives(report["objectives"])),
@@ -97,16 +99,21 @@ def _objectives(goals: Mapping[str, Any] | None) -> str:
         f"{readable_metric(name)} at most {readable_number(most)}"
         for name, most in (goals.get("limits") or {}).items()
     )
-    scaling = "".join(
-        f" × ({readable_metric(name)} / {readable_number(scale['target'])})^{scale['exponent']:g}"
-        for name, scale in (goals.get("reward") or {}).items()
-    )
+    scaling = "".join(_scaling(name, term) for name, term in (goals.get("reward") or {}).items())
     parts = (
         f"accuracy high; {small} low" if small else "",
         limits,
         f"reward = accuracy{scaling}" if scaling else "",
     )
     return "; ".join(part for part in parts if part)
+
+
+def _scaling(name: str, term: Mapping[str, Any]) -> str:
+    """A factor of the reward; where its exponent is another one up to the target, both."""
+    exponent, below = f"{term['exponent']:g}", term.get("exponent_below")
+    if below is not None and below != term["exponent"]:
+        exponent = f"({exponent}; up to the target {below:g})"
+    return f" × ({readable_metric(name)} / {readable_number(term['target'])})^{exponent}"
 
 
 def _curves(report: Mapping[str, Any]) -> str:

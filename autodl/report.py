@@ -16,7 +16,7 @@ from autodl.search.outcome import full_epochs, one_line, reached
 from autodl.search.run_folder import CONFIG, TRIALS, read_manifest
 from autodl.search.store import TrialStore
 from autodl.search.trade_off import Goals, TradeOff
-from autodl.trial import TrialState
+from autodl.trial import Trial, TrialState
 
 _IDS = 8  # of trials that failed alike, so many are named
 
@@ -25,11 +25,12 @@ def read_run(folder: Path) -> dict[str, Any]:
     """The trials of a run, its best one, its front and its manifest, as one JSON object.
 
     Keys: ``run`` (folder name), ``trials`` (each with ``id``, ``state``, ``reward``,
-    ``architecture``, ``seconds``, ``reason``, ``metrics``), ``best`` (the trial of the highest
-    reward, of equal ones the earliest; None if none is complete), ``objectives`` (the section of
-    the config, None without it), ``front`` (ids and values of the Pareto front, best quality
-    first; None without objectives), ``epochs`` (of a whole training, None without one) and
-    ``manifest``. A run that is still going on can be read.
+    ``architecture``, ``seconds``, ``reason``, ``metrics``, and ``parent``, the trial that it was
+    varied from or None), ``best`` (the trial of the highest reward, of equal ones the earliest;
+    None if none is complete), ``objectives`` (the section of the config, None without it),
+    ``front`` (ids and values of the Pareto front, best quality first; None without objectives),
+    ``epochs`` (of a whole training, None without one) and ``manifest``. A run that is still going
+    on can be read.
 
     Raises:
         StoreError: the folder holds no run, or a damaged one.
@@ -38,13 +39,18 @@ def read_run(folder: Path) -> dict[str, Any]:
     import_run_plugins(folder)
     config = _config(folder)
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
-        trials = [trial.to_json() for trial in store.trials(curves=False)]
-        best = next(iter(store.best()), None)
+        parents = store.parents()
+
+        def row(trial: Trial) -> dict[str, Any]:
+            return {**trial.to_json(), "parent": parents.get(trial.id)}
+
+        trials = [row(trial) for trial in store.trials(curves=False)]
+        best = [row(trial) for trial in store.best()]
     goals = Goals.of(config)
     return {
         "run": folder.resolve().name,
         "trials": trials,
-        "best": best.to_json() if best else None,
+        "best": best[0] if best else None,
         "objectives": config.get("Objectives"),
         "front": front_values(trade_off(trials, goals.costs)) if goals.costs else None,
         "epochs": full_epochs(config),
@@ -147,6 +153,25 @@ def describe_reuse(report: Mapping[str, Any]) -> str:
     return f"{reused} took over the result of an equal architecture" if reused else ""
 
 
+def describe_inheritance(report: Mapping[str, Any]) -> str:
+    """How much of their weights children have from their parents; empty where none inherit."""
+    children = [
+        trial
+        for trial in report["trials"]
+        if trial.get("parent") is not None and "inherited_fraction" in trial["metrics"]
+    ]
+    if not children:
+        return ""
+    shares = [trial["metrics"]["inherited_fraction"] for trial in children]
+    longest = max(trial["metrics"]["effective_epochs"] for trial in children)
+    text = (
+        f"{len(children)} children have {sum(shares) / len(shares):.0%} of their weights from their"
+        f" parents on average, and up to {longest:.0f} epochs in all"
+    )
+    barren = [trial["id"] for trial, share in zip(children, shares, strict=True) if not share]
+    return f"{text}; nothing was there to inherit for {name_ids(barren)}" if barren else text
+
+
 def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
     """The report as lines for people: counts, the best trials, the front, why trials failed."""
     best = ranked(report)
@@ -154,6 +179,7 @@ def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
         "reward": describe_rewards(best),
         "pruned": describe_part(report),
         "reused": describe_reuse(report),
+        "inherited": describe_inheritance(report),
     }
     lines = [f"run {report['run']}: {count_states(report)}"]
     lines += [f"{name}: {text}" for name, text in facts.items() if text]
@@ -201,6 +227,7 @@ def describe_metrics(metrics: Mapping[str, float | None]) -> str:
         "latency_ms": ("{:.3g} ms", 1),
         "train_accuracy": ("training accuracy {:.3f}", 1),
         "epochs": ("{:.0f} epochs", 1),
+        "effective_epochs": ("{:.0f} with the inherited", 1),
     }
     return ", ".join(
         text.format(value * factor)

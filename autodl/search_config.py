@@ -134,6 +134,11 @@ def resolve_search(raw: RawConfig) -> SearchConfig:
         raise ConfigError(
             "Search.cache is of no use with Search.reuse=false; leave out one of them"
         )
+    if config.search.cache and config.train.inherit:
+        raise ConfigError(
+            "Search.cache takes over results without weights, which children inherit with"
+            " Train.inherit=true; leave out one of them"
+        )
     return config
 
 

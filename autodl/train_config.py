@@ -18,6 +18,7 @@ from autodl.components import (
 )
 from autodl.config import GlobalOptions, RawConfig, Section, load_config
 from autodl.data.options import DataOptions
+from autodl.errors import ConfigError
 from autodl.options.training import TrainOptions
 from autodl.plugins import plugin_identity
 
@@ -73,10 +74,16 @@ def load_train(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
 def resolve_train(raw: RawConfig) -> TrainConfig:
     """Check the values of a training's configuration, section by section."""
     check_sections(raw, ("Global", "Network", "Data", "Train", "Evaluation"))
-    return TrainConfig(
+    config = TrainConfig(
         general=read_general(raw),
         network=read_component(raw, "Network"),
         data=read_section(DataOptions, raw, "Data"),
         train=read_section(TrainOptions, raw, "Train"),
         evaluation=read_section(EvaluationOptions, raw, "Evaluation"),
     )
+    if config.train.inherit:
+        raise ConfigError(
+            "Train.inherit=true is for the children of a search; a network that is trained here"
+            " starts from scratch, so leave it out"
+        )
+    return config

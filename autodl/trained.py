@@ -25,7 +25,8 @@ class TrainedNetwork:
     """A network with its weights, in evaluation mode, and what its training says of it.
 
     It takes normalised pictures, float32 ``[B, 3, image_size, image_size]``. ``mirrored`` is
-    whether its accuracy is that of means over each picture and its mirror image.
+    whether its accuracy is that of means over each picture and its mirror image. An imported
+    network has no held-out accuracy.
     """
 
     folder: Path
@@ -34,7 +35,7 @@ class TrainedNetwork:
     classes: tuple[str, ...]
     normalisation: Normalisation
     mirrored: bool
-    held_out_accuracy: float
+    held_out_accuracy: float | None
     weights_sha256: str
 
 
@@ -93,6 +94,7 @@ def _image_size(config: TrainConfig, metrics: dict[str, Any]) -> int:
 
 def _accuracy(path: Path) -> float:
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["held_out_accuracy"])
+        known = json.loads(path.read_text(encoding="utf-8"))["held_out_accuracy"]
+        return -1.0 if known is None else float(known)  # imported ones are the last choice
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"cannot read {path}: {error}; remove its folder") from None

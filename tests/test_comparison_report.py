@@ -67,6 +67,48 @@ def test_differences_are_of_the_same_seeds_and_trials():
     assert group_searches(second)["b"].seconds.tolist() == [[2.0, 4.0]] * 3
 
 
+def test_trials_to_the_same_reward_are_told_seed_by_seed():
+    first = [Search("a", seed, [0.1, 0.4, 0.6], [1.0] * 3) for seed in (3, 5)]
+    second = [Search("b", 3, [0.3, 0.2, 0.5], [1.0] * 3), Search("b", 5, [0.7] * 3, [1.0] * 3)]
+    result = summary([*first, *second])
+    reached = result["differences"][0]["reached"]
+    names = ["seed", "first_best", "second_best", "level", "first_trials", "second_trials"]
+    assert [[row[name] for name in names] for row in reached["by_seed"]] == [
+        [3, 0.6, 0.5, 0.5, 3, 3],
+        [5, 0.6, 0.7, 0.6, 3, 1],
+    ]
+    assert (reached["mean"], reached["ties"], reached["wins"]) == (1.0, 1, 1)
+    lines = summary_lines(result)
+    assert "trials to the reward that both reach, a - b:" in lines
+    assert lines[-1].split() == ["5", "0.6000", "0.7000", "0.6000", "3", "1"]
+    many = [Search(name, seed, [0.5], [1.0]) for name in "ab" for seed in range(20)]
+    lines = summary_lines(summary(many))
+    assert any(line.endswith("0 sooner / 20 equal / 0 later") for line in lines)
+    assert not any("after trials" in line for line in lines)
+
+
+def test_runs_that_inherit_compare_with_those_that_do_not(tmp_path, monkeypatch):
+    """And transfers with searches from scratch, whatever each started from."""
+    train = {"epochs": 1}
+    manifests = {
+        "a": {"Strategy": {"name": "Evolution"}, "Train": {**train, "inherit": True}},
+        "b": {"Strategy": {"name": "Evolution"}, "Train": train},
+        "c": {"Strategy": {"name": "ElasticTransfer"}, "Train": train, "Source": {"kind": "x"}},
+    }
+
+    def read(run):
+        identity = {"Global": {"seed": 4}, **manifests[run.name]}
+        return {"manifest": {"identity": identity}, "trials": []}
+
+    monkeypatch.setattr(comparison_report, "read_run", read)
+    groups = [search.group for search in read_searches([Path(name) for name in "abc"])]
+    assert groups == ["Evolution Train.inherit=True", "Evolution Train.inherit=False", groups[2]]
+    assert groups[2].startswith("ElasticTransfer")
+    manifests["b"]["Train"] = {"epochs": 2}
+    with pytest.raises(ConfigError, match="differ in more"):
+        read_searches([Path("a"), Path("b")])
+
+
 def test_failed_trials_count_as_nothing():
     groups = group_searches([Search("a", 0, [float("nan"), 0.5], [1.0, 1.0])])
     np.testing.assert_array_equal(groups["a"].best, [[np.nan, 0.5]])

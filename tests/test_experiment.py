@@ -16,7 +16,7 @@ from autodl import assemble
 from autodl.assemble import load_search
 from autodl.errors import ConfigError, StoreError
 from autodl.experiment import run_search
-from autodl.search.run_folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, TRIALS
+from autodl.search.run_folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, TRIALS, WEIGHTS
 from autodl.search.store import TrialStore
 from autodl.spaces.codec import load_architecture
 from autodl.trial import TrialState
@@ -280,3 +280,71 @@ def test_trainings_in_stages_that_are_killed_give_the_trials_of_an_unbroken_run(
     assert trials(tmp_path / "run") == whole
     assert {trial[1] for trial in whole} == {TrialState.COMPLETE, TrialState.PRUNED}
     assert list((tmp_path / "run" / CHECKPOINTS).iterdir()) == []
+
+
+# --- inheritance --------------------------------------------------------------------------------
+
+HEIRS = {
+    "Search": {"max_trials": 7, "executor": "inline", "snapshot_every": 2},
+    "Strategy": {"name": "Evolution", "population": 3, "tournament": 2},
+    "Space": {"name": "MobileSpace"},
+    "Network": {
+        "name": "MobileNetwork",
+        "base_widths": [2, 2, 2, 2, 2, 2, 2],
+        "stem_width": 2,
+        "head_width": 4,
+        "strides": [2, 2, 2, 1, 1, 1, 1, 1],
+    },
+    "Data": {"name": "cifar10-mini", "classes": 2, "image_size": 8, "train": 32, "held_out": 20},
+    "Train": {"epochs": 1, "batch_size": 16, "inherit": True},
+}
+
+
+@pytest.fixture
+def heirs_file(tmp_path):
+    path = tmp_path / "heirs.yaml"
+    path.write_text(yaml.safe_dump(HEIRS))
+    return path
+
+
+def test_children_inherit_from_their_parents_also_when_a_run_goes_on_elsewhere(
+    heirs_file, tmp_path
+):
+    """In this process, then in worker processes: the same trials as in one go."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    run_search(load_search(heirs_file, ["Search.max_trials=5"]), run)
+    elsewhere = ["Search.executor=processes", "Search.workers=1"]
+    run_search(load_search(heirs_file, elsewhere), run, resume=True)
+    run_search(load_search(heirs_file), whole)
+    assert trials(run) == trials(whole)
+    with closing(TrialStore(run / TRIALS)) as store:
+        parents = dict(store._read("SELECT id, parent FROM trials"))
+        metrics = {trial.id: trial.evaluation.metrics for trial in store.trials()}
+    assert [parent is None for parent in parents.values()] == [True] * 3 + [False] * 4
+    for trial_id, parent in parents.items():
+        before = metrics[parent]["effective_epochs"] if parent is not None else 0
+        assert metrics[trial_id]["effective_epochs"] == before + 1
+        assert (metrics[trial_id]["inherited_fraction"] > 0) == (parent is not None)
+    assert len(list((run / WEIGHTS).iterdir())) == 3
+    assert not (tmp_path / "whole" / CHECKPOINTS).exists()
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("Strategy={name: RandomSearch}", "no proposal of RandomSearch descends from a trial"),
+        ("Evaluator={name: TargetMatch}", "TargetMatch gives no weights to inherit"),
+        ("Search.cache=[runs/a]", "Search.cache takes over results without weights"),
+        ("Train={resize_kernels: true}", "resize_kernels is for inherited kernels"),
+    ],
+)
+def test_inheritance_that_could_have_no_effect_is_refused(heirs_file, tmp_path, override, message):
+    with pytest.raises(ConfigError, match=message):
+        run_search(load_search(heirs_file, [override]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_does_not_inherit_has_the_identity_of_older_ones(heirs_file):
+    plain = load_search(heirs_file, ["Train={epochs: 1, batch_size: 16}"]).identity()
+    assert not {"inherit", "resize_kernels"} & plain["Train"].keys()
+    assert load_search(heirs_file).identity()["Train"]["inherit"] is True

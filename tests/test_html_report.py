@@ -222,3 +222,17 @@ def test_the_size_is_moderate_however_many_trials_there_are():
     ]
     assert len(html_report(report(trials[:1000]))) < 600_000
     assert len(html_report(report(trials))) < 600_000
+
+
+@pytest.mark.parametrize(
+    "below, shown",
+    [
+        (None, "^-0.07"),
+        (-0.07, "^-0.07"),
+        (0, "^(-0.07; up to the target 0)"),
+    ],
+)
+def test_the_exponents_of_a_reward_are_shown(below, shown):
+    term = {"target": 5e6, "exponent": -0.07, "exponent_below": below}
+    page = html_report(report([trial(0, 0.5)], {**OBJECTIVES, "reward": {"macs": term}}))
+    assert f"5,000,000){shown}<" in page

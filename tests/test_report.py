@@ -11,7 +11,7 @@ import pytest
 
 from autodl.errors import StoreError
 from autodl.files import write_json
-from autodl.report import failures, name_ids, read_run, summary_lines
+from autodl.report import describe_inheritance, failures, name_ids, read_run, summary_lines
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell_space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialState
@@ -100,6 +100,31 @@ def test_pruned_and_reused_trials_are_counted():
     ]
     assert [line.split()[1] for line in lines[5:]] == ["0", "1"]
     assert lines[-1].endswith("(result of trial 0)")
+
+
+def test_what_children_have_inherited_is_told():
+    def trial(trial_id, parent, share, epochs):
+        numbers = {"inherited_fraction": share, "effective_epochs": epochs, "epochs": 2.0}
+        values = {"id": trial_id, "state": "COMPLETE", "reward": 0.5, "fidelity": 1.0}
+        return {**values, "reason": "", "seconds": 1.0, "parent": parent, "metrics": numbers}
+
+    trials = [trial(0, None, 0.0, 2.0), trial(1, 0, 0.9, 4.0), trial(2, 1, 0.0, 2.0)]
+    report = {"run": "r", "trials": trials, "front": None, "epochs": 2}
+    assert describe_inheritance(report) == (
+        "2 children have 45% of their weights from their parents on average, and up to 4 epochs in"
+        " all; nothing was there to inherit for trial 2"
+    )
+    lines = summary_lines(report)
+    assert f"inherited: {describe_inheritance(report)}" in lines
+    assert lines[-2].endswith("2 epochs, 4 with the inherited")
+    assert describe_inheritance({"trials": trials[:1]}) == ""
+
+
+def test_a_report_tells_the_parents(run):
+    with closing(TrialStore(run / "trials.sqlite")) as store:
+        architecture = store.trial(0).architecture
+        store.propose([Proposal(4, architecture, 0, parent=2)])
+    assert [trial["parent"] for trial in read_run(run)["trials"]] == [None] * 4 + [2]
 
 
 def test_failures_that_differ_in_numbers_are_one():

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure every network that is asked for, and print the results."""
-    from autodl.final_test import measure_once, result_lines
+    from autodl.final_test import result_lines
 
-    if args.folders:
-        results = ((str(folder), measure_once(folder, args.override)) for folder in args.folders)
-    else:
-        results = iter([released_result(args)])
-    for name, result in results:
+    measures = [partial(trained_result, folder, args.override) for folder in args.folders]
+    for measure in measures or [partial(released_result, args)]:
+        name, result = measure()
         if args.json:
             print(json.dumps({"folder" if args.folders else "model": name, **result}))
         else:
             print("\n".join(result_lines(name, result)))
+
+
+def trained_result(folder: Path, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """What a finished training is worth on its test set, which is read once."""
+    from autodl.final_test import measure_once
+
+    return str(folder), measure_once(folder, overrides)
 
 
 def released_result(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
@@ -66,9 +72,10 @@ def released_result(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     name = args.model or "ensemble"
     if not args.override:
         return name, on_record(args.model)
-    predictor = load(args.model) if args.model else Ensemble.released()
-    trained_as = args.model or predictor.members[0].name
-    return name, measure(predictor, read_data(trained_as, args.override))
+    if args.model:
+        return name, measure(load(args.model), read_data(args.model, args.override))
+    ensemble = Ensemble.released()
+    return name, measure(ensemble, read_data(ensemble.members[0].name, args.override))
 
 
 if __name__ == "__main__":

@@ -52,11 +52,13 @@ def search(args: argparse.Namespace) -> int:
     interrupted = result.stopped == INTERRUPTED
     if result.stopped:
         print(f"stopped: {result.stopped}; the same command with --resume goes on")
+    if result.exhausted:
+        print(f"ended: {result.exhausted}")
     if result.best is None:
         print(f"no trial was completed; `autodl report {args.out}` says more")
         return 130 if interrupted else 1
     picture = f"{result.picture} and " if result.picture else ""
-    print(f"best cell:  {picture}{args.out / 'best.json'}")
+    print(f"best found: {picture}{args.out / 'best.json'}")
     print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
     if result.front is not None:
         print(f"best trade-offs: {result.front}")

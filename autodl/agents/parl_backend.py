@@ -17,9 +17,10 @@ try:
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from parl import Agent, Algorithm, Model
+        from parl.algorithms import DDPG
 except ImportError as error:
     raise MissingPackageError(
         f"the agent needs PARL and Paddle ({error}); install them with: {install_command()}"
     ) from error
 
-__all__ = ["Agent", "Algorithm", "Model"]
+__all__ = ["DDPG", "Agent", "Algorithm", "Model"]

@@ -7,6 +7,7 @@ in NumPy. ``policy_model.py`` scores the same decisions; a test holds the two to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,7 @@ def sample_decisions(
         thresholds[:, decisions.row_mask] = uniforms[:, decisions.tokens :]
     log_probability = np.zeros(batch)
     every = np.arange(batch)
-    advance = _Lstm(parameters, batch)
+    advance = LstmSteps(parameters.layers, batch)
     kinds = np.zeros(decisions.steps, np.int64)
     kinds[decisions.row_steps] = 1
     counts = [0, 0]
@@ -114,18 +115,29 @@ def _squash(raw: FloatArray, parameters: PolicyParameters) -> FloatArray:
     return result
 
 
-class _Lstm:
-    """Stacked LSTM layers that remember their state from step to step."""
+class LstmSteps:
+    """Stacked LSTM layers that remember their state from step to step.
 
-    def __init__(self, parameters: PolicyParameters, batch: int) -> None:
+    Args:
+        layers: as in ``PolicyParameters``.
+        batch: number of sequences.
+    """
+
+    def __init__(
+        self, layers: Sequence[tuple[FloatArray, FloatArray, FloatArray]], batch: int
+    ) -> None:
         self._layers = [
-            (np.ascontiguousarray(np.concatenate([w, u], axis=1).T), b)
-            for w, u, b in parameters.layers
+            (np.ascontiguousarray(np.concatenate([w, u], axis=1).T), b) for w, u, b in layers
         ]
-        hidden = len(parameters.layers[0][2]) // 4
+        hidden = len(layers[0][2]) // 4
         self._hidden = hidden
         self._states = [np.zeros((batch, hidden), np.float32) for _ in self._layers]
         self._cells = [np.zeros((batch, hidden), np.float32) for _ in self._layers]
+
+    def keep(self, rows: IntArray) -> None:
+        """Go on with these sequences, some of them perhaps several times."""
+        self._states = [state[rows] for state in self._states]
+        self._cells = [cell[rows] for cell in self._cells]
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Take one step on ``x [B, D]`` and return the top layer's state ``[B, H]``."""

@@ -6,24 +6,23 @@ only decide what ``Dataset.official`` says: other pictures in the same layout lo
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import tarfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autodl.archives import Parts, archived_files
 from autodl.data.dataset import Dataset, Pictures
 from autodl.data.unpickle import as_text, load_restricted
 from autodl.errors import DataError
 
 _SIDE = 32
 _LARGEST_MEMBER = 512 * 1024**2  # bytes; the largest official file has 155 million
+_MEND = "Get the official archive again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,59 +150,19 @@ def _read_folder(folder: Path, layout: Layout) -> dict[str, bytes]:
 
 
 def _read_archive(path: Path, layout: Layout) -> dict[str, bytes]:
-    """The files that are needed, read in one pass and in memory."""
+    """The files that are needed."""
     contents: dict[str, bytes] = {}
-    try:
-        # gzip beneath tarfile, because tarfile's own "r|gz" does not check the sum at the end
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                parts = _safe_parts(member, path)
-                if not member.isreg() or parts[:-1] != (layout.folder,):
-                    continue
-                if parts[-1] in contents:
-                    raise DataError(f"{path} holds {member.name!r} twice: it is not official")
-                if parts[-1] in layout.files:
-                    contents[parts[-1]] = _member_bytes(archive, member, path)
-            while stream.read(2**20):
-                pass  # to the end, where gzip compares its sum
-    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(_broken_archive(path, error)) from error
-    except OSError as error:  # gzip says "not a gzipped file" and "CRC check failed" so
-        if error.errno is not None:
-            raise
-        raise DataError(_broken_archive(path, error)) from error
+
+    def wanted(parts: Parts) -> bool:
+        return parts[:-1] == (layout.folder,) and parts[-1] in layout.files
+
+    for parts, content in archived_files(path, wanted, largest=_LARGEST_MEMBER, mend=_MEND):
+        if parts[-1] in contents:
+            raise DataError(f"{path} holds {'/'.join(parts)!r} twice: it is not official")
+        contents[parts[-1]] = content
     if missing := [name for name in layout.files if name not in contents]:
         raise DataError(_missing(path, [f"{layout.folder}/{name}" for name in missing]))
     return contents
-
-
-def _safe_parts(member: tarfile.TarInfo, path: Path) -> tuple[str, ...]:
-    """The parts of a member's name; nothing is unpacked, yet a hostile archive is refused."""
-    name = PurePosixPath(member.name.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or any(":" in part for part in name.parts[:1]):
-        problem = "a path that leads out of it"
-    elif member.issym() or member.islnk():
-        problem = "a link"
-    elif not (member.isreg() or member.isdir()):
-        problem = "a device or pipe"
-    elif member.size > _LARGEST_MEMBER:
-        problem = f"a file of {member.size:,} bytes"
-    else:
-        return name.parts
-    raise DataError(
-        f"{path} holds {problem}: {member.name!r}. It is not the official archive; "
-        "nothing was unpacked"
-    )
-
-
-def _member_bytes(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    source = archive.extractfile(member)
-    content = source.read() if source is not None else b""
-    if len(content) != member.size:
-        raise DataError(_broken_archive(path, EOFError(f"{member.name} ends early")))
-    return content
 
 
 def _batch(
@@ -262,9 +221,4 @@ def _file_md5(path: Path) -> str:
 
 
 def _missing(where: Path, names: Sequence[str]) -> str:
-    return f"{where} lacks {', '.join(names)}: it is incomplete. Get the official archive again"
-
-
-def _broken_archive(path: Path, error: Exception) -> str:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"{path} is truncated or no .tar.gz ({reason}). Get the official archive again"
+    return f"{where} lacks {', '.join(names)}: it is incomplete. {_MEND}"

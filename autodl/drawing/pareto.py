@@ -24,7 +24,7 @@ from autodl.drawing.run_curves import (
     legend_above,
     scatter,
 )
-from autodl.search.pareto import front
+from autodl.pareto import front
 from autodl.search.trade_off import TradeOff
 
 _COLUMNS = 2

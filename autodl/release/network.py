@@ -21,7 +21,7 @@ from autodl.release.prediction import Prediction
 from autodl.resources import resource
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.layers import Linear
-from autodl.spaces.plan import Plan
+from autodl.spaces.plan import AUXILIARY, Plan
 from autodl.train_config import load_train
 
 if TYPE_CHECKING:
@@ -180,9 +180,9 @@ def _give_weights(network: PlanNetwork, file: Path, metrics: ReleaseMetrics, own
     if own:
         load_weights(network, file)
         return
-    classifier = _classifier(network.plan)
+    classifiers = (f"{_classifier(network.plan)}.", f"{AUXILIARY}.")
     fresh = {name: value.numpy() for name, value in network.state_dict().items()}
-    kept = {name: fresh[name] for name in fresh if name.startswith(f"{classifier}.")}
+    kept = {name: fresh[name] for name in fresh if name.startswith(classifiers)}
     load_arrays(network, {**read_weights(file), **kept})
 
 

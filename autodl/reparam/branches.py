@@ -109,6 +109,14 @@ def batch_norm_terms(
     return gamma, beta, mean, variance, float(np.float32(norm._epsilon))
 
 
+def keeps_to_batches(norm: Any) -> bool:
+    """Whether a batch-norm uses the statistics of the batch in evaluation mode as well.
+
+    That is what ``use_global_stats=False`` means to Paddle; no kernel can do it.
+    """
+    return norm._use_global_stats not in (None, True)
+
+
 def full(tensor: paddle.Tensor) -> paddle.Tensor:
     """In float32 if it holds half-precision numbers, else as it is."""
     return tensor if _name(tensor) == "float64" else tensor.astype("float32")
@@ -221,6 +229,12 @@ def _window(layer: Any, path: str, geometry: ConvGeometry, channels: int) -> Fol
 
 
 def _normalised(folded: Folded | None, norm: Any, path: str, geometry: ConvGeometry) -> Folded:
+    if keeps_to_batches(norm):
+        raise ReparameterisationError(
+            "it normalises by the batch in evaluation mode too, which no kernel can; build it with"
+            " use_global_stats=None",
+            path,
+        )
     terms = batch_norm_terms(norm)
     if folded is None:  # a bare batch-norm: the identity, normalised
         channels, name = geometry.in_channels, _name(terms[0])

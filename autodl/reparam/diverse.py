@@ -11,7 +11,7 @@ from paddle.nn import initializer
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import IdentityConv2D
 from autodl.reparam.errors import ReparameterisationError
-from autodl.reparam.geometry import ConvGeometry
+from autodl.reparam.geometry import ConvGeometry, whole
 
 
 class DiverseBranchBlock(MultiBranchConv2D):
@@ -65,10 +65,11 @@ class DiverseBranchBlock(MultiBranchConv2D):
         )
         shape = self.geometry
         if internal_channels is None:
-            internal_channels = in_channels * (2 if shape.is_depthwise else 1)
-        if internal_channels < 1 or internal_channels % groups:
+            internal_channels = shape.in_channels * (2 if shape.is_depthwise else 1)
+        internal_channels = whole("internal_channels", internal_channels)
+        if internal_channels < 1 or internal_channels % shape.groups:
             raise ReparameterisationError(
-                f"internal_channels must be a multiple of groups = {groups}, got"
+                f"internal_channels must be a multiple of groups = {shape.groups}, got"
                 f" {internal_channels}"
             )
         if deploy:
@@ -76,8 +77,8 @@ class DiverseBranchBlock(MultiBranchConv2D):
         scale = 0.0 if single_init else 1.0
         self.dense = self._dense()
         if not shape.is_depthwise:
-            point = self._conv(in_channels, out_channels, (1, 1), stride=shape.stride)
-            self.point = nn.Sequential(point, self._norm(out_channels, scale=scale))
+            point = self._conv(shape.in_channels, shape.out_channels, (1, 1), stride=shape.stride)
+            self.point = nn.Sequential(point, self._norm(shape.out_channels, scale=scale))
         self.point_dense = self._point_dense(internal_channels, scale)
         self.point_average = self._point_average(scale)
 

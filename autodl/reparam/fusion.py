@@ -15,6 +15,7 @@ from autodl.errors import CheckpointError
 from autodl.networks.network import PlanNetwork
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import batch_norm_terms, full
+from autodl.reparam.comparison import Change, require_equal_outputs
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.functional import fuse_batch_norm
 from autodl.reparam.pairs import NORMS, Place, conv_norm_pairs, places
@@ -34,12 +35,15 @@ def fuse(model: nn.Layer, example: paddle.Tensor | None = None) -> nn.Layer:
 
     Args:
         example: an input of the model, needed to find the plain convolutions with batch-norm in
-            models that are neither plan networks nor made of ``Sequential``; see
-            ``conv_norm_pairs``.
+            models that are neither plan networks nor ``Sequential`` all the way down; see
+            ``conv_norm_pairs``. The outputs of both forms on it are compared. What the model
+            computes on other inputs only, as a branch of its code that reads a convolution's
+            output a second time, cannot be found: let the example be a typical input.
 
     Raises:
-        ReparameterisationError: a branch holds what cannot be folded, or there is nothing to
-            fuse; the message names the layer by its path in the model.
+        ReparameterisationError: a branch holds what cannot be folded, there is nothing to fuse,
+            or the outputs on the example differ by more than rounding; the message names the
+            layers by their paths in the model.
     """
     copied = copy.deepcopy(model)
     if isinstance(copied, MultiBranchConv2D):
@@ -55,7 +59,7 @@ def fuse_in_place(model: nn.Layer, example: paddle.Tensor | None = None) -> None
     A model that is a branched block itself becomes deployed, but cannot become a ``Conv2D``.
 
     Raises:
-        ReparameterisationError: as in ``fuse``; the layers are as they were.
+        ReparameterisationError: as in ``fuse``; the model is as it was.
     """
     if isinstance(model, MultiBranchConv2D):
         model.re_parameterize()
@@ -63,18 +67,25 @@ def fuse_in_place(model: nn.Layer, example: paddle.Tensor | None = None) -> None
         return
     standing = places(model)
     made = _as_convolutions(standing)
-    pairs = conv_norm_pairs(model, example)
-    if not made and not pairs:
-        _require_fused(standing, example)
-    for place in standing:
-        if id(place.layer) in made:
-            place.put(made[id(place.layer)])
+    changes: dict[str, Change] = {
+        place.path: [(place, made[id(place.layer)])]
+        for place in standing
+        if id(place.layer) in made
+    }
     at = {place.path: place for place in standing}
-    for convolution, norm in pairs.items():
-        _absorb(at[convolution].layer, at[norm].layer)
-        at[norm].put(nn.Identity())
+    for path, norm in conv_norm_pairs(model, example).items():
+        absorbed = _absorbed(at[path].layer, at[norm].layer)
+        changes[path] = [(at[path], absorbed), (at[norm], nn.Identity())]
+    if not changes:
+        _require_fused(standing, example)
+    if example is not None:
+        require_equal_outputs(model, example, changes)
+    for change in changes.values():
+        for place, layer in change:
+            place.put(layer)
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, PlanNetwork):
+            layer.drop_auxiliary()
             layer.plan = _plan_as_it_stands(layer)
     model.eval()
 
@@ -150,23 +161,25 @@ def _require_fused(standing: list[Place], example: paddle.Tensor | None) -> None
     )
 
 
-def _absorb(convolution: Any, norm: Any) -> None:
-    """Give a convolution the scale and shift of its batch-norm."""
-    bias = None if convolution.bias is None else full(convolution.bias)
+def _absorbed(plain: Any, norm: Any) -> nn.Conv2D:
+    """A convolution like this one with the scale and shift of its batch-norm."""
+    convolution = copy.deepcopy(plain)
+    bias = None if plain.bias is None else full(plain.bias)
     with paddle.no_grad():
         terms = batch_norm_terms(norm)
-        weight = full(convolution.weight).astype(terms[0].dtype)
+        weight = full(plain.weight).astype(terms[0].dtype)
         kernel, shift = fuse_batch_norm(weight, bias, *terms)
-    dtype, frozen = convolution.weight.dtype, convolution.weight.stop_gradient
-    if convolution.bias is None:
+    dtype, frozen = plain.weight.dtype, plain.weight.stop_gradient
+    if plain.bias is None:
         convolution.bias = convolution.create_parameter(
-            [convolution._out_channels], dtype=dtype, is_bias=True
+            [plain._out_channels], dtype=dtype, is_bias=True
         )
         convolution.bias.stop_gradient = frozen
-        convolution.to(device=convolution.weight.place)
+        convolution.to(device=plain.weight.place)
     convolution.weight.set_value(kernel.astype(dtype))
     convolution.bias.set_value(shift.astype(dtype))
     convolution.is_repped = True
+    return convolution
 
 
 def _plan_as_it_stands(network: PlanNetwork) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -58,12 +59,14 @@ class ConvGeometry:
         """From the arguments of ``paddle.nn.Conv2D``, in every form that it takes.
 
         Raises:
-            ReparameterisationError: a value out of range, or a padding that is no fixed number.
+            ReparameterisationError: a value out of range or no integer, or a padding that is no
+                fixed number.
         """
+        channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
         kernel, steps = _pair("kernel_size", kernel_size), _pair("stride", stride)
         spread = _pair("dilation", dilation)
         sides = _sides(padding, kernel, steps, spread)
-        return cls(in_channels, out_channels, kernel, steps, sides, spread, groups)
+        return cls(*channels, kernel, steps, sides, spread, whole("groups", groups))
 
     @classmethod
     def of(cls, convolution: Any) -> Self:
@@ -142,11 +145,26 @@ def short_padding(padding: Padding) -> list[int]:
     return [top, left] if top == bottom and left == right else [top, bottom, left, right]
 
 
+def whole(name: str, value: Any, allowed: str = "an integer") -> int:
+    """Python's integer for an argument, which may also be one of NumPy's, but not True or False.
+
+    Raises:
+        ReparameterisationError: it is none.
+    """
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass  # refused as a bool is
+    raise ReparameterisationError(f"{name} must be {allowed}, got {value!r}")
+
+
 def _pair(name: str, value: int | Sequence[int]) -> Pair:
+    allowed = "one integer or two"
     values = list(value) if isinstance(value, Sequence) else [value, value]
-    if len(values) != 2 or not all(isinstance(number, int) for number in values):
-        raise ReparameterisationError(f"{name} must be one integer or two, got {value!r}")
-    return values[0], values[1]
+    if len(values) != 2:
+        raise ReparameterisationError(f"{name} must be {allowed}, got {value!r}")
+    return whole(name, values[0], allowed), whole(name, values[1], allowed)
 
 
 def _sides(
@@ -160,11 +178,10 @@ def _sides(
         batch, channel, rows, columns = values
         if list(batch) == list(channel) == [0, 0]:
             values = [*rows, *columns]
-    if len(values) not in (1, 2, 4) or not all(isinstance(value, int) for value in values):
-        raise ReparameterisationError(
-            f"padding must be a number, two (height, width) or four (top, bottom, left, right),"
-            f" got {padding!r}"
-        )
+    allowed = "a number, two (height, width) or four (top, bottom, left, right)"
+    if len(values) not in (1, 2, 4):
+        raise ReparameterisationError(f"padding must be {allowed}, got {padding!r}")
+    values = [whole("padding", value, allowed) for value in values]
     if len(values) == 4:
         return values[0], values[1], values[2], values[3]
     return values[0], values[0], values[-1], values[-1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from paddle import nn
 
 from autodl.networks.network import PlanNetwork
 from autodl.reparam.block import MultiBranchConv2D
+from autodl.reparam.branches import keeps_to_batches
 from autodl.reparam.errors import ReparameterisationError
 from autodl.spaces.plan import Plan
 
@@ -76,8 +78,10 @@ def conv_norm_pairs(model: nn.Layer, example: paddle.Tensor | None = None) -> di
     """Paths of convolutions to the path of the one batch-norm that reads each.
 
     With an example the model is run on it once, forward and backward, in evaluation mode: a pair is
-    what the gradients show to be one, whatever the model's code looks like. Without an example
-    only two sources are trusted, the plan of a plan network and the order of a ``Sequential``.
+    what the gradients show to be one, whatever the model's code looks like. They do not show
+    another reader that is detached, compares, reads the kernel, or is idle on this example; all
+    but the idle one are found by ``fuse``, which compares outputs too. Without an example only
+    ``told_readers`` are trusted.
 
     Args:
         example: an input of the model; a few random numbers of the right shape will do.
@@ -86,10 +90,10 @@ def conv_norm_pairs(model: nn.Layer, example: paddle.Tensor | None = None) -> di
         ReparameterisationError: the model's output holds no tensor.
     """
     standing = places(model)
-    candidates = _candidates(model, standing) if example is None else _traced(model, example)
+    candidates = told_readers(model) if example is None else dict(_traced(model, example))
     odd, layers = peculiar(standing), {place.path: place.layer for place in standing}
     pairs = {}
-    for convolution, norm in candidates:
+    for convolution, norm in candidates.items():
         first, second = layers.get(convolution), layers.get(norm)
         if convolution in odd or norm in odd or not _fit(first, second):
             continue
@@ -103,27 +107,67 @@ def _fit(convolution: Any, norm: Any) -> bool:
         and type(norm) in NORMS
         and norm._num_features == convolution._out_channels
         and norm._data_format == convolution._data_format
+        and not keeps_to_batches(norm)
     )
 
 
-def _candidates(model: nn.Layer, standing: list[Place]) -> Iterator[tuple[str, str]]:
-    """Pairs that plans and sequences tell of, whatever kind of layers they are."""
-    for path, layer in [("", model), *((place.path, place.layer) for place in standing)]:
-        prefix = f"{path}." if path else ""
-        if isinstance(layer, PlanNetwork):
-            for convolution, norm in _planned(layer.plan):
-                yield prefix + convolution, prefix + norm
-        elif isinstance(layer, nn.Sequential) and type(layer).forward is nn.Sequential.forward:
-            for first, second in pairwise(layer._sub_layers):
-                yield prefix + first, prefix + second
+def told_readers(model: nn.Layer) -> dict[str, str]:
+    """Paths of layers to that of the one that alone reads each, or to "", as far as it is told.
+
+    Plans tell it, and the order of a ``Sequential`` that only sequences hold, up to the model
+    itself: other code may call the parts of a sequence one by one.
+    """
+    return dict(_told(model, "", in_sequence=True))
+
+
+def _told(layer: nn.Layer, prefix: str, *, in_sequence: bool) -> Iterator[tuple[str, str]]:
+    ordered = (
+        in_sequence
+        and isinstance(layer, nn.Sequential)
+        and type(layer).forward is nn.Sequential.forward
+    )
+    readers: Iterator[tuple[str, str]] = iter(())
+    if isinstance(layer, PlanNetwork):
+        readers = _planned(layer.plan)
+    elif ordered:
+        readers = pairwise([*layer._sub_layers, ""])
+    for first, second in readers:
+        yield prefix + first, prefix + second if second else ""
+    for name, child in layer._sub_layers.items():
+        if child is not None and not isinstance(child, MultiBranchConv2D):
+            yield from _told(child, f"{prefix}{name}.", in_sequence=ordered)
 
 
 def _planned(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Layers with exactly one reader, and that reader if it reads nothing else."""
-    readers = Counter(i for record in plan.records for i in record.inputs)
+    """Every layer, and its reader if there is exactly one, which reads nothing else."""
+    readers = defaultdict(list)
     for record in plan.records:
-        if len(record.inputs) == 1 and readers[record.inputs[0]] == 1:
-            yield plan.records[record.inputs[0]].name, record.name
+        for position in record.inputs:
+            readers[position].append(record)
+    for position, record in enumerate(plan.records):
+        alone = len(readers[position]) == 1 and len(readers[position][0].inputs) == 1
+        yield record.name, readers[position][0].name if alone else ""
+
+
+@contextmanager
+def evaluating(model: nn.Layer) -> Iterator[None]:
+    """Evaluation mode in here; then the modes, and all running statistics, are as before."""
+    layers = model.sublayers(include_self=True)
+    modes = [(layer, layer.training) for layer in layers]
+    moving = [
+        (tensor, tensor.clone())
+        for layer in layers
+        if isinstance(layer, NORMS) and keeps_to_batches(layer)  # which goes on measuring
+        for tensor in (layer._mean, layer._variance)
+    ]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer, training in modes:
+            layer.training = training
+        for tensor, value in moving:
+            tensor.set_value(value)
 
 
 def _traced(model: nn.Layer, example: paddle.Tensor) -> list[tuple[str, str]]:
@@ -132,7 +176,7 @@ def _traced(model: nn.Layer, example: paddle.Tensor) -> list[tuple[str, str]]:
     Where the batch-norm is the only reader, the gradients of the output and of the copy are the
     same numbers to the last bit; another reader adds its own part to the first.
     """
-    made: dict[int, str] = {}
+    made: dict[int, tuple[str, int]] = {}  # by the output's id: the path, the output's version
     links: list[tuple[str, str, paddle.Tensor, paddle.Tensor]] = []
     calls: Counter[str] = Counter()
     kept, handles = [], []  # outputs are kept, so that no other tensor gets their id
@@ -140,7 +184,7 @@ def _traced(model: nn.Layer, example: paddle.Tensor) -> list[tuple[str, str]]:
     def after_convolution(path: str) -> Any:
         def hook(layer: nn.Layer, inputs: Any, output: paddle.Tensor) -> None:
             calls[path] += 1
-            made[id(output)] = path
+            made[id(output)] = path, output.inplace_version
             kept.append(output)
 
         return hook
@@ -148,16 +192,15 @@ def _traced(model: nn.Layer, example: paddle.Tensor) -> list[tuple[str, str]]:
     def before_norm(path: str) -> Any:
         def hook(layer: nn.Layer, inputs: Any) -> Any:
             calls[path] += 1
-            if id(inputs[0]) not in made:
+            convolution, version = made.get(id(inputs[0]), ("", 0))
+            if not convolution or inputs[0].inplace_version != version:  # it was written to since
                 return None
             copied = paddle.assign(inputs[0])
-            links.append((made[id(inputs[0])], path, inputs[0], copied))
+            links.append((convolution, path, inputs[0], copied))
             return (copied, *inputs[1:])
 
         return hook
 
-    modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
-    model.eval()
     try:
         for place in places(model):
             if type(place.layer) is nn.Conv2D:
@@ -167,24 +210,23 @@ def _traced(model: nn.Layer, example: paddle.Tensor) -> list[tuple[str, str]]:
                 handles.append(place.layer.register_forward_pre_hook(before_norm(place.path)))
         given = example.detach()
         given.stop_gradient = False  # also where all parameters are frozen
-        with paddle.enable_grad():
-            outputs = list(_tensors(model(given)))
+        with evaluating(model), paddle.enable_grad():
+            outputs = list(tensors(model(given.clone())))  # it may write to its input
             if not outputs:
                 raise ReparameterisationError("the model's output holds no tensor to follow back")
             return _verified(outputs, links, calls)
     finally:
         for handle in handles:
             handle.remove()
-        for layer, training in modes:
-            layer.training = training
 
 
-def _tensors(output: Any) -> Iterator[paddle.Tensor]:
+def tensors(output: Any) -> Iterator[paddle.Tensor]:
+    """The tensors that a model gave, whatever it packs them in."""
     if isinstance(output, paddle.Tensor):
         yield output
     elif isinstance(output, list | tuple | dict):
         for part in output.values() if isinstance(output, dict) else output:
-            yield from _tensors(part)
+            yield from tensors(part)
 
 
 def _verified(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any
 
 import paddle
-from paddle import nn
+from paddle import ParamAttr, nn
 
 from autodl.errors import did_you_mean, lookup
 from autodl.reparam.asymmetric import AsymmetricConvBlock
@@ -16,7 +17,7 @@ from autodl.reparam.branches import batch_norm_terms
 from autodl.reparam.diverse import DiverseBranchBlock
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.geometry import ConvGeometry
-from autodl.reparam.pairs import Place, conv_norm_pairs, peculiar, places
+from autodl.reparam.pairs import NORMS, Place, conv_norm_pairs, peculiar, places, told_readers
 from autodl.reparam.repvgg import RepVGGBlock
 
 BLOCKS: Mapping[str, type[MultiBranchConv2D]] = {
@@ -48,29 +49,36 @@ def replace_convolutions(
     A batch-norm that alone reads such a convolution is taken over and leaves an ``Identity``; a
     convolution without one gets the block just so. The block's full-size branch starts as what it
     replaces, with its kernel, bias and batch-norm; the other branches are drawn from Paddle's
-    generator. A plan network keeps its plan, that of the plain network.
+    generator. All kernels take over the learning rate and the regulariser of the one that is
+    replaced. A plan network keeps its plan, that of the plain network.
 
     Args:
         block: ``acb``, ``dbb``, ``repvgg`` or a class.
         only: paths of the convolutions to replace, of any odd size; None takes all eligible ones.
-        example: an input of the network, to find batch-norms that neither a plan nor a
-            ``Sequential`` tells of; see ``conv_norm_pairs``.
+        example: an input of the network, to find who reads a convolution where neither a plan
+            nor a ``Sequential`` tells it; see ``conv_norm_pairs``. Without one such a convolution
+            is kept, unless no batch-norm is left that could read it.
         options: for the block's constructor, as ``initial_scale`` or ``momentum``. Momentum and
             epsilon are else those of the batch-norm that is taken over.
 
     Raises:
         UnknownNameError: no block has this name.
-        ReparameterisationError: a path in ``only`` is no convolution or cannot take this form;
-            nothing is replaced then.
+        ReparameterisationError: the block is no class of blocks or does not take the options, or
+            a path in ``only`` is no convolution or cannot take this form; nothing is replaced
+            then.
     """
-    kind = lookup(BLOCKS, block, "block") if isinstance(block, str) else block
+    kind = _kind(block)
+    if type(network) is nn.Conv2D:
+        reason = "the network is a convolution itself, which nothing holds; put it in a Sequential"
+        return Replacement((), {"": reason})
     standing = places(network)
-    chosen, kept = _choose(standing, kind, only)
-    pairs = conv_norm_pairs(network, example)
     at = {place.path: place for place in standing}
+    norms = {path: at[norm] for path, norm in conv_norm_pairs(network, example).items()}
+    odd = peculiar(standing) | _untold(network, standing, norms, example) | _fixed(norms)
+    chosen, kept = _choose(standing, kind, only, odd)
     made = []
     for place, geometry in chosen:
-        norm = at.get(pairs.get(place.path, ""))
+        norm = norms.get(place.path)
         try:
             new = _block(kind, place.layer, norm and norm.layer, geometry, options)
         except ReparameterisationError as error:
@@ -83,10 +91,51 @@ def replace_convolutions(
     return Replacement(tuple(place.path for place, _, _ in made), kept)
 
 
+def _kind(block: Any) -> type[MultiBranchConv2D]:
+    kind = lookup(BLOCKS, block, "block") if isinstance(block, str) else block
+    if isinstance(kind, type) and issubclass(kind, MultiBranchConv2D):
+        return kind
+    raise ReparameterisationError(
+        f"block must be one of {', '.join(BLOCKS)} or a subclass of MultiBranchConv2D, got"
+        f" {block!r}"
+    )
+
+
+def _untold(
+    network: nn.Layer,
+    standing: list[Place],
+    norms: Mapping[str, Place],
+    example: paddle.Tensor | None,
+) -> dict[str, str]:
+    """Convolutions that one of the remaining batch-norms may read, for all that is known."""
+    taken = {norm.path for norm in norms.values()}
+    left = [p.path for p in standing if type(p.layer) in NORMS and p.path not in taken]
+    if example is not None or not left:
+        return {}
+    told = told_readers(network)
+    reason = "only an example can show whether a batch-norm reads it; give example=, an input"
+    return {place.path: reason for place in standing if place.path not in told}
+
+
+def _fixed(norms: Mapping[str, Place]) -> dict[str, str]:
+    """Convolutions whose batch-norm does not train as those of branches would."""
+    found = {}
+    for path, norm in norms.items():
+        layer: Any = norm.layer
+        if layer._use_global_stats:
+            found[path] = "its batch-norm has use_global_stats=True, those of branches have not"
+        elif any(p is not None and p.stop_gradient for p in (layer.weight, layer.bias)):
+            found[path] = "its batch-norm is frozen, branches would train it"
+    return found
+
+
 def _choose(
-    standing: list[Place], kind: type[MultiBranchConv2D], only: Collection[str] | None
+    standing: list[Place],
+    kind: type[MultiBranchConv2D],
+    only: Collection[str] | None,
+    odd: Mapping[str, str],
 ) -> tuple[list[tuple[Place, ConvGeometry]], dict[str, str]]:
-    """The convolutions to replace, and why each of the others is kept."""
+    """The convolutions to replace, and why each of the others, as the ``odd`` ones, is kept."""
     convolutions = [place for place in standing if type(place.layer) is nn.Conv2D]
     known = [place.path for place in convolutions]
     for path in only or ():
@@ -94,7 +143,7 @@ def _choose(
             raise ReparameterisationError(
                 f"there is no plain convolution at this path.{did_you_mean(path, known)}", path
             )
-    odd, kept, chosen = peculiar(standing), {}, []
+    kept, chosen = {}, []
     for place in convolutions:
         if only is not None and place.path not in only:
             kept[place.path] = "it was not asked for"
@@ -137,10 +186,15 @@ def _block(
     options: Mapping[str, Any],
 ) -> MultiBranchConv2D:
     """A block whose full-size branch computes what ``norm(convolution(x))`` does."""
-    chosen = dict(options)
+    weight = convolution.weight
+    own: dict[str, Any] = {
+        "weight_attr": ParamAttr(
+            learning_rate=weight.optimize_attr["learning_rate"], regularizer=weight.regularizer
+        )
+    }
     if norm is not None:
-        chosen = {"momentum": norm._momentum, "epsilon": norm._epsilon, **chosen}
-    block = kind(
+        own |= {"momentum": norm._momentum, "epsilon": norm._epsilon}
+    arguments = (
         geometry.in_channels,
         geometry.out_channels,
         geometry.kernel,
@@ -148,8 +202,16 @@ def _block(
         geometry.padding,
         geometry.dilation,
         geometry.groups,
-        **chosen,
     )
+    taken = signature(kind)
+    try:
+        taken.bind(*arguments, **options)
+    except TypeError as error:
+        known = [p.name for p in taken.parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+        raise ReparameterisationError(
+            f"{kind.__name__} {error}; its options are {', '.join(known)}"
+        ) from None
+    block = kind(*arguments, **{**own, **options})
     block.to(device=convolution.weight.place, dtype=convolution.weight.dtype)
     if not convolution.training:
         block.eval()

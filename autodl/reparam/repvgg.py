@@ -72,11 +72,11 @@ class RepVGGBlock(MultiBranchConv2D):
         scale = ParamAttr(initializer=initializer.Constant(1.0), regularizer=free)
         self.dense = self._dense(weight_attr=scale, bias_attr=shift)
         self.point = nn.Sequential(
-            self._conv(in_channels, out_channels, (1, 1), stride=shape.stride),
-            self._norm(out_channels, weight_attr=scale, bias_attr=shift),
+            self._conv(shape.in_channels, shape.out_channels, (1, 1), stride=shape.stride),
+            self._norm(shape.out_channels, weight_attr=scale, bias_attr=shift),
         )
-        if in_channels == out_channels and shape.stride == (1, 1):
-            self.identity = self._norm(in_channels, bias_attr=shift)
+        if shape.in_channels == shape.out_channels and shape.stride == (1, 1):
+            self.identity = self._norm(shape.in_channels, bias_attr=shift)
         if custom_l2:
             self.dense[0].weight.regularizer = self.point[0].weight.regularizer = free
 

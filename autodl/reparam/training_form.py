@@ -1,4 +1,4 @@
-"""The form in which a plan's network is trained: plain, or with branches."""
+"""The form in which a plan's network is trained: plain, or with what only training needs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ from autodl.spaces.plan import Plan
 
 
 def training_network(plan: Plan, options: TrainOptions, seed: int | None = None) -> PlanNetwork:
-    """Build a plan's network, with blocks in the place of convolutions if the options ask for it.
+    """Build a plan's network with what the options ask for.
+
+    That is blocks in the place of convolutions, and the plan's auxiliary classifier.
 
     Args:
         seed: draws the initial weights; None takes what Paddle's global generator gives next. The
             kernels that both forms have start from the same values.
 
     Raises:
-        ConfigError: branches are asked for, and no convolution can take them.
+        ConfigError: branches are asked for, and no convolution can take them, or an auxiliary
+            classifier, and there is none.
     """
-    network = PlanNetwork(plan, seed)
+    if options.auxiliary_weight and plan.auxiliary is None:
+        raise ConfigError(
+            f"Train.auxiliary_weight {options.auxiliary_weight:g} is for networks with an auxiliary"
+            " classifier, as GenotypeNetwork on pictures of 32x32 or more; use"
+            " Train.auxiliary_weight=0"
+        )
+    network = PlanNetwork(plan, seed, auxiliary=options.auxiliary_weight > 0)
     if options.branches == "none":
         return network
     own: dict[str, Any] = {}

@@ -42,8 +42,14 @@ def cell_plan(
         dropout: share of the pooled features that is dropped while training.
 
     Raises:
-        ConfigError: an argument is out of range, or the width is below the bottleneck.
+        ConfigError: an argument is out of range, the width is below the bottleneck, or the
+            architecture is of another space.
     """
+    if not isinstance(architecture, CellPair):
+        raise ConfigError(
+            f"CellNetwork is made of two cells, got a {type(architecture).__name__}; name the"
+            " Network of the architecture's own space"
+        )
     for name, value in {
         "width": width,
         "cells_per_stage": cells_per_stage,

@@ -11,13 +11,17 @@ from autodl.errors import EncodingError, did_you_mean
 from autodl.files import write_json
 from autodl.spaces.cell import CellPair
 from autodl.spaces.fixed import FixedArchitecture
+from autodl.spaces.genotype import Genotype
 from autodl.spaces.mobile import MobileArchitecture
+from autodl.spaces.width import WidthArchitecture
 from autodl.trial import Architecture as Architecture
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
     "cell_pair": CellPair.from_json,
     "fixed": FixedArchitecture.from_json,
+    "genotype": Genotype.from_json,
     "mobile": MobileArchitecture.from_json,
+    "widths": WidthArchitecture.from_json,
 }
 
 

@@ -187,6 +187,21 @@ class Concat(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Crop(Layer):
+    """The maps without their first rows and columns."""
+
+    top: int
+    left: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's channels on a smaller map."""
+        channels, height, width = inputs[0]
+        if height <= self.top or width <= self.left:
+            raise ValueError(f"cannot cut {self.top} rows and {self.left} columns off {inputs[0]}")
+        return channels, height - self.top, width - self.left
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalAvgPool(Layer):
     """Mean over height and width."""
 
@@ -225,11 +240,20 @@ class Dropout(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class DropPath(Layer):
+    """Zeroes whole pictures while training and scales up the rest; the trainer sets the rate."""
+
+
+@dataclass(frozen=True, slots=True)
 class Linear(Layer):
-    """A fully connected layer with bias; its weight is ``[in_features, out_features]``."""
+    """A fully connected layer with bias; its weight is ``[in_features, out_features]``.
+
+    ``weight_std`` is the deviation of its first weights, None that of all other layers' rule.
+    """
 
     in_features: int
     out_features: int
+    weight_std: float | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """``(out_features,)``."""

@@ -59,8 +59,13 @@ def mobile_plan(
         dropout: share of the pooled features that is dropped while training.
 
     Raises:
-        ConfigError: an argument is out of range.
+        ConfigError: an argument is out of range, or the architecture is of another space.
     """
+    if not isinstance(architecture, MobileArchitecture):
+        raise ConfigError(
+            f"MobileNetwork is made of mobile blocks, got a {type(architecture).__name__}; name the"
+            " Network of the architecture's own space"
+        )
     counts = {"classes": classes, "image_size": image_size, "head_width": head_width}
     for name, value in counts.items():
         if value < 1:

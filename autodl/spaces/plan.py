@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from autodl.spaces.layers import Input, Layer, Shape
 
+AUXILIARY = "auxiliary"  # where a network has the classifier that training alone needs
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -27,10 +29,25 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Auxiliary:
+    """A second classifier that takes part in training alone.
+
+    It reads what the layer at position ``source`` gives; its layers are a plan of their own.
+    """
+
+    source: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The layers of a network in the order of computation; the last one is its output."""
+    """The layers of a network in the order of computation; the last one is its output.
+
+    ``auxiliary`` belongs to no count: whoever wants its costs asks its own plan.
+    """
 
     records: tuple[Record, ...]
+    auxiliary: Auxiliary | None = None
 
     @property
     def input_shape(self) -> Shape:
@@ -103,6 +120,12 @@ class PlanBuilder:
         """Output shape of the layer at ``position``, without the batch axis."""
         return self._records[position].shape
 
-    def finish(self) -> Plan:
-        """The plan as built so far."""
-        return Plan(tuple(self._records))
+    def finish(self, auxiliary: Auxiliary | None = None) -> Plan:
+        """The plan as built so far.
+
+        Raises:
+            ValueError: a layer stands where the auxiliary classifier will.
+        """
+        if auxiliary is not None and AUXILIARY in self._names | self._folders:
+            raise ValueError(f"{AUXILIARY!r} is the place of the auxiliary classifier")
+        return Plan(tuple(self._records), auxiliary)

@@ -192,6 +192,8 @@ def test_a_stage_goes_on_from_its_checkpoint(make, commands):
     assert (second.evaluation.checkpoint, second.fidelity) == (b"\x01\x03", 0.75)
     assert second.reward == first.reward  # each stage has the generator as the trial had it
     assert run(executor, [asked])[5].evaluation.checkpoint == b"\x04"
+    executor.submit(asked, Stage(4, parent=b"parent"))
+    assert wait_for(executor).evaluation.checkpoint == b"parent\x04"
 
 
 def wait_for(executor):

@@ -50,6 +50,20 @@ def test_initial_weights(kind, fan_in):
     assert not layer.bias.numpy().any()
 
 
+def test_a_linear_layer_with_a_deviation_of_its_own():
+    """102,400 weights: five standard errors of their deviation are 1.1 %."""
+    paddle.seed(3)
+    layer = make_layer(kinds.Linear(1024, 100, 1e-3))
+    assert layer.weight.numpy().std() == pytest.approx(1e-3, rel=0.011)
+    assert not layer.bias.numpy().any()
+
+
+def test_crop_is_a_slice():
+    x = paddle.arange(2 * 3 * 4 * 5).reshape([2, 3, 4, 5])
+    found = make_layer(kinds.Crop(1, 2))(x).numpy()
+    np.testing.assert_array_equal(found, x.numpy()[:, :, 1:, 2:])
+
+
 def test_the_seed_decides_the_weights():
     def weights(seed):
         paddle.seed(seed)

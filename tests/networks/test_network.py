@@ -11,7 +11,7 @@ import pytest
 from autodl.networks.layers import make_layer
 from autodl.networks.network import PlanNetwork
 from autodl.spaces.layers import Add, Concat, Conv, GlobalAvgPool, Linear, Relu
-from autodl.spaces.plan import PlanBuilder
+from autodl.spaces.plan import Auxiliary, PlanBuilder
 
 
 def branching_plan():
@@ -57,7 +57,7 @@ def test_layers_sit_where_their_records_say():
         network.layer("block.middle")
 
 
-@pytest.mark.parametrize("name", ["training", "plan", "forward.layer", "0"])
+@pytest.mark.parametrize("name", ["training", "plan", "forward.layer", "0", "auxiliary"])
 def test_names_that_python_or_paddle_use_are_fine(name, images):
     builder = PlanBuilder((3, 4, 4))
     builder.add("head", Conv(3, 2, (1, 1)), builder.add(name, Relu(), 0))
@@ -102,3 +102,42 @@ def test_the_seed_decides_the_weights():
     assert not np.array_equal(first["stem.weight"], other["stem.weight"])
     paddle.seed(5)
     np.testing.assert_array_equal(weights(None)["stem.weight"], first["stem.weight"])
+
+
+def with_auxiliary_plan(name="late"):
+    """A classifier that reads the first layer, which the second one reads last."""
+    side = PlanBuilder((2, 4, 4))
+    side.add("classifier", Linear(2, 5), side.add("pool", GlobalAvgPool(), 0))
+    builder = PlanBuilder((3, 4, 4))
+    stem = builder.add("stem", Conv(3, 2, (1, 1)), 0)
+    late = builder.add(name, Relu(), stem)
+    builder.add("classifier", Linear(2, 5), builder.add("pool", GlobalAvgPool(), late))
+    return builder.finish(Auxiliary(stem, side.finish()))
+
+
+def test_an_auxiliary_classifier_reads_its_layer(images):
+    plan = with_auxiliary_plan()
+    network, plain = PlanNetwork(plan, seed=3, auxiliary=True), PlanNetwork(plan, seed=3)
+    logits, extra = network.with_auxiliary(images)
+    np.testing.assert_array_equal(logits.numpy(), plain(images).numpy())
+    expected = network.auxiliary(network.layer("stem")(images))
+    np.testing.assert_array_equal(extra.numpy(), expected.numpy())
+    assert plan.parameters == sum(p.size for p in plain.parameters()) == 8 + 15
+    added = set(network.state_dict()) - set(plain.state_dict())
+    assert added == {"auxiliary.classifier.weight", "auxiliary.classifier.bias"}
+
+    assert plain.auxiliary is None
+    with pytest.raises(ValueError, match="was built without an auxiliary classifier"):
+        plain.with_auxiliary(images)
+    network.drop_auxiliary()
+    network.drop_auxiliary()  # there is none any more
+    assert network.auxiliary is None
+    assert list(network.state_dict()) == list(plain.state_dict())
+
+
+def test_an_auxiliary_classifier_that_cannot_be():
+    with pytest.raises(ValueError, match="the plan has no auxiliary classifier"):
+        PlanNetwork(branching_plan(), auxiliary=True)
+    for name in ("auxiliary", "auxiliary.relu"):
+        with pytest.raises(ValueError, match="is the place of the auxiliary classifier"):
+            with_auxiliary_plan(name)

@@ -300,10 +300,11 @@ def test_half_precision_blocks_are_folded_in_float32(half, make, tell):
 
 
 def test_constructors_take_the_arguments_of_conv2d():
-    """All eleven by position, in Paddle's order."""
-    arguments = [4, 8, 3, 2, 1, 1, 4, "zeros", initializer.Constant(0.25), False, "NCHW"]
+    """All eleven by position, in Paddle's order; integers may be NumPy's."""
+    whole = [np.int64(number) for number in (4, 8, 3, 2, 1, 1, 4)]
+    arguments = [*whole, "zeros", initializer.Constant(0.25), False, "NCHW"]
     for kind in (AsymmetricConvBlock, DiverseBranchBlock, RepVGGBlock):
-        groups = 2
+        groups = np.int32(2)
         block = kind(*arguments[:6], groups, *arguments[7:])
         convolution, norm = block.main_layers()
         assert convolution.weight.shape == [8, 2, 3, 3]
@@ -333,6 +334,8 @@ def test_constructors_take_the_arguments_of_conv2d():
         ((4, 6, 3, 1, 1), {"weight_attr": paddle.ParamAttr(name="w")}, "has the name 'w'"),
         ((4, 6, 3, 2, "SAME"), {}, "depends on the input's size"),
         ((4, 6, 3, 1, 1, 1, 3), {}, "groups 3 must divide"),
+        ((4, 6.0, 3, 1, 1), {}, "out_channels must be an integer, got 6.0"),
+        ((4, 6, 3, True, 1), {}, "stride must be one integer or two, got True"),
     ],
 )
 def test_arguments_that_no_block_takes(kind, arguments, options, message):

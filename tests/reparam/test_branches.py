@@ -8,7 +8,13 @@ import paddle.nn.functional as F
 import pytest
 from paddle import nn
 
-from autodl.reparam.branches import IdentityConv2D, Margin, PaddedBatchNorm2D, fold
+from autodl.reparam.branches import (
+    IdentityConv2D,
+    Margin,
+    PaddedBatchNorm2D,
+    batch_norm_terms,
+    fold,
+)
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.geometry import ConvGeometry
 
@@ -42,6 +48,20 @@ def test_identity_convolution_starts_as_the_identity(groups):
     assert layer.kernel.dtype == layer.identity.dtype == paddle.float64
     layer.weight.set_value(paddle.full_like(layer.weight, 0.5))
     assert float(layer.kernel.sum()) == 4 + 0.5 * 4 * 4 / groups
+
+
+def test_epsilon_is_rounded_as_paddle_rounds_it():
+    """At variance 0 epsilon is all there is: 1e-5 and its float32 differ by 2.5e-8 of it, half
+    of that in the root. 1e-14: a few roundings of float64."""
+    norm = nn.BatchNorm2D(1)
+    norm.to(dtype="float64")
+    norm._variance.set_value(paddle.zeros_like(norm._variance))
+    norm.eval()
+    gamma, _, _, variance, epsilon = batch_norm_terms(norm)
+    expected = norm(paddle.ones([1, 1, 1, 1], "float64"))
+    np.testing.assert_allclose(
+        (gamma / paddle.sqrt(variance + epsilon)).numpy(), expected.numpy().reshape(-1), rtol=1e-14
+    )
 
 
 def test_padded_batch_norm_answers_to_zeros(tell):
@@ -86,6 +106,11 @@ def test_the_border_has_no_gradient_and_follows_the_running_statistics(tell):
         ([nn.Conv2D(4, 4, 3)], "0", "'full'"),
         ([nn.AvgPool2D(3, 1, 1)], "0", "use exclusive=False"),
         ([nn.AvgPool2D(3, 1, 1, ceil_mode=True, exclusive=False)], "0", "rounds its size up"),
+        (
+            [nn.Conv2D(4, 4, 1), nn.BatchNorm2D(4, use_global_stats=False)],
+            "1",
+            "normalises by the batch in evaluation mode too",
+        ),
         ([nn.BatchNorm2D(6)], "0", "normalises 6 channels, but gets 4"),
         (
             [nn.Conv2D(4, 4, 1), nn.BatchNorm2D(4), nn.Conv2D(4, 4, 3, padding=1)],

@@ -63,6 +63,11 @@ def test_reach_and_margin():
         ((1, 1, 3, 1, [1, 2, 3]), r"got \[1, 2, 3\]"),
         ((1, 1, 3, 1, 1.5), "padding must be a number"),
         ((1, 1, 2.5), "kernel_size must be one integer or two"),
+        ((1, 1, 3, True), "stride must be one integer or two, got True"),
+        ((1, 1, 3, 1, [True, 0]), "padding must be a number.*, got True"),
+        ((1, 4.0, 3), "out_channels must be an integer, got 4.0"),
+        (("4", 4, 3), "in_channels must be an integer, got '4'"),
+        ((1, 1, 3, 1, 0, 1, True), "groups must be an integer, got True"),
         ((1, 1, (3, 3, 3)), "kernel_size must be one integer or two"),
         ((4, 6, 3, 1, 1, 1, 4), "groups 4 must divide"),
         ((1, 1, 3, 2, "SAME"), r"stride \[2, 2\] depends on the input's size"),
@@ -73,6 +78,16 @@ def test_reach_and_margin():
 def test_arguments_that_say_no_convolution(arguments, message):
     with pytest.raises(ReparameterisationError, match=message):
         ConvGeometry.read(*arguments)
+
+
+def test_integers_of_numpy_become_those_of_python():
+    number = np.int64
+    found = ConvGeometry.read(
+        number(2), number(4), number(3), (number(1), 2), [number(1)] * 4, number(1), number(2)
+    )
+    assert found == ConvGeometry.read(2, 4, 3, (1, 2), 1, 1, 2)
+    assert {type(found.out_channels), type(found.groups), type(found.stride[0])} == {int}
+    assert type(found.padding[0]) is int
 
 
 def test_centred_or_not():

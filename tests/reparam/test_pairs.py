@@ -11,7 +11,7 @@ from paddle import nn
 from autodl.networks.cell import build_network
 from autodl.networks.network import PlanNetwork
 from autodl.reparam.errors import ReparameterisationError
-from autodl.reparam.pairs import conv_norm_pairs
+from autodl.reparam.pairs import conv_norm_pairs, told_readers
 from autodl.reparam.repvgg import RepVGGBlock
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.layers import Add, BatchNorm, Conv, Relu
@@ -45,6 +45,10 @@ USES = {
     "never reaches the output": (lambda m, x: (m.norm(m.conv(x)), x * 2)[1], False),
     "an output without gradient": (lambda m, x: m.norm(m.conv(x)).argmax(axis=1), False),
     "several outputs": (lambda m, x: {"a": [m.norm(m.conv(x)), x], "b": (x, "text")}, True),
+    "written to in between": (
+        lambda m, x: (lambda y: (F.relu_(y), m.norm(y))[1])(m.conv(x)),
+        False,
+    ),
     "the map is an output": (lambda m, x: (lambda y: (m.norm(y), y))(m.conv(x)), False),
 }
 
@@ -105,6 +109,55 @@ def test_sequences():
             return self[0](self[1](x))
 
     assert conv_norm_pairs(Backwards(conv, norm)) == {}
+
+
+class Owner(nn.Layer):
+    """Holds a sequence and does with it what ``use`` says."""
+
+    def __init__(self, use):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2D(3, 3, 1), nn.BatchNorm2D(3))
+        self.use = use
+
+    def forward(self, x):
+        return self.use(self.body, x)
+
+
+@pytest.mark.parametrize(
+    "use, paired",
+    [
+        (lambda body, x: body(x), True),
+        (lambda body, x: body[0](x) + body(x), False),
+        (lambda body, x: body[1](F.relu(body[0](x))), False),
+    ],
+)
+def test_a_sequence_is_trusted_only_where_sequences_hold_it(use, paired):
+    for model, prefix in ((Owner(use), ""), (nn.Sequential(Owner(use)), "0.")):
+        pair = {f"{prefix}body.0": f"{prefix}body.1"}
+        assert conv_norm_pairs(model) == {}
+        assert conv_norm_pairs(model, EXAMPLE) == (pair if paired else {})
+
+
+def test_what_is_told_of_readers():
+    """An empty string says that no layer is the only reader."""
+    builder = PlanBuilder((3, 8, 8))
+    x = builder.add("conv", Conv(3, 3, (1, 1)), 0)
+    y = builder.add("norm", BatchNorm(3), x)
+    builder.add("sum", Add(), y, x)
+    told = told_readers(nn.Sequential(PlanNetwork(builder.finish()), nn.ReLU()))
+    expected = {"0": "1", "1": "", "0.input": "0.conv"}
+    assert told == expected | {"0.conv": "", "0.norm": "", "0.sum": ""}
+
+
+def test_batch_norms_that_keep_to_the_batch_are_no_pair():
+    """Nor do their running statistics move while the model is looked at."""
+    norm = nn.BatchNorm2D(3, use_global_stats=False)
+    model = nn.Sequential(nn.Conv2D(3, 3, 1), norm)
+    assert conv_norm_pairs(model) == {}
+    assert conv_norm_pairs(model, EXAMPLE) == {}
+    assert not norm._mean.numpy().any()
+    norm._use_global_stats = True
+    assert conv_norm_pairs(model) == {"0": "1"}
 
 
 def peculiar_models():

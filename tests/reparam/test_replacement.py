@@ -163,6 +163,83 @@ def test_nothing_to_replace_is_reported_not_raised():
     assert list(report.kept) == ["0"]
 
 
+def test_a_convolution_by_itself_is_told_why_it_stays():
+    report = replace_convolutions(nn.Conv2D(3, 4, 3), "acb")
+    assert report.replaced == ()
+    assert "put it in a Sequential" in report.kept[""]
+
+
+def test_what_is_no_block():
+    with pytest.raises(ReparameterisationError, match=r"must be one of acb, .*, got .*Conv2D"):
+        replace_convolutions(small(), nn.Conv2D)
+
+
+@pytest.mark.parametrize("options", [{"initial_scal": 0.5}, {"stride": 2}])
+def test_options_that_the_block_has_not(options):
+    network = small()
+    message = rf"^0: AsymmetricConvBlock .*'{next(iter(options))}'; its options are initial_scale"
+    with pytest.raises(ReparameterisationError, match=message):
+        replace_convolutions(network, "acb", **options)
+    assert type(network[0]) is nn.Conv2D
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_kernels_take_over_learning_rate_and_regulariser(block):
+    decay = paddle.regularizer.L2Decay(0.125)
+    attribute = paddle.ParamAttr(learning_rate=0.25, regularizer=decay)
+    network = nn.Sequential(nn.Conv2D(4, 4, 3, padding=1, weight_attr=attribute))
+    replace_convolutions(network, block)
+    kernels = [layer.weight for layer in network.sublayers() if isinstance(layer, nn.Conv2D)]
+    assert len(kernels) > 1
+    for kernel in kernels:
+        assert kernel.optimize_attr["learning_rate"] == 0.25
+        assert kernel.regularizer._coeff == 0.125
+    network = small()
+    replace_convolutions(network, block, weight_attr=attribute)  # an option goes first
+    assert network[0].main_layers()[0].weight.optimize_attr["learning_rate"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "options, frozen, reason",
+    [
+        ({"use_global_stats": True}, (), "use_global_stats=True"),
+        ({}, ("weight",), "its batch-norm is frozen"),
+        ({}, ("bias",), "its batch-norm is frozen"),
+        ({"weight_attr": False, "bias_attr": False}, (), ""),
+    ],
+)
+def test_batch_norms_that_branches_would_train_otherwise(options, frozen, reason):
+    network = nn.Sequential(nn.Conv2D(3, 4, 3, padding=1), nn.BatchNorm2D(4, **options))
+    for name in frozen:
+        getattr(network[1], name).stop_gradient = True
+    report = replace_convolutions(network, "dbb")
+    assert bool(report.replaced) is not bool(reason)
+    assert reason in report.kept.get("0", "")
+    assert type(network[1]) is (nn.BatchNorm2D if reason else nn.Identity)
+
+
+def test_without_an_example_code_is_not_guessed_at():
+    """Where a batch-norm is left over, any convolution in code could be the one it reads."""
+
+    def network(*layers):
+        owner = nn.Layer()
+        owner.body = nn.Sequential(nn.Conv2D(3, 4, 3, padding=1), *layers)
+        owner.forward = owner.body.forward
+        return nn.Sequential(nn.Conv2D(3, 3, 3, padding=1), owner)
+
+    plain = network(nn.BatchNorm2D(4))
+    report = replace_convolutions(plain, "acb")
+    assert report.replaced == ("0",)  # a sequence tells that no batch-norm reads this one
+    assert "give example=" in report.kept["1.body.0"]
+    with pytest.raises(ReparameterisationError, match=r"^1.body.0: only an example"):
+        replace_convolutions(network(nn.BatchNorm2D(4)), "acb", only=["1.body.0"])
+    plain = network(nn.BatchNorm2D(4))
+    report = replace_convolutions(plain, "acb", example=paddle.randn([2, 3, 8, 8]))
+    assert report.replaced == ("0", "1.body.0")
+    assert type(plain[1].body[1]) is nn.Identity
+    assert replace_convolutions(network(), "acb").replaced == ("0", "1.body.0")
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_cell_networks_train_and_fuse(block, tell):
     """Random cells of all operations: plan kept, one step moves every branch, then both agree.

@@ -9,6 +9,7 @@ from autodl.errors import ConfigError
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.cell_plan import cell_plan
 from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.mobile import MobileSpace
 from autodl.spaces.operations import operation_names
 
 
@@ -117,3 +118,8 @@ ONE = CellPair(Cell((0,), ()), Cell((0,), ()))
 def test_bad_arguments(arguments, message):
     with pytest.raises(ConfigError, match=message):
         cell_plan(ONE, **arguments)
+
+
+def test_an_architecture_of_another_space_is_refused():
+    with pytest.raises(ConfigError, match="made of two cells, got a MobileArchitecture"):
+        cell_plan(MobileSpace().sample(np.random.default_rng(0)))

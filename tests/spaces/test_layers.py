@@ -12,7 +12,9 @@ from autodl.spaces.layers import (
     BatchNorm,
     Concat,
     Conv,
+    Crop,
     Dropout,
+    DropPath,
     Flatten,
     GlobalAvgPool,
     Input,
@@ -97,6 +99,15 @@ def test_add_and_concat():
         Add().output_shape((4, 3, 2), (1, 3, 2))
     with pytest.raises(ValueError, match="cannot concatenate"):
         Concat().output_shape((4, 3, 2), (4, 2, 3))
+
+
+def test_crop_cuts_rows_and_columns():
+    assert Crop(1, 2).output_shape((3, 5, 4)) == (3, 4, 2)
+    for shape in ((3, 1, 4), (3, 5, 2)):
+        with pytest.raises(ValueError, match="cannot cut 1 rows and 2 columns"):
+            Crop(1, 2).output_shape(shape)
+    assert (Crop(1, 1).parameters, DropPath().parameters) == (0, 0)
+    assert DropPath().output_shape((3, 5, 4)) == (3, 5, 4)
 
 
 def test_scale_takes_maps_and_one_number_for_each():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.layers import BatchNorm, Conv
 from autodl.spaces.mobile import PRIMITIVES, MobileArchitecture, MobileBlock, MobileSpace
 from autodl.spaces.mobile_plan import BASE_WIDTHS, block_widths, mobile_plan
@@ -192,3 +193,8 @@ def test_impossible_arguments_are_named(arguments, message):
     with pytest.raises(ConfigError, match=message) as caught:
         mobile_plan(PLAIN, **arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_an_architecture_of_another_space_is_refused():
+    with pytest.raises(ConfigError, match="made of mobile blocks, got a CellPair"):
+        mobile_plan(CellSpace(nodes=3).sample(np.random.default_rng(0)))

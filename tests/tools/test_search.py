@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
@@ -89,6 +90,24 @@ def test_a_search_and_its_last_words(config, tmp_path):
     refused(run("-c", config, "--out", out), "is not empty: go on with it by --resume")
     other = run("-c", config, "-o", "Space.nodes=4", "--out", out, "--resume")
     refused(other, "Space.nodes was 3, now it is 4")
+
+
+def test_a_search_of_a_strategy_that_has_no_more_to_propose_says_why(tmp_path):
+    """A population that is told to be better at once, or end; resuming would not go on."""
+    config = tmp_path / "evolution.yaml"
+    config.write_text(
+        "Strategy: {name: Evolution, population: 3, tournament: 2, patience: 1, least_gain: 9}\n"
+        "Space: {name: MobileSpace}\nNetwork: {name: MobileNetwork}\n"
+        "Evaluator: {name: TargetMatch}\nSearch: {max_trials: 50, executor: inline}\n"
+    )
+    done = run("-c", config, "--out", tmp_path / "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ended: the population's quality has stopped rising\n" in done.stdout
+    assert "--resume" not in done.stdout
+    assert f"best found: {tmp_path / 'run' / 'best.json'}" in done.stdout
+    manifest = json.loads((tmp_path / "run" / MANIFEST).read_text())
+    assert manifest["ended"] == "the population's quality has stopped rising"
+    assert 4 < manifest["finished_trials"] < 50
 
 
 def test_a_printed_config_is_a_config(config, tmp_path):

@@ -28,15 +28,24 @@ Data: {name: cifar10-mini, image_size: 8, train: 210, held_out: 101}
 Train: {epochs: 6, batch_size: 20, learning_rate: 0.05, warmup_epochs: 1, cutout: 2, mixup: 0.2,
         label_smoothing: 0.1, gradient_clip: 1.0}
 """
+# dropped edges, a second classifier and random signs take part in it as well
+GENOTYPE = """
+Global: {seed: 3, device: cpu}
+Network: {name: GenotypeNetwork, genotype: LRC_1, channels: 2, layers: 3}
+Data: {name: cifar10-mini, train: 60, held_out: 21}
+Train: {epochs: 3, batch_size: 10, learning_rate: 0.01, mixup: 0.5, auxiliary_weight: 0.4,
+        drop_path: 0.6, lrc_weight: 2.0}
+"""
+CELL = ("--architecture", "cell.json")
 LIMIT = 120  # seconds; a launch takes about ten
 
 
-def start(folder, *words):
+def start(folder, *words, source=CELL):
     """Launch two processes in a folder; their logs are in ``log``."""
     command = [
         *(sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"),
         *("--log_dir", "log", str(resource("tools") / "train.py"), "-c", "small.yaml"),
-        *("--architecture", "cell.json", "--out", "out", *words),
+        *(*source, "--out", "out", *words),
     ]
     environment = {key: value for key, value in os.environ.items() if "PADDLE" not in key}
     shutil.rmtree(folder / "log", ignore_errors=True)
@@ -50,8 +59,8 @@ def start(folder, *words):
     )
 
 
-def launch(folder, *words):
-    process = start(folder, *words)
+def launch(folder, *words, source=CELL):
+    process = start(folder, *words, source=source)
     out, _ = process.communicate(timeout=LIMIT)
     return SimpleNamespace(code=process.returncode, out=out)
 
@@ -100,6 +109,23 @@ def test_two_processes_train_like_one_with_the_doubled_batch(launched, call, tmp
     assert two.keys() == one.keys()
     for name in one:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_so_they_do_with_all_that_genotype_networks_are_trained_by(call, tmp_path):
+    """Signs or dropped edges left to each process by itself change a loss by 1e-2."""
+    (tmp_path / "small.yaml").write_text(GENOTYPE)
+    done = launch(tmp_path, source=())
+    assert done.code == 0, done.out
+    one = ["-c", tmp_path / "small.yaml", "-o", "Train.batch_size=20", "--out", tmp_path / "one"]
+    assert call("train", *one).code == 0
+    two, one = (
+        json.loads((tmp_path / name / "GenotypeNetwork" / "metrics.json").read_text())["curve"]
+        for name in ("out", "one")
+    )
+    for ours, theirs in zip(two, one, strict=True):
+        # rounding, as above
+        np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-5)
+        np.testing.assert_allclose(ours["held_out_loss"], theirs["held_out_loss"], rtol=1e-5)
 
 
 def test_one_process_prints_and_writes(launched):
