@@ -49,6 +49,9 @@ class ParentWeights:
         """
         unfinished = self._store.unfinished()
         self._parent = {i: parent for i, parent in unfinished.items() if parent is not None}
+        for path in self._folder.glob(".trial-*.safetensors"):
+            with suppress(OSError):  # a kill came while it was written aside
+                path.unlink()
         for path in self._folder.glob("trial-*.safetensors"):
             with suppress(ValueError):  # a file of somebody else's
                 self._there.add(int(path.stem.removeprefix("trial-")))

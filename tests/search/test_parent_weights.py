@@ -220,6 +220,7 @@ def test_what_a_kill_has_left_over_is_removed_but_not_what_is_still_to_be_finish
     weights, strategy, child, folder = keep
     weights.keep(trained(4))
     (folder / "trial-000077.safetensors").write_bytes(b"")
+    (folder / ".trial-000004.safetensors.0a1b.safetensors").write_bytes(b"half")  # written aside
     (folder / "notes.txt").write_text("mine")
     again = ParentWeights(strategy, store, folder, 7)
     again.recover()
