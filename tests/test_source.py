@@ -14,12 +14,17 @@ import yaml
 from autodl.assemble import load_search, make_space
 from autodl.errors import AutoDLError, ConfigError, EncodingError, StoreError
 from autodl.experiment import run_search
+from autodl.search.asking import Limits
+from autodl.search.executors import InlineExecutor
+from autodl.search.loop import search
 from autodl.search.run_folder import MANIFEST, TRIALS
 from autodl.search.store import Proposal, TrialStore
+from autodl.search.synthetic import TargetMatch
 from autodl.source import SOURCE, find_source
 from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.mobile import MobileSpace
+from autodl.strategies.elastic_transfer import ElasticTransfer
 from autodl.trial import Evaluation, Trial, TrialState
 
 FIRST = {
@@ -132,9 +137,25 @@ def test_a_size_that_no_network_meets_is_refused(configs, first, tmp_path):
         "Objectives.limits={parameters: 1000}",
         "Evaluator={name: TrainEvaluator}",
     )
-    with pytest.raises(ConfigError, match=r"none of 8 .* parameters <= 1000 \(smallest") as caught:
+    with pytest.raises(
+        ConfigError, match=r"none of 2000 .* parameters <= 1000 \(smallest"
+    ) as caught:
         run_search(config, tmp_path / "run")
     one_line(caught)
+
+
+def test_where_the_first_population_is_over_a_limit_other_perturbations_take_its_place(tmp_path):
+    """The first eight are refused one by one; whatever is drawn after them is within the limit."""
+    space = MobileSpace()
+    source = space.sample(np.random.default_rng(3))
+    strategy = ElasticTransfer(space, seed=0, population=8, tournament=3, source=source)
+    first = set(strategy.initial())
+    limits = Limits(lambda architecture: {"size": float(architecture in first)}, {"size": 0.5})
+    with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
+        executor = InlineExecutor(TargetMatch(), 0)
+        found = list(search(strategy, executor, store, max_trials=3, seed=0, limits=limits))
+    assert len(found) == 3
+    assert not first & {trial.architecture for trial in found}
 
 
 def test_a_strategy_that_starts_from_nothing_takes_no_source(configs, tmp_path):

@@ -143,12 +143,15 @@ def _draw_within(
 
 
 def keep_within(
-    architectures: Iterable[Architecture], limits: Limits | None
+    architectures: Iterable[Architecture], limits: Limits | None, *, more_to_come: bool = False
 ) -> Iterator[Architecture]:
     """Those within the limits.
 
+    Args:
+        more_to_come: whether the strategy can be asked for others; then none may be left.
+
     Raises:
-        ConfigError: there were some, and none is.
+        ConfigError: there were some, none is left, and no more are to come.
     """
     if limits is None:
         yield from architectures
@@ -161,7 +164,7 @@ def keep_within(
         else:
             kept += 1
             yield architecture
-    if refused and not kept:
+    if refused and not kept and not more_to_come:
         raise limits.refusal(refused, smallest)
 
 

@@ -16,7 +16,7 @@ from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse
 from autodl.search.staging import Staging
 from autodl.search.store import Proposal, TrialStore
-from autodl.strategies.strategy import Child, Prepared, Strategy, Watchable
+from autodl.strategies.strategy import Breeder, Child, Prepared, Strategy, Watchable
 from autodl.trial import Stage, Trial, TrialFailure, TrialState
 
 _LOOK_EVERY_SECONDS = 1.0
@@ -173,7 +173,8 @@ class _Feeder:
         self._limits = limits
         self._weights = weights
         if not store.count() and isinstance(strategy, Prepared):
-            prepared = keep_within(strategy.initial(), limits)
+            more = isinstance(strategy, Breeder)
+            prepared = keep_within(strategy.initial(), limits, more_to_come=more)
             store.propose(self._proposal(i, Child(arch), 0) for i, arch in enumerate(prepared))
         self._proposed = store.count()
         self._stored = 0  # from here on, stored proposals are still to be queued

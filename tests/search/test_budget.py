@@ -104,9 +104,9 @@ def test_time_budget_of_a_real_search(tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, str(TOOL), *slow_search(), "--out", str(folder)]
     done = subprocess.run(
-        [*command, "-o", "Search.max_hours=0.0008"], capture_output=True, text=True, check=True
+        [*command, "-o", "Search.max_hours=0.0016"], capture_output=True, text=True, check=True
     )
-    assert "stopped: the time budget of 0.0008 hours is used up" in done.stdout
+    assert "stopped: the time budget of 0.0016 hours is used up" in done.stdout
     first = read_run(folder)
     cut = [t for t in first["trials"] if "time budget" in t["reason"]]
     assert 1 <= len(cut) <= 2
