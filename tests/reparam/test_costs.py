@@ -93,10 +93,24 @@ def test_fused_plans_are_those_of_fused_networks(name):
         assert network_costs(fused, plan.input_shape) == expected
 
 
-def test_d2se():
-    """Counted once from its 48 blocks; of a small one that is done above, under "squeeze"."""
-    costs = training_costs(repvgg_plan(variant="D2se"), "repvgg")
-    assert costs == Costs(133_334_836, 36_476_744_192)
+def test_d2se_by_a_formula_that_reads_no_plan():
+    """48 blocks of 3x3, 1x1 and identity, each with a gate of two linear layers behind it."""
+    parameters = macs = 0
+    channels, side = 3, 224
+    for out, blocks in ((64, 1), (160, 8), (320, 14), (640, 24), (2560, 1)):
+        for block in range(blocks):
+            side //= 1 if block else 2
+            inner = out // 16
+            gate = 2 * out * inner
+            parameters += 10 * channels * out + 4 * out + gate + inner + out
+            parameters += 2 * out if block else 0  # the identity's batch-norm
+            macs += 10 * channels * out * side**2 + gate
+            channels = out
+    parameters += 1000 * channels + 1000
+    macs += 1000 * channels
+    expected = Costs(parameters, macs)
+    assert training_costs(repvgg_plan(variant="D2se"), "repvgg") == expected
+    assert expected == Costs(133_334_836, 36_476_744_192)
 
 
 def test_unknown_block():
