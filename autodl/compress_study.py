@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autodl.bits_report import STUDY
 from autodl.components import read_component
 from autodl.compress import CompressConfig, compress
 from autodl.config import RawConfig
@@ -20,8 +21,6 @@ from autodl.files import write_json
 
 if TYPE_CHECKING:
     from autodl.compression.choice import Method
-
-STUDY = "study.json"
 
 
 def study(
