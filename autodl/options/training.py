@@ -12,7 +12,7 @@ from autodl.config import Section
 _ADDED = (
     *("branches", "branch_scale", "inherit", "resize_kernels"),
     *("auxiliary_weight", "drop_path", "lrc_weight"),
-    *("schedule", "first_size", "grown", "whiten"),
+    *("schedule", "first_size", "grown", "whiten", "averaging"),
 )
 
 
@@ -32,13 +32,16 @@ class TrainOptions(Section):
         "cosine", description="how the rate falls to 0 behind the warm-up"
     )
     first_size: int | None = Field(
-        None, ge=8, description="side of the pictures in the first epochs; it grows to the full one"
+        None, ge=8, multiple_of=4, description="side of the pictures at first; it grows to the full"
     )
     grown: float = Field(
         0.75, gt=0, le=1, description="share of the epochs until the pictures have their full size"
     )
     whiten: bool = Field(
         False, description="the first convolution whitens patches of the pictures, and stays so"
+    )
+    averaging: float = Field(
+        0.0, ge=0, lt=1, description="decay of an average of the weights, taken at the end; 0: none"
     )
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True

@@ -24,6 +24,7 @@ from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.layers import DropPath
 from autodl.options.training import TrainOptions
 from autodl.state import decode_state, encode_state
+from autodl.training.averaging import WeightAverage
 from autodl.training.early_stopping import reason_to_stop
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.training.parallel import ALONE, Share
@@ -106,6 +107,7 @@ class Trainer:
                 " GenotypeNetwork; use Train.drop_path=0"
             )
         self._optimizer = make_optimizer(network, options)
+        self._average = WeightAverage(network, options.averaging)
         self._batch_size = options.batch_size * share.size
         if len(pictures) < self._batch_size and len(pictures) % share.size:
             raise ConfigError(
@@ -147,6 +149,7 @@ class Trainer:
                 divergence=self._options.divergence,
             )
             if stop:
+                self._average.apply()
                 return stop
             self._train_epoch(after_step)
             after_epoch(self)
@@ -173,6 +176,8 @@ class Trainer:
             loss, hits = self._step(images, labels, targets, rate)
             compute_seconds += time.perf_counter() - began
             after_step()
+            if options.averaging:
+                self._average.update()
             loss_sum, right = loss_sum + loss * len(labels), right + hits
             seen += len(labels)
         if self._on_gpu:
@@ -182,6 +187,8 @@ class Trainer:
         loss_sum, right = self._share.mean(loss_sum), self._share.mean(right)
         mean_loss = float(loss_sum) / seen
         self._check_finite(mean_loss, f"epoch {epoch + 1} of {options.epochs}")
+        if epoch + 1 == options.epochs:
+            self._average.apply()
         self.curve.append(
             {
                 "epoch": epoch + 1,
@@ -301,6 +308,7 @@ class Trainer:
             "optimizer": optimizer_arrays(self._optimizer, dict(self.network.named_parameters())),
             "scaler": {k: _plain(v) for k, v in self._scaler.state_dict().items()},
             "curve": [dict(epoch) for epoch in self.curve],
+            **({"average": self._average.arrays()} if self._options.averaging else {}),
         }
 
     def align(self) -> None:
@@ -322,6 +330,8 @@ class Trainer:
         )
         if state["scaler"]:
             self._scaler.load_state_dict(dict(state["scaler"]))
+        if self._options.averaging:
+            self._average.restore(state["average"])
         self.curve = list(state["curve"])
 
 

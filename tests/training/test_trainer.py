@@ -403,6 +403,11 @@ def test_weights_of_another_network_change_nothing(make_network, spoil):
     assert_same(values(network), before)
 
 
+def test_growing_by_steps_of_four_begins_at_a_multiple():
+    with pytest.raises(ValueError, match="multiple of 4"):
+        TrainOptions(first_size=18)
+
+
 def test_a_warm_up_longer_than_the_training_is_refused():
     assert TrainOptions(epochs=2, warmup_epochs=2.0).warmup_epochs == 2
     with pytest.raises(ValueError, match=r"warmup_epochs 2\.5 exceed epochs 2"):
@@ -451,7 +456,9 @@ def test_pictures_grow_over_the_epochs(make_trainer, make_network, monkeypatch):
     assert seen == [(8, 8)] * 4 + [(12, 12)] * 2 + [(16, 16)] * 2  # two updates an epoch
 
 
-@pytest.mark.parametrize("options", [{"whiten": True}, {"schedule": "linear"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"whiten": True}, {"schedule": "linear"}, {"averaging": 0.8}], ids=str
+)
 def test_a_recipe_is_resumed_exactly(make_trainer, make_network, options):
     whole = make_trainer(**options)
     whole.fit()
