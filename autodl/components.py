@@ -205,6 +205,10 @@ class Component:
         """As it would stand in a config file."""
         return {"name": self.name, **self.options.model_dump(mode="json")}
 
+    def identity(self) -> dict[str, Any]:
+        """What must not change when a run is resumed."""
+        return {"name": self.name, **self.options.identity()}
+
 
 def _import(dotted: str | Any) -> Any:
     if not isinstance(dotted, str):

@@ -75,7 +75,7 @@ class SearchConfig:
         del plain["Search"], plain["Global"]["device"]
         plain["Data"].pop("path")  # the data may move; their checksum is compared instead
         plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
-        plain["Train"] = self.train.identity()
+        plain["Network"], plain["Train"] = self.network.identity(), self.train.identity()
         if (table := self.objectives.latency_table) is not None:
             plain["Objectives"]["latency_table"] = checksum(table)
         if self.objectives.model_copy(update={"limits": {}}) == ObjectivesOptions():

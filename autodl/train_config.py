@@ -56,7 +56,7 @@ class TrainConfig:
         """What must not change when a training is resumed: all but device and place of data."""
         plain = self.to_plain()
         del plain["Global"]["device"], plain["Data"]["path"], plain["Evaluation"]
-        plain["Train"] = self.train.identity()
+        plain["Network"], plain["Train"] = self.network.identity(), self.train.identity()
         plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
         return plain
 

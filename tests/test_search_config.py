@@ -123,6 +123,7 @@ def test_a_stored_config_is_a_config_of_the_same_run(overrides):
         ("Objectives={reward: {macs: {target: 3e6}}}", False, False),
         ("Objectives={minimise: [macs]}", False, False),
         ("Network.width=8", False, False),
+        ("Network.stem=halving", False, False),
         ("Train.epochs=7", False, False),
         ("Data.image_size=8", False, False),
         ("Evaluator={name: TokenCount}", False, False),
@@ -132,6 +133,11 @@ def test_what_makes_another_run_and_what_makes_another_result(override, same_run
     plain, changed = load_search(DEMO), load_search(DEMO, [override])
     assert (changed.identity() == plain.identity()) == same_run
     assert (changed.work_identity() == plain.work_identity()) == same_work
+
+
+def test_runs_from_before_an_option_of_the_network_have_the_same_identity():
+    assert "stem" not in load_search(DEMO).identity()["Network"]
+    assert load_search(DEMO).to_plain()["Network"]["stem"] == "plain"
 
 
 def test_the_latency_table_counts_by_its_content(tmp_path):

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from autodl.config import Section
-
-# Options that runs may lack which were made before them; at their defaults they change nothing.
-_ADDED = (
-    *("branches", "branch_scale", "inherit", "resize_kernels"),
-    *("auxiliary_weight", "drop_path", "lrc_weight"),
-    *("schedule", "first_size", "grown", "whiten", "averaging"),
-)
 
 
 class TrainOptions(Section):
@@ -23,6 +16,12 @@ class TrainOptions(Section):
     has a floor above 0 (of 10 classes and a smoothing of 0.1 about 0.5): close to it the same
     progress is a smaller share, so ``patience`` stops sooner and ``divergence`` later.
     """
+
+    ADDED = (
+        *("branches", "branch_scale", "inherit", "resize_kernels"),
+        *("auxiliary_weight", "drop_path", "lrc_weight"),
+        *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
+    )
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
     batch_size: int = Field(128, ge=2, description="pictures per update, in each process")
@@ -37,6 +36,7 @@ class TrainOptions(Section):
     grown: float = Field(
         0.75, gt=0, le=1, description="share of the epochs until the pictures have their full size"
     )
+    grown_by: int = Field(4, ge=4, multiple_of=4, description="pixels, at a time")
     whiten: bool = Field(
         False, description="the first convolution whitens patches of the pictures, and stays so"
     )
@@ -87,15 +87,6 @@ class TrainOptions(Section):
         gt=1,
         description="stop when the training loss exceeds the first, and the lowest so many times",
     )
-
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a run is resumed; older runs have it in the same form."""
-        defaults = type(self).model_fields
-        return {
-            name: value
-            for name, value in self.model_dump(mode="json").items()
-            if name not in _ADDED or value != defaults[name].default
-        }
 
     @model_validator(mode="after")
     def _has_room_for_the_auxiliary_classifier(self) -> Self:

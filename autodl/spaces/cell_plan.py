@@ -31,6 +31,7 @@ def cell_plan(
     bottleneck: int = 4,
     image_size: int = 32,
     dropout: float = 0.5,
+    stem: str = "plain",
 ) -> Plan:
     """Spell out the layers of an architecture's network.
 
@@ -40,6 +41,8 @@ def cell_plan(
         bottleneck: nodes work on ``channels // bottleneck`` channels (the original: 4).
         image_size: height and width of the RGB input.
         dropout: share of the pooled features that is dropped while training.
+        stem: ``plain`` is the original's convolution; ``halving`` has one of half the channels and
+            then one of stride 2, so that the first stage costs a quarter.
 
     Raises:
         ConfigError: an argument is out of range, the width is below the bottleneck, or the
@@ -68,7 +71,7 @@ def cell_plan(
         raise ConfigError(f"Network.dropout must be at least 0 and below 1, got {dropout}")
 
     builder = PlanBuilder((3, image_size, image_size))
-    x = same_conv(builder, 0, "stem", width, (3, 3))
+    x = _add_stem(builder, width, stem)
     for stage in range(stages):
         for index in range(cells_per_stage):
             reduces = stage > 0 and index == 0
@@ -79,6 +82,16 @@ def cell_plan(
     x = builder.add("head.dropout", Dropout(dropout), x)
     builder.add("head.classifier", Linear(builder.shape(x)[0], classes), x)
     return builder.finish()
+
+
+def _add_stem(builder: PlanBuilder, width: int, kind: str) -> int:
+    if kind == "plain":
+        return same_conv(builder, 0, "stem", width, (3, 3))
+    if kind != "halving":
+        raise ConfigError(f"Network.stem must be plain or halving, got {kind!r}")
+    x = same_conv(builder, 0, "stem.first", max(width // 2, 1), (3, 3))
+    x = _batch_norm_relu(builder, x, "stem")
+    return same_conv(builder, x, "stem.second", width, (3, 3), stride=(2, 2))
 
 
 def _batch_norm_relu(builder: PlanBuilder, x: int, name: str) -> int:

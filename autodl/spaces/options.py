@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,12 @@ class CellSpaceOptions(Section):
 class CellNetworkOptions(Section):
     """How a network is stacked from the cells."""
 
+    ADDED = ("stem",)
+
     width: int = Field(64, ge=1, description="channels of the first stage")
+    stem: Literal["plain", "halving"] = Field(
+        "plain", description="one convolution, or two of which the second halves the resolution"
+    )
     cells_per_stage: int = Field(3, ge=1)
     stages: int = Field(3, ge=1)
     bottleneck: int = Field(4, ge=1, description="nodes work on channels // bottleneck")

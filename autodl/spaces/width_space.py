@@ -249,6 +249,12 @@ def make_width_space(
         raise ConfigError(f"Width.cells is given exactly if Width.network is {CELLS}")
     layers, factors = _layout(network, blockwise, cells_per_stage, stages)
     scaled = [tuple(max(round(c * factor), 1) for c in candidates) for factor in factors]
+    for factor, widths in zip(factors, scaled, strict=True):
+        if len(set(widths)) < len(widths):
+            raise ConfigError(
+                f"candidate widths {list(candidates)} become {list(widths)} in a layer of"
+                f" {factor:g} times the first stage's width; take some that are further apart"
+            )
     scaled[layers[-1]] = scaled[layers[-1]][-1:]
     return WidthSpace(
         network,

@@ -35,8 +35,10 @@ def linear_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> fl
     return peak * (1.0 - min(done, 1.0))
 
 
-def picture_side(epoch: int, epochs: int, full: int, first: int | None, grown: float) -> int:
-    """Side of the pictures in an epoch: from ``first`` to ``full`` in equal steps of 4 pixels.
+def picture_side(
+    epoch: int, epochs: int, full: int, first: int | None, grown: float, grown_by: int = 4
+) -> int:
+    """Side of the pictures in an epoch, which grows by ``grown_by`` pixels at a time.
 
     Args:
         epoch: counted from 0.
@@ -47,7 +49,7 @@ def picture_side(epoch: int, epochs: int, full: int, first: int | None, grown: f
     """
     if first is None or first >= full:
         return full
-    sizes = [*range(first, full, 4), full]
+    sizes = [*range(first, full, grown_by), full]
     passed = int(epoch / (grown * epochs) * (len(sizes) - 1))
     side: int = sizes[min(passed, len(sizes) - 1)]
     return side

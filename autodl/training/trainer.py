@@ -210,7 +210,8 @@ class Trainer:
         """
         options, part = self._options, self._share.part
         full, epoch = self._pictures.images.shape[1], len(self.curve)
-        side = picture_side(epoch, options.epochs, full, options.first_size, options.grown)
+        growth = (options.first_size, options.grown, options.grown_by)
+        side = picture_side(epoch, options.epochs, full, *growth)
         augment = augmenter(
             padding=options.pad_crop,
             flip_rule=options.flip,

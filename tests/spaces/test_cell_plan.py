@@ -123,3 +123,22 @@ def test_bad_arguments(arguments, message):
 def test_an_architecture_of_another_space_is_refused():
     with pytest.raises(ConfigError, match="made of two cells, got a MobileArchitecture"):
         cell_plan(MobileSpace().sample(np.random.default_rng(0)))
+
+
+def test_a_halving_stem_written_out_by_hand():
+    """16 pixels become 8 before the first cell: 3->4 at 16x16, then 4->8 by stride 2."""
+    plans = {
+        stem: cell_plan(ONE, width=8, cells_per_stage=1, stages=1, image_size=16, stem=stem)
+        for stem in ("plain", "halving")
+    }
+    names = [record.name for record in plans["halving"].records[:5]]
+    assert names == ["input", "stem.first", "stem.norm", "stem.relu", "stem.second"]
+    assert plans["halving"].records[4].shape == (8, 8, 8)
+    assert plans["plain"].records[1].shape == (8, 16, 16)
+    first, second = 27 * 4, 9 * 4 * 8
+    added = (first + 4) + 2 * 4 + (second + 8) - (27 * 8 + 8)
+    assert plans["halving"].parameters == plans["plain"].parameters + added
+    cells = (plans["plain"].macs - 16 * 16 * 27 * 8 - 80) // 4  # all but stem and classifier
+    assert plans["halving"].macs == 16 * 16 * first + 8 * 8 * second + cells + 80
+    with pytest.raises(ConfigError, match="must be plain or halving, got 'none'"):
+        cell_plan(ONE, width=8, stem="none")

@@ -7,6 +7,7 @@ import pytest
 import width_anchors_for_tests as anchors
 
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.width import WidthArchitecture
 from autodl.spaces.width_space import make_width_space
 
@@ -101,6 +102,13 @@ def test_a_range_without_architectures():
 def test_unusable_candidates(candidates, wanted):
     with pytest.raises(ConfigError, match=wanted):
         make_width_space("resnet20", candidates)
+
+
+def test_candidates_that_a_proportion_makes_equal():
+    """The message has the widths that the user wrote, not only those of some layer."""
+    cells = CellSpace(nodes=2).sample(np.random.default_rng(0))
+    with pytest.raises(ConfigError, match=r"\[8, 9\] become \[2, 2\] in a layer of 0\.25 times"):
+        make_width_space("cells", (8, 9), cells=cells)
 
 
 def test_unknown_names():
