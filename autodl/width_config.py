@@ -18,6 +18,7 @@ from autodl.spaces.codec import load_architecture
 from autodl.spaces.width_space import WidthSpace, make_width_space
 
 WIDTH_SECTIONS = ("Global", "Data", "Width", "Supernet", "Controller")
+_CONTROL = 0.95  # random widths cost at least this share of the budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def make_space(config: WidthConfig, *, classes: int, image_size: int) -> WidthSp
     """The space that ``Width`` describes, for pictures of a size.
 
     Raises:
-        ConfigError: unusable candidates or cells, or a budget outside of what the networks cost.
+        ConfigError: unusable candidates or cells, or a budget or its range outside of what the
+            networks cost.
     """
     width = config.width
     space = make_width_space(
@@ -96,6 +98,12 @@ def make_space(config: WidthConfig, *, classes: int, image_size: int) -> WidthSp
             f"Width.budget_macs {width.budget_macs:,} is {side} network: {width.network} with these"
             f" candidates costs {smallest:,} to {largest:,} MACs ({width.convention})"
         )
+    low, high = cost_range(config)
+    if high < smallest or low > largest:
+        raise ConfigError(
+            f"Width.budget_range {list(width.budget_range)} asks for {low:,.0f} to {high:,.0f}"
+            f" MACs: {width.network} with these candidates costs {smallest:,} to {largest:,}"
+        )
     return space
 
 
@@ -112,6 +120,18 @@ def cost_range(config: WidthConfig) -> tuple[float, float]:
     """Least and greatest cost of the result."""
     low, high = config.width.budget_range
     return low * config.width.budget_macs, high * config.width.budget_macs
+
+
+def control_range(config: WidthConfig) -> tuple[float, float]:
+    """Least and greatest cost of random widths: close to the budget, however wide the range is.
+
+    The searched widths come close to it too, as their accuracy grows with their cost. Where the
+    budget is not in the range, its upper end counts.
+    """
+    low, high = cost_range(config)
+    budget = float(config.width.budget_macs)
+    top = budget if low < budget <= high else high
+    return max(low, _CONTROL * top), top
 
 
 def sharing_options(config: WidthConfig) -> SupernetOptions:

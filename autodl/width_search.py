@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autodl.data.batches import iterate
 from autodl.data.load import SearchData, describe, headline, load_split
-from autodl.errors import AutoDLError, CheckpointError, StoreError
+from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.files import write_bytes, write_json
 from autodl.search.event_log import EventLog
 from autodl.search.run_folder import check_content, run_folder, update_manifest
@@ -27,7 +28,13 @@ from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width import WidthArchitecture
 from autodl.spaces.width_space import WidthSpace
 from autodl.state import decode_state, encode_state
-from autodl.width_config import WidthConfig, cost_range, make_space, sharing_options
+from autodl.width_config import (
+    WidthConfig,
+    control_range,
+    cost_range,
+    make_space,
+    sharing_options,
+)
 
 if TYPE_CHECKING:
     from autodl.supernet.annealing import Annealing
@@ -36,7 +43,9 @@ if TYPE_CHECKING:
 
 CHECKPOINT, METRICS, RANKING = "checkpoint.safetensors", "metrics.json", "ranking.json"
 ARCHITECTURE, ANNEALING = "architecture.json", "annealing.json"
-_RANDOM, _DECODING = 4, 5  # streams of random numbers beside those of the training
+_RANDOM, _DECODING, _ALIGNED = 4, 5, 7  # streams of random numbers beside those of the training
+_ANNEALED = 0.1  # Phi in multiples of its start, at the end of a transition
+_COMPARED, _PICTURES = 2, 256  # architectures and pictures whose gradients are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +243,12 @@ def _train(
 
     began = time.perf_counter()
     trainer.fit(after_epoch)
+    left = _share(trainer.curve)
+    if config.width.mode == "transition" and left > _ANNEALED:  # the rate was the config's
+        progress(
+            f"Phi ends at {100 * left:.1f} % of its start: candidates still share;"
+            " raise Supernet.projection_rate, or leave it out"
+        )
     rng = np.random.default_rng((config.general.seed, _DECODING))
     space = trainer.space
     choices = decode(trainer.controller, space, config.controller, cost_range(config), rng)
@@ -263,16 +278,46 @@ def shared_accuracies(
     Raises:
         AutoDLError: the search is not finished, or an architecture is not of its space.
     """
+    trainer = _trained(config, folder)
+    return [trainer.shared_accuracy(trainer.space.encode(widths)) for widths in architectures]
+
+
+def gradient_cosine(config: WidthConfig, folder: Path) -> float:
+    """How well the candidates of a finished search agree on where their meta weights should go.
+
+    The mean of ``gradient_alignment`` for the same random architectures in all searches of a
+    space, on the same training pictures.
+
+    Raises:
+        AutoDLError: the search is not finished, or was random.
+    """
+    from autodl.supernet.alignment import gradient_alignment
+
+    trainer = _trained(config, folder)
+    pictures, rng = trainer.data.train, np.random.default_rng((0, _ALIGNED))
+    choices = trainer.space.uniform(rng, _COMPARED)
+    normalisation = trainer.data.normalisation
+    images, labels = next(iterate(pictures, _PICTURES, normalisation=normalisation, rng=rng))
+    return gradient_alignment(trainer.network, choices, images, labels)
+
+
+def _trained(config: WidthConfig, folder: Path) -> SupernetTrainer:
+    """The trainer of a finished search, at its end."""
     read_result(folder)
     data = load_split(config.data)
-    space = space_for(config, data)
-    trainer = _trainer(config, space, data, folder, lambda line: None)
+    trainer = _trainer(config, space_for(config, data), data, folder, lambda line: None)
     _restore(trainer, folder / CHECKPOINT)
-    return [trainer.shared_accuracy(space.encode(widths)) for widths in architectures]
+    return trainer
 
 
 def preview(config: WidthConfig) -> Annealing:
-    """How a transition will be annealed, without training anything; see ``foresee``."""
+    """How a transition will be annealed, without training anything; see ``foresee``.
+
+    Raises:
+        ConfigError: the mode is another one, or see ``foresee``.
+    """
+    if config.width.mode != "transition":
+        raise ConfigError(f"Width.mode {config.width.mode} anneals nothing; set it to transition")
     data = load_split(config.data)
     network = make_supernet(config, space_for(config, data))
     return foresee(config, network, len(data.train))
@@ -287,7 +332,7 @@ def _entry(
 def _random(config: WidthConfig, space: WidthSpace) -> list[dict[str, Any]]:
     """Random widths at the cost of the others' results."""
     rng = np.random.default_rng((config.general.seed, _RANDOM))
-    choices = space.at_cost(rng, 1, *cost_range(config))
+    choices = space.at_cost(rng, 1, *control_range(config))
     return [_entry(space, choices[0], int(space.macs(choices)[0]), None)]
 
 
@@ -318,9 +363,13 @@ def _log(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
             log.scalar(f"{group}/{name}", value, number)
 
 
+def _share(curve: Sequence[Mapping[str, float]]) -> float:
+    """Phi in multiples of its start; 0 where nothing was shared."""
+    return curve[-1]["phi"] / curve[0]["phi"] if curve[0]["phi"] else 0.0
+
+
 def _line(curve: Sequence[Mapping[str, float]], epochs: int) -> str:
-    epoch = curve[-1]
-    share = epoch["phi"] / curve[0]["phi"] if curve[0]["phi"] else 0.0
+    epoch, share = curve[-1], _share(curve)
     rewarded = f", reward: {epoch['reward']:.4f}" if "reward" in epoch else ""
     return (
         f"[Supernet][Epoch {len(curve)}/{epochs}] lr: {epoch['learning_rate']:.5f}, loss:"

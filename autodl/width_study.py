@@ -24,13 +24,16 @@ from autodl.config import RawConfig, Section, load_config
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
 from autodl.files import write_json
+from autodl.search.run_folder import CONFIG, read_manifest
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width import WidthArchitecture
 from autodl.train_config import TrainConfig, resolve_train
-from autodl.width_config import WIDTH_SECTIONS, WidthConfig, resolve_width
+from autodl.trial import Architecture
+from autodl.width_config import WIDTH_SECTIONS, WidthConfig, load_width, resolve_width
 from autodl.width_search import (
     ARCHITECTURE,
     METRICS,
+    gradient_cosine,
     read_result,
     run_width_search,
     shared_accuracies,
@@ -142,7 +145,7 @@ def _train_alone(
     )
     for number, widths in enumerate(known_architectures(config)):
         own = folder / f"{number:02d}"
-        if not (own / METRICS).exists():
+        if not _is_trained(training, widths, own):
             done = retrain(training, widths, own, resume=True)
             progress(f"stand-alone {number + 1}: held-out accuracy {done.accuracy:.4f}")
 
@@ -179,11 +182,29 @@ def _search_and_train(
         train=config.training.train,
         evaluation=config.training.evaluation,
     )
-    if not (folder / "trained" / METRICS).exists():
-        widths = load_architecture(folder / "search" / ARCHITECTURE)
+    widths = load_architecture(folder / "search" / ARCHITECTURE)
+    if not _is_trained(training, widths, folder / "trained"):
         retrain(training, widths, folder / "trained", resume=True, progress=progress)
     tested = measure_once(folder / "trained")
     progress(f"{folder.name}: test accuracy {tested['accuracy']:.4f}")
+
+
+def _is_trained(config: TrainConfig, architecture: Architecture, folder: Path) -> bool:
+    """Whether a training has ended there.
+
+    Raises:
+        StoreError: it has, with other options: tables would mix the two.
+    """
+    if not (folder / METRICS).exists():
+        return False
+    old = read_manifest(folder).get("identity", {})
+    wanted = {**config.identity(), "Architecture": architecture.to_json()}
+    for section, value in json.loads(json.dumps(wanted)).items():
+        if old.get(section) != value:
+            raise StoreError(
+                f"{folder} holds another training: its {section} differs; choose another --out"
+            )
+    return True
 
 
 def rank_correlation(
@@ -212,7 +233,9 @@ def summarise(folder: Path) -> str:
     Raises:
         StoreError: nothing is finished.
     """
-    alone = [_read(path) for path in sorted((folder / STANDALONE).glob(f"*/{METRICS}"))]
+    finished = (folder / STANDALONE).glob(f"*/{METRICS}")
+    # by number: with more than a hundred of them the names' order is another one
+    alone = [_read(path) for path in sorted(finished, key=lambda path: int(path.parent.name))]
     lines = [
         "| mode | seeds | MACs | held-out, retrained | test, retrained"
         " | rank correlation with stand-alone |",
@@ -241,6 +264,30 @@ def summarise(folder: Path) -> str:
     return "\n".join([*lines, *(["", "Phi, % of its start, by epoch:"] if found else []), *found])
 
 
+def align(folder: Path, overrides: Sequence[str] = ()) -> str:
+    """A table of how well the candidates' gradients agree in the finished searches of a study.
+
+    Args:
+        overrides: ``Data.path=...``, where the pictures are now.
+
+    Raises:
+        StoreError: no search with shared weights is finished.
+        AutoDLError: a search's config, pictures or checkpoint are unusable.
+    """
+    lines = ["| mode | seeds | Phi at the end | cosine of gradients |", "|---|---|---|---|"]
+    for mode in MODES:
+        runs = [run / "search" for run in sorted(folder.glob(f"{mode}-*"))]
+        done = [run for run in runs if mode != "random" and (run / METRICS).exists()]
+        if done:
+            levels = [_read(run / METRICS)["curve"][-1]["phi"] for run in done]
+            cosines = [gradient_cosine(load_width(run / CONFIG, overrides), run) for run in done]
+            told = _spread(cosines, scale=1, digits=3)
+            lines.append(f"| {mode} | {len(done)} | {mean(levels):,.0f} | {told} |")
+    if len(lines) == 2:
+        raise StoreError(f"{folder} holds no finished search with shared weights; run a part first")
+    return "\n".join(lines)
+
+
 def _row(mode: str, runs: Sequence[Path], alone: Sequence[float]) -> str:
     macs = [read_result(run / "search").macs for run in runs]
     held_out = [_read(run / "trained" / METRICS)["held_out_accuracy"] for run in runs]
@@ -265,9 +312,8 @@ def _phi(run: Path) -> str:
     return f"{run.name}: " + " ".join(f"{100 * phi / curve[0]:.0f}" for phi in curve)
 
 
-def _spread(values: Sequence[float], scale: float = 100) -> str:
+def _spread(values: Sequence[float], scale: float = 100, digits: int = 2) -> str:
     """Mean and standard deviation, in percent unless ``scale`` is 1."""
-    digits = 2
     text = f"{scale * mean(values):.{digits}f}"
     return f"{text} ± {scale * stdev(values):.{digits}f}" if len(values) > 1 else text
 

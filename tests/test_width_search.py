@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from visualdl import LogReader
 
+from autodl.data import load as loading
+from autodl.data.load import load
 from autodl.errors import CheckpointError, ConfigError, StoreError
 from autodl.final_test import measure_once
 from autodl.networks.costs import network_costs
@@ -23,8 +25,14 @@ from autodl.spaces.codec import save_architecture
 from autodl.spaces.width import WidthArchitecture
 from autodl.train_config import load_train
 from autodl.trained import load_trained_network
-from autodl.width_config import load_width
-from autodl.width_search import preview, read_result, run_width_search, shared_accuracies
+from autodl.width_config import control_range, load_width
+from autodl.width_search import (
+    gradient_cosine,
+    preview,
+    read_result,
+    run_width_search,
+    shared_accuracies,
+)
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """
@@ -179,6 +187,66 @@ def test_random_widths_cost_the_same_and_train_nothing(config_file, tmp_path, mo
     assert len(found) == 3
 
 
+def test_random_widths_cost_about_the_budget_in_a_wide_range(config_file, tmp_path):
+    """The authors' range begins at 0: half of the budget would be no control."""
+    config = load_width(config_file, ["Width.mode=random", "Width.budget_range=[0.0, 1.1]"])
+    assert control_range(config) == (19_000, 20_000)
+    assert 19_000 <= run_width_search(config, tmp_path / "run").macs <= 20_000
+    above = load_width(config_file, ["Width.budget_range=[1.01, 1.1]"])
+    assert control_range(above) == pytest.approx((0.95 * 22_000, 22_000))
+    narrow = load_width(config_file, ["Width.budget_range=[0.99, 1.0]"])
+    assert control_range(narrow) == (19_800, 20_000)
+
+
+class _Unread:
+    """Stands for the test part: whoever looks at it is found out."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"the test part was read: {name}")
+
+
+def test_no_test_picture_is_read(config_file, tmp_path, monkeypatch):
+    """The loader reads, resizes and sums up the files; from then on the test part is poison."""
+    select = loading._select
+
+    def poisoned(dataset, options):
+        found = select(dataset, options)
+        assert found is not dataset
+        assert len(found.checksum) == 64  # kept from now on
+        object.__setattr__(found, "test", _Unread())
+        return found
+
+    monkeypatch.setattr(loading, "_select", poisoned)
+    config = load_width(config_file, ["Supernet.epochs=2"])
+    with pytest.raises(AssertionError, match="was read: labels"):
+        load(config.data).test.labels.sum()
+    assert preview(config).updates == 6
+    result = run_width_search(config, tmp_path / "run")
+    assert result.accuracy is not None
+    assert shared_accuracies(config, tmp_path / "run", [result.architecture]) == [result.accuracy]
+    assert np.isfinite(gradient_cosine(config, tmp_path / "run"))
+
+
+def test_a_transition_that_does_not_end_is_said(config_file, tmp_path):
+    slow = load_width(config_file, ["Supernet.projection_rate=1e-6", "Supernet.epochs=2"])
+    lines = []
+    run_width_search(slow, tmp_path / "slow", progress=lines.append)
+    assert any("of its start: candidates still share" in line for line in lines)
+    lines.clear()
+    run_width_search(
+        load_width(config_file, ["Width.mode=ordinal", "Supernet.epochs=2"]),
+        tmp_path / "ordinal",
+        progress=lines.append,
+    )
+    assert not any("candidates still share" in line for line in lines)
+
+
+@pytest.mark.parametrize("mode", ["ordinal", "independent", "random"])
+def test_other_modes_have_nothing_to_preview(mode, config_file):
+    with pytest.raises(ConfigError, match=f"mode {mode} anneals nothing"):
+        preview(load_width(config_file, [f"Width.mode={mode}"]))
+
+
 def test_the_rate_is_chosen_once(config_file, tmp_path):
     overrides = ["Supernet.projection_rate=null", "Supernet.epochs=12", "Supernet.batch_size=6"]
     config = load_width(config_file, overrides)
@@ -217,6 +285,7 @@ def test_accuracies_with_shared_weights(finished, config_file):
         ("Supernet.meta_width=2", "meta_width 2 is below the candidate 3"),
         ("Supernet.overlap=2", "less than or equal to 1"),
         ("Width.budget_range=[1.0, 0.9]", "0 <= low < high"),
+        ("Width.budget_range=[9.0, 10.0]", "asks for 180,000 to 200,000 MACs: resnet20 with"),
         ("Width.network=resnet21", "Input should be|input should be"),
         ("Width.network=cells", "Width.cells is given exactly"),
         ("Width.mode=shared", "input should be 'transition'"),

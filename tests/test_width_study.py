@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from autodl.errors import ConfigError, StoreError
+from autodl.spaces.width import WidthArchitecture
 from autodl.width_study import (
+    align,
     known_architectures,
     load_study,
     rank_correlation,
@@ -56,6 +60,47 @@ def test_parts_and_tables(study):
         run_part(config, part, 0, folder, progress=again.append)  # all of it is there
     assert [line for line in again if "Epoch" in line] == []
     assert summarise(folder) == table
+    (row,) = [row for row in align(folder).splitlines() if row.startswith("| transition")]
+    assert [cell.strip() for cell in row.split("|")[2:3]] == ["2"]
+    assert "±" in row.split("|")[4]
+    # what is finished is not taken for something else
+    other = replace(config, study=config.study.model_copy(update={"standalone_epochs": 2}))
+    with pytest.raises(StoreError, match="standalone/00 holds another training: its Train differs"):
+        run_part(other, "standalone", 0, folder)
+    with pytest.raises(StoreError, match="holds another training: its Global differs"):
+        run_part(config, "standalone", 1, folder)
+
+
+def test_gradients_are_compared_where_candidates_share(study, tmp_path):
+    config, _ = study
+    with pytest.raises(StoreError, match="no finished search with shared weights"):
+        align(tmp_path)
+    run_part(config, "random", 0, tmp_path)
+    run_part(config, "independent", 0, tmp_path)
+    (row,) = align(tmp_path).splitlines()[2:]
+    assert row == "| independent | 1 | 0 | 0.000 |"
+
+
+def test_known_architectures_are_summed_up_by_number(tmp_path):
+    """In the order of the draws, which is that of shared.json, also beyond a hundred."""
+    count = 102
+    for number in range(count):
+        own = tmp_path / "standalone" / f"{number:02d}"
+        own.mkdir(parents=True)
+        text = json.dumps({"macs": number, "held_out_accuracy": number / count})
+        (own / "metrics.json").write_text(text)
+    run = tmp_path / "ordinal-0"
+    for name, value in {
+        "shared.json": list(range(count)),
+        "search/metrics.json": {"macs": 5, "accuracy": 0.5, "curve": []},
+        "search/architecture.json": WidthArchitecture("resnet20", (4,) * 19).to_json(),
+        "trained/metrics.json": {"held_out_accuracy": 0.5},
+        "trained/test.json": {"accuracy": 0.5},
+    }.items():
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(json.dumps(value))
+    (row,) = [line for line in summarise(tmp_path).splitlines() if line.startswith("| ordinal")]
+    assert row.split("|")[6].strip() == "1.00"
 
 
 def test_the_known_architectures_are_the_same_for_all(study):

@@ -3,11 +3,12 @@
 
 Examples:
     python tools/width.py search -c configs/width/demo.yaml --out runs/width
-    python tools/train.py -c configs/width/retrain.yaml \\
+    python tools/train.py -c configs/width/retrain_demo.yaml \\
         --architecture runs/width/architecture.json --out runs/width-trained
     python tools/width.py anneal -c configs/width/demo.yaml
     python tools/width.py study -c configs/width/study.yaml --part transition --seed 0 --out runs/s
     python tools/width.py summary --out runs/s
+    python tools/width.py alignment --out runs/s
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_config_arguments, print_config, run_tool
+from autodl.console import (
+    Parser,
+    add_config_arguments,
+    add_override_argument,
+    print_config,
+    run_tool,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,10 +52,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     study.add_argument("--out", type=Path, required=True, help="folder of the whole study")
     summary = commands.add_parser("summary", help="the tables of a study, as far as it is")
     summary.add_argument("--out", type=Path, required=True, help="folder of the study")
+    alignment = commands.add_parser("alignment", help="gradients of a study's candidates compared")
+    alignment.add_argument("--out", type=Path, required=True, help="folder of the study")
+    add_override_argument(alignment, "Data.path, where the pictures are now")
     args = parser.parse_args(argv)
     if args.command == "search" and args.out is None and not args.print_config:
         parser.error("give a run folder: --out FOLDER")
-    run = {"search": run_search, "anneal": run_anneal, "study": run_study, "summary": show}
+    run = {
+        "search": run_search,
+        "anneal": run_anneal,
+        "study": run_study,
+        "summary": show,
+        "alignment": show_alignment,
+    }
     return run_tool(lambda: run[args.command](args))
 
 
@@ -97,6 +113,13 @@ def show(args: argparse.Namespace) -> int:
     from autodl.width_study import summarise
 
     print(summarise(args.out))
+    return 0
+
+
+def show_alignment(args: argparse.Namespace) -> int:
+    from autodl.width_study import align
+
+    print(align(args.out, args.override))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Layers whose candidates are affine projections of one meta weight (APS, section 3.1).
+"""Layers whose candidates are affine projections of one meta weight (APS).
 
 A convolution owns one meta kernel W ``[C_out, C_in, k, k]``. Its kernel for the output candidate
 ``a`` and the input candidate ``b`` is the product of W with two matrices on its channel axes,

@@ -73,11 +73,16 @@ class Annealing:
     low: float
 
     def __str__(self) -> str:
-        return (
-            f"projection rate {self.rate:.3g}: Phi falls below 90 % after {self.high:.0f} and below"
-            f" 10 % after {self.low:.0f} of {self.updates} updates, and ends at"
-            f" {100 * self.curve[-1][1]:.1f} %"
-        )
+        if not isfinite(self.high):
+            told = f"does not fall below 90 % in {self.updates} updates"
+        elif not isfinite(self.low):
+            told = f"falls below 90 % after {self.high:.0f}, but not below 10 %, of {self.updates}"
+            told += " updates"
+        else:
+            told = f"falls below 90 % after {self.high:.0f} and below 10 % after {self.low:.0f} of"
+            told += f" {self.updates} updates"
+        end = 100 * self.curve[-1][1]
+        return f"projection rate {self.rate:.3g}: Phi {told}, and ends at {end:.1f} %"
 
 
 def simulate(

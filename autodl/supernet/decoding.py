@@ -28,6 +28,8 @@ def decode(
 ) -> Integers:
     """The likeliest architectures by beam search, and drawn ones, of costs in a closed range.
 
+    Where only draws are asked for and none of them is in the range, beam search takes their place.
+
     Returns:
         Each once, the beams first, int64 ``[N, decisions]``.
 
@@ -54,6 +56,9 @@ def decode(
         for row in drawn[(macs >= lowest) & (macs <= highest)]:
             if len(found) < wanted:
                 found.setdefault(row.tobytes(), row)
+    if not found and not options.decode_beams:  # else a long training would have no result
+        for row in _beams(controller, options.decode_samples, reachable):
+            found.setdefault(row.tobytes(), row)
     if not found:
         raise ConfigError(
             f"the controller proposes nothing of {lowest:,.0f} to {highest:,.0f} MACs; widen"

@@ -130,7 +130,9 @@ class SupernetTrainer:
             rate = self._rate(step, epoch)
             loss, right = self._step(images, labels, choices, rate)
             if annealed and self._descent:
-                moves = step % self._options.projection_interval == 0
+                # counted from the first annealed iteration, as in the simulation
+                since = step - self._options.warmup_epochs * self._steps
+                moves = since % self._options.projection_interval == 0
                 (self._descent.step if moves else self._descent.forget)()
             losses.append(loss)
             hits.append(right)

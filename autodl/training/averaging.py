@@ -26,19 +26,19 @@ class WeightAverage:
         self._network, self._decay = network, decay
         self._average: dict[str, paddle.Tensor] = {}
 
-    @paddle.no_grad()
     def update(self) -> None:
         """Take in the weights of now."""
         values = self._network.state_dict()
         if not self._average:
-            self._average = {name: value.clone().detach() for name, value in values.items()}
+            self._average = {name: value.detach().clone() for name, value in values.items()}
             return
-        for name, value in values.items():
-            average = self._average[name]
-            if value.is_floating_point():
-                average.lerp_(value, 1.0 - self._decay)
-            else:
-                average.set_value(value)
+        with paddle.no_grad():
+            for name, value in values.items():
+                average = self._average[name]
+                if value.is_floating_point():
+                    average.lerp_(value, 1.0 - self._decay)
+                else:
+                    average.set_value(value)
 
     def apply(self) -> None:
         """Give the network the averages; without an update it keeps what it has."""

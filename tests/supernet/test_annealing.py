@@ -47,6 +47,7 @@ def test_without_noise_nothing_moves():
     still = simulate(LAYERS, Descent(noise=0.0), 0.1, 200)
     assert {share for _, share in still.curve} == {1.0}
     assert (still.high, still.low) == (inf, inf)
+    assert str(still).endswith("does not fall below 90 % in 200 updates, and ends at 100.0 %")
     with pytest.raises(ConfigError, match="without noise nothing moves"):
         choose_rate(LAYERS, Descent(noise=0.0), 50)
 
@@ -55,6 +56,13 @@ def test_candidates_that_must_share_cannot_be_annealed():
     narrow = AxisShape((4, 4, 4), 4)
     with pytest.raises(ConfigError, match=r"exceeds Supernet\.meta_width"):
         choose_rate([LayerShape(narrow, narrow)], Descent(), 50)
+
+
+def test_a_phase_that_ends_too_early_is_said():
+    whole = choose_rate(LAYERS, Descent(), 300)
+    half = simulate(LAYERS, Descent(), whole.rate, int((whole.high + whole.low) / 2))
+    assert half.low == inf
+    assert f"after {half.high:.0f}, but not below 10 %, of {half.updates} updates" in str(half)
 
 
 def test_independent_candidates_have_nothing_to_anneal():

@@ -11,6 +11,7 @@ import pytest
 from autodl.data.dataset import Pictures
 from autodl.state import decode_state, encode_state
 from autodl.supernet.affine_sharing import Sharing
+from autodl.supernet.annealing import annealed_updates
 from autodl.supernet.projection_descent import report
 from autodl.supernet.projections import descend
 from autodl.supernet.supernet import Supernet, meta_widths
@@ -106,6 +107,67 @@ def test_the_switch_lets_the_cross_entropy_move_them(tiny):
     assert all(left is None or not left.numpy().any() for left in after)
     assert any((a != b).any() for a, b in zip(start, matrices(two), strict=True))
     assert not any("matrix" in name for name in two.state()["optimizer"])
+
+
+def test_every_projection_of_several_candidates_moves(tiny):
+    """No stage is left out: the stem's, those of each stage, and the last layer's input."""
+    trainer = make(tiny)
+    start = matrices(trainer)
+    trainer.fit()
+    shared = [len(p.axis.widths) > 1 for p in trainer.network.projections()]
+    assert sum(shared) == 18 + 18  # the last layer's output and the classifier have one candidate
+    moved = [(a != b).any() for a, b in zip(start, matrices(trainer), strict=True)]
+    assert all(went for went, several in zip(moved, shared, strict=True) if several)
+
+
+@pytest.mark.parametrize("interval", [1, 3, 4])
+def test_projections_move_once_in_an_interval(tiny, interval):
+    """As often as the simulation says, and by the law: 10 annealed iterations, 10, 4 or 3 moves."""
+    trainer = make(tiny, projection_interval=interval)
+    matrix, settings = matrices(trainer)[1], descent_of(tiny.options)
+    trainer.fit()
+    speed = np.zeros_like(matrix)
+    updates = annealed_updates(len(tiny.data.train), 8, 2, interval)
+    assert updates == {1: 10, 3: 4, 4: 3}[interval]
+    for _ in range(updates):
+        matrix, speed = descend(
+            matrix, speed, rate=3.0, momentum=settings.momentum, weight=settings.weight, kind="l1"
+        )
+    # batches of matrices may be summed in another order; a move more or less is 50 times that
+    np.testing.assert_allclose(matrix, matrices(trainer)[1], atol=1e-4)
+
+
+def test_gradients_of_iterations_without_a_move_are_dropped(tiny):
+    """Let in at an interval, the cross-entropy moves projections by one iteration's gradient."""
+    trainer = make(tiny, detach=False, projection_interval=3)
+    step, before, after = trainer._step, [], []
+
+    def holds():
+        gradients = [p.matrix.grad for p in trainer.network.projections()]
+        return any(g is not None and g.numpy().any() for g in gradients)
+
+    def look(*arguments):
+        before.append(holds())
+        result = step(*arguments)
+        after.append(holds())
+        return result
+
+    trainer._step = look
+    trainer.fit()
+    assert before == [False] * 20
+    assert after == [False] * 10 + [True] * 10
+
+
+def test_the_warm_up_does_not_ask_the_controller(tiny):
+    """One that wants the widest everywhere changes nothing before the annealed phase."""
+    one, two = make(tiny, epochs=3), make(tiny, epochs=3)
+    wide = np.array([0.0, 0.0, 50.0], np.float32)
+    two.controller.policy.head_bias.set_value(paddle.to_tensor(wide))
+    for trainer in (one, two):
+        trainer.fit()
+    for a, b in zip(one.curve[:2], two.curve[:2], strict=True):
+        assert (a["loss"], a["macs"]) == (b["loss"], b["macs"])
+    assert two.curve[2]["macs"] == tiny.space.bounds[1] > one.curve[2]["macs"]
 
 
 def test_without_a_rate_nothing_anneals(tiny):

@@ -9,9 +9,11 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
+from autodl.errors import ConfigError
 from autodl.options.width import ControllerOptions
 from autodl.spaces.width_cost import cost_bounds
 from autodl.spaces.width_space import make_width_space
+from autodl.supernet import decoding
 from autodl.supernet.decoding import decode
 from autodl.supernet.width_controller import WidthController, WidthReinforce, reward
 from autodl.supernet.width_policy import Decisions, WidthPolicy, beam_search, draw
@@ -228,6 +230,21 @@ def test_decoding_stays_in_the_range():
     assert found.shape == (12, 19)
     assert len({row.tobytes() for row in found}) == 12
     assert ((space.macs(found) >= 1.5e6) & (space.macs(found) <= 1.6e6)).all()
+
+
+def test_beams_stand_in_for_draws_that_miss_the_range(monkeypatch):
+    """Few networks are as small as this, and the untrained policy does not draw them."""
+    space = make_width_space("resnet20", (4, 8, 16), image_size=16)
+    sizes = tuple(len(widths) for widths in space.candidates)
+    agent = WidthController(Decisions(sizes, space.added_macs, 2e6), ControllerOptions(), 0)
+    options = ControllerOptions(decode_beams=0, decode_samples=3)
+    monkeypatch.setattr(decoding, "_MOST_DRAWS", 500)
+    costs = (0.0, 1.02 * space.bounds[0])
+    found = decode(agent, space, options, costs, np.random.default_rng(0))
+    assert 1 <= len(found) <= 3
+    assert (space.macs(found) <= costs[1]).all()
+    with pytest.raises(ConfigError, match="proposes nothing of 0 to 10 MACs"):
+        decode(agent, space, options, (0.0, 10.0), np.random.default_rng(0))
 
 
 def test_bounds_enclose_every_completion():

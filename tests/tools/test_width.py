@@ -21,7 +21,7 @@ def test_a_search(call, tmp_path):
 def test_what_will_be_annealed(call):
     done = call("width", "anneal", "-c", "width/demo.yaml", *SHORT)
     assert done.code == 0, done.err
-    assert done.out.startswith("projection rate 1: Phi falls below 90 % after")
+    assert done.out.startswith("projection rate 1: Phi does not fall below 90 % in 1 updates")
 
 
 @pytest.mark.parametrize("path", sorted(resource("configs").glob("width/*.yaml")), ids=str)
@@ -44,6 +44,7 @@ def test_every_config_is_read(call, path):
             ["search", "-c", "width/demo.yaml", "-o", "Width.budget_macs=9999999"],
         ),
         ("holds nothing finished", ["summary"]),
+        ("holds no finished search", ["alignment"]),
         ("a part is", ["study", "-c", "width/study.yaml", "--part", "ordnal"]),
         ("invalid choice", ["serch"]),
     ],
