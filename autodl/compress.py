@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +24,21 @@ from autodl.components import (
     read_section,
 )
 from autodl.compress_report import sizes
-from autodl.config import GlobalOptions, RawConfig, load_config
-from autodl.data.load import SearchData, describe, load_split
-from autodl.errors import AutoDLError, CheckpointError, DataError
-from autodl.files import write_bytes, write_json
-from autodl.options.compression import LayersOptions, PlaceOptions, StudyOptions
+from autodl.compress_source import Source, find_source, load_source, open_source, trained_with
+from autodl.config import GlobalOptions, RawConfig, load_config, validate
+from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.files import checksum, write_bytes, write_json
+from autodl.options.compression import (
+    BitSearchOptions,
+    LayersOptions,
+    PlaceOptions,
+    StudyOptions,
+)
 from autodl.options.training import TrainOptions
 from autodl.plugins import plugin_identity
-from autodl.retrain import ARCHITECTURE, CHECKPOINT, METRICS, WEIGHTS, load_trained
+from autodl.retrain import ARCHITECTURE, CHECKPOINT, METRICS, WEIGHTS
 from autodl.search.run_folder import check_content, read_manifest, run_folder, update_manifest
 from autodl.state import decode_state, encode_state
-from autodl.trained import TrainedNetwork, best_trained, load_trained_network
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from autodl.compression.levels import Levels
     from autodl.compression.packing import Tensors
 
+_CHANGES = ("pad_crop", "flip", "cutout", "mixup")  # of pictures, while training
 CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
 
 
@@ -57,6 +62,15 @@ class CompressConfig:
     fine_tuning: TrainOptions
     data: PlaceOptions
     study: StudyOptions
+
+    def with_changes_of(self, trained: TrainOptions) -> CompressConfig:
+        """Change pictures as the training did, but for what the config says itself."""
+
+        def completed(own: TrainOptions) -> TrainOptions:
+            left_open = set(_CHANGES) - own.model_fields_set
+            return own.model_copy(update={name: getattr(trained, name) for name in left_open})
+
+        return replace(self, train=completed(self.train), fine_tuning=completed(self.fine_tuning))
 
     def to_plain(self) -> dict[str, Any]:
         """Every key with its value, as a config file would give it."""
@@ -89,9 +103,22 @@ def load_compress(path: Path | str, overrides: Sequence[str] = ()) -> CompressCo
 
 
 def resolve_compress(raw: RawConfig) -> CompressConfig:
-    """Check the values of a compression's configuration, section by section."""
+    """Check the values of a compression's configuration, section by section.
+
+    Raises:
+        ConfigError: a key or a value is unusable; those of ``Study.search`` are BitSearch's.
+    """
     known = ("Global", "Compression", "Layers", "Train", "FineTuning", "Data", "Study")
     check_sections(raw, known)
+    study = read_section(StudyOptions, raw, "Study")
+    for key in ("average_bits", "seconds"):
+        if key in study.search:
+            raise ConfigError(
+                f"Study.search.{key} is what the compression by Compression took; leave it out"
+            )
+    # at most as many bits as there are: how many the search may spend, it is told later
+    search = {**study.search, "average_bits": 16.0}
+    validate(BitSearchOptions, search, raw, ("Study", "search"))
     return CompressConfig(
         general=read_general(raw),
         compression=read_component(raw, "Compression"),
@@ -99,45 +126,8 @@ def resolve_compress(raw: RawConfig) -> CompressConfig:
         train=read_section(TrainOptions, raw, "Train"),
         fine_tuning=read_section(TrainOptions, raw, "FineTuning"),
         data=read_section(PlaceOptions, raw, "Data"),
-        study=read_section(StudyOptions, raw, "Study"),
+        study=study,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A trained network, ready to be compressed, and the pictures it was trained on."""
-
-    trained: TrainedNetwork
-    data: SearchData
-
-    @property
-    def weights_file(self) -> Path:
-        """The file of its weights, which is only read."""
-        return self.trained.folder / WEIGHTS
-
-
-def open_source(model: str, config: CompressConfig) -> Source:
-    """Find a trained network and its pictures.
-
-    Args:
-        model: the folder of a training, or one with several, of which the best is taken.
-
-    Raises:
-        StoreError: no finished training there.
-        DataError: the pictures are missing, or not those that it was trained on.
-    """
-    folder = best_trained(Path(model))  # before Paddle is imported
-    trained = load_trained_network(folder)
-    place = config.data.path
-    overrides = [] if place is None else [f"Data.path={json.dumps(str(place))}"]
-    data = load_split(load_trained(folder, overrides)[0].data)
-    known = read_manifest(folder).get("identity", {}).get("Pictures")
-    if known != json.loads(json.dumps(describe(data))):
-        raise DataError(
-            f"{folder} was trained on other pictures than those of {data.name}"
-            f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
-        )
-    return Source(trained, data)
 
 
 def compress(
@@ -151,8 +141,10 @@ def compress(
 ) -> dict[str, Any]:
     """Compress a trained network in a folder of its own, or go on with it.
 
+    Pictures are changed (cropped, flipped, ...) as in its training unless the config says how.
+
     Args:
-        model: see ``open_source``; nothing of it is changed.
+        model: see ``find_source``; nothing of it is changed.
         progress: called with a line now and then.
         method: in place of the one that the config names.
 
@@ -165,23 +157,41 @@ def compress(
     """
     if out.is_dir():
         check_content(out, resume)
+    folder = find_source(model)
+    config = config.with_changes_of(trained_with(folder).train)
+    identity = {**config.identity(), "Weights": checksum(folder / WEIGHTS)}
     if resume and (out / METRICS).exists():
-        found: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
-        return found
+        return _finished(out, identity)
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
-    source = open_source(model, config)
-    identity = {**config.identity(), "Weights": source.trained.weights_sha256}
+    source = open_source(model, config.data.path)
     start = {"device": device, "model": str(source.trained.folder)}
     method = method or config.compression.factory()(**config.compression.arguments())
+    work = _Work(config, source, out, progress)
     with run_folder(out, config.to_plain(), identity, start, resume=resume):
         if (source.trained.folder / ARCHITECTURE).exists():
             shutil.copyfile(source.trained.folder / ARCHITECTURE, out / ARCHITECTURE)
-        metrics = {"device": device, **_Work(config, source, out, progress).run(method)}
+        metrics = {"device": device, **work.run(method)}
         write_json(out / METRICS, metrics)
         update_manifest(out, ended="complete", held_out_accuracy=metrics["accuracy_after"])
     return metrics
+
+
+def _finished(out: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of a finished compression, if it is the one that is asked for."""
+    known = read_manifest(out).get("identity", {})
+    asked = json.loads(json.dumps(identity))
+    if other := [key for key in asked if known.get(key) != asked[key]]:
+        raise StoreError(
+            f"{out} holds a finished compression with other {', '.join(other)}; choose another"
+            " --out folder"
+        )
+    try:
+        found: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read {out / METRICS}: {error}; delete it") from None
+    return found
 
 
 class _Work:
@@ -300,7 +310,7 @@ class _Work:
 
     def _unpacked(self) -> nn.Layer:
         """A network with what the packed file holds."""
-        fresh: nn.Layer = load_trained_network(self._source.trained.folder).network
+        fresh: nn.Layer = load_source(self._source.trained.folder).network
         load_packed_weights(fresh, self._out / PACKED)
         fresh.eval()
         return fresh

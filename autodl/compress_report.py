@@ -65,6 +65,12 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         f"seconds: {metrics['search_seconds']:.1f} for the bits,"
         f" {metrics['fine_tuning_seconds']:.1f} for fine-tuning",
     ]
+    if changes := metrics["details"].get("binning_change"):
+        bounds = metrics["details"]["bounds"]
+        share = max(change / abs(bounds[path]) for path, change in changes.items())
+        lines.append(
+            f"bounds of the mixtures: lower by at most {share:.1e} of their size, by binning"
+        )
     if metrics["packed_bytes"] >= metrics["original_bytes"]:
         lines.append("it does not pay: the packed file is not smaller")
     elif loss > ACCEPTED_LOSS:

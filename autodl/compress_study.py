@@ -17,10 +17,14 @@ from autodl.bits_report import STUDY
 from autodl.components import read_component
 from autodl.compress import CompressConfig, compress
 from autodl.config import RawConfig
+from autodl.errors import StoreError
 from autodl.files import write_json
+from autodl.options.compression import BitSearchOptions
 
 if TYPE_CHECKING:
     from autodl.compression.choice import Method
+
+_FIRST = "bayesian"  # the folder inside a study's that is made first
 
 
 def study(
@@ -39,8 +43,10 @@ def study(
         As in ``study.json``: ``rows``, one for each way.
 
     Raises:
-        AutoDLError: see ``compress``.
+        AutoDLError: see ``compress``; ``out`` holds something else.
     """
+
+    _check_folder(out, resume)
 
     def done(name: str, own: CompressConfig, method: Method | None = None) -> dict[str, Any]:
         def tell(line: str) -> None:
@@ -49,7 +55,7 @@ def study(
         goes_on = resume and (out / name).exists()
         return compress(own, model, out / name, resume=goes_on, progress=tell, method=method)
 
-    bayesian = done("bayesian", config)
+    bayesian = done(_FIRST, config)
     rows = [_row("BayesianBits", bayesian)]
     longer = replace(
         config,
@@ -66,12 +72,29 @@ def study(
     return result
 
 
+def _check_folder(out: Path, resume: bool) -> None:
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not (out / _FIRST).is_dir():
+        raise StoreError(
+            f"{out} is not empty and holds no study; choose another --out folder for it"
+        )
+    if not resume:
+        raise StoreError(
+            f"{out} is not empty: go on with it by --resume, or choose another --out folder"
+        )
+
+
 def _search_rows(
     config: CompressConfig,
     bayesian: Mapping[str, Any],
     done: Callable[..., dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """One search for the longest time; the shorter ones are its beginnings."""
+    """One search for the longest time; the shorter ones are its beginnings.
+
+    Where the mixtures took fewer bits on average than the search has to give each layer, it may
+    give a layer as few as that average, rounded down; ``least_bits`` of a row says how few.
+    """
     from autodl.compression.bit_search import best_within
     from autodl.compression.uniform_bits import GivenBits
 
@@ -79,13 +102,17 @@ def _search_rows(
     if not multiples:
         return []
     seconds = float(bayesian["search_seconds"])
+    average = float(bayesian["average_bits"])
+    asked = config.study.search.get("least_bits", BitSearchOptions().least_bits)
+    least = int(min(asked, average))
     own = _with_method(
         config,
         {
             "rollouts": 1_000_000,
             **config.study.search,
             "name": "BitSearch",
-            "average_bits": bayesian["average_bits"],
+            "average_bits": average,
+            "least_bits": least,
             "seconds": seconds * multiples[-1],
         },
     )
@@ -96,7 +123,8 @@ def _search_rows(
         spent = min(seconds * multiple, float(longest["search_seconds"]))
         method = GivenBits(best["bits"], spent)
         rows.append(_row(f"search {multiple:g}x", done(f"search-{multiple:g}", own, method)))
-    return [*rows, _row(f"search {multiples[-1]:g}x", longest)]
+    rows.append(_row(f"search {multiples[-1]:g}x", longest))
+    return [{**row, "least_bits": least} for row in rows]
 
 
 def _with_method(config: CompressConfig, values: dict[str, Any]) -> CompressConfig:

@@ -9,17 +9,12 @@ import numpy as np
 import pytest
 
 from autodl.components import register
-from autodl.compress import (
-    compress,
-    load_compress,
-    load_packed_weights,
-    open_source,
-    resolve_compress,
-)
+from autodl.compress import compress, load_compress, load_packed_weights, resolve_compress
 from autodl.compress_report import result_lines
+from autodl.compress_source import open_source
 from autodl.compress_study import study, study_lines
 from autodl.config import RawConfig
-from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.errors import AutoDLError, CheckpointError, ConfigError, DataError, StoreError
 from autodl.retrain import load_trained
 from autodl.training.metrics import score
 
@@ -72,7 +67,7 @@ def test_what_is_written(compressed, small_training):
 
 def test_packed_weights_have_the_accuracy_that_is_told(compressed, small_training):
     out, metrics = compressed
-    source = open_source(str(small_training.folder), config())
+    source = open_source(str(small_training.folder), None)
     network = source.trained.network
     load_packed_weights(network, out / "packed.safetensors")
     network.eval()
@@ -89,6 +84,9 @@ def test_lines_say_when_it_does_not_pay(compressed):
     assert not any("does not pay" in line for line in result_lines(better))
     worse = {**better, "accuracy_after": 0.85}
     assert result_lines(worse)[-1].startswith("it does not pay: 5.00 points of accuracy")
+    assert not any("binning" in line for line in result_lines(better))
+    binned = {**better, "details": {"binning_change": {"a": 2.0}, "bounds": {"a": -400.0}}}
+    assert result_lines(binned)[-1].endswith("lower by at most 5.0e-03 of their size, by binning")
     larger = {**better, "packed_bytes": metrics["original_bytes"]}
     assert result_lines(larger)[-1] == "it does not pay: the packed file is not smaller"
 
@@ -118,6 +116,62 @@ def test_interrupted_compression_goes_on(small_training, tmp_path):
         compress(own, model, out)
 
 
+def test_finished_compression_is_that_of_other_options(compressed, small_training, tmp_path):
+    out, metrics = compressed
+    model = str(small_training.folder)
+    assert compress(config(), model, out, resume=True) == json.loads(json.dumps(metrics))
+    other = config(Compression={"name": "UniformBits", "bits": 2}, Layers={"keep_ends": False})
+    with pytest.raises(StoreError, match="with other Compression, Layers; choose another --out"):
+        compress(other, model, out, resume=True)
+    folder = Path(shutil.copytree(small_training.folder, tmp_path / "copy"))
+    spoil(folder, lambda w: 2 * w)
+    with pytest.raises(StoreError, match="with other Weights"):
+        compress(config(), str(folder), out, resume=True)
+
+
+def test_layers_that_are_not_there_are_refused_before_anything_is_written(small_training, tmp_path):
+    own = config(Layers={"keep": ["nonsense"]})
+    with pytest.raises(AutoDLError, match=r"Layers\.keep names 'nonsense'"):
+        compress(own, str(small_training.folder), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_released_networks_are_compressed_by_name(small_training, tmp_path, monkeypatch):
+    from autodl.release import network
+    from autodl.release.publish import publish
+
+    folder = tmp_path / "models" / "tiny"
+    publish(small_training.folder, folder, found_by="By hand.", repetitions=0)
+    monkeypatch.setattr(network, "resource", lambda name: tmp_path / name)
+    before = {path: sha256(path) for path in folder.iterdir()}
+    metrics = compress(config(), "tiny", tmp_path / "out")
+    assert {path: sha256(path) for path in folder.iterdir()} == before
+    assert metrics["accuracy_before"] == pytest.approx(small_training.result.accuracy)
+    assert set(metrics["bits"].values()) == {3}
+    with pytest.raises(StoreError, match=r"no released network 'tina'\. Did you mean 'tiny'"):
+        compress(config(), "tina", tmp_path / "new")
+    other = shutil.copytree(folder, tmp_path / "models" / "other")
+    spoil_split(other)
+    with pytest.raises(DataError, match="trained on other pictures"):
+        compress(config(), "other", tmp_path / "new")
+
+
+def spoil_split(folder):
+    text = (folder / "train.yaml").read_text()
+    assert "held_out: 100" in text
+    (folder / "train.yaml").write_text(text.replace("held_out: 100", "held_out: 50"))
+
+
+def test_search_may_go_as_low_as_the_mixtures(small_training, tmp_path):
+    """An average of 1 bit: the search's least of 2 would leave it nothing to give."""
+    coarse = config(Compression={**BAYESIAN, "tolerance": 3.0})
+    result = study(coarse, str(small_training.folder), tmp_path / "study")
+    assert result["rows"][0]["average_bits"] < 2
+    searched = result["rows"][2:]
+    assert [row["least_bits"] for row in searched] == [1, 1]
+    assert all(row["average_bits"] <= result["rows"][0]["average_bits"] for row in searched)
+
+
 def test_study_has_a_row_for_each_way(small_training, tmp_path):
     own = config(Compression=BAYESIAN)
     result = study(own, str(small_training.folder), tmp_path / "study")
@@ -125,9 +179,30 @@ def test_study_has_a_row_for_each_way(small_training, tmp_path):
     assert names == ["BayesianBits", "uniform 2", "search 1x", "search 2x"]
     bits = result["rows"][0]["average_bits"]
     assert all(row["average_bits"] <= bits + 1e-9 for row in result["rows"][2:])
+    assert [row.get("least_bits") for row in result["rows"]] == [
+        None,
+        None,
+        *[min(2, int(bits))] * 2,
+    ]
     assert len(study_lines(result)) == 2 + len(names)
     again = study(own, str(small_training.folder), tmp_path / "study", resume=True)
     assert again == result
+    with pytest.raises(StoreError, match="go on with it by --resume"):
+        study(own, str(small_training.folder), tmp_path / "study")
+    with pytest.raises(StoreError, match="holds no study"):
+        study(own, str(small_training.folder), small_training.folder, resume=True)
+
+
+def test_pictures_are_changed_as_in_the_training_unless_told(compressed, small_training):
+    trained = load_trained(small_training.folder)[0].train
+    assert (trained.pad_crop, trained.flip) != (2, "none")
+    own = config(Train={**TRAIN, "pad_crop": 2}, FineTuning={**TRAIN, "flip": "none"})
+    own = own.with_changes_of(trained)
+    assert (own.train.pad_crop, own.train.flip) == (2, trained.flip)
+    assert (own.fine_tuning.pad_crop, own.fine_tuning.flip) == (trained.pad_crop, "none")
+    assert own.train.learning_rate == TRAIN["learning_rate"]
+    written = (compressed[0] / "config.yaml").read_text()
+    assert written.count("cutout: 2") == 2 == trained.cutout
 
 
 def spoil(folder, change):
@@ -143,16 +218,16 @@ def spoil(folder, change):
 @pytest.mark.parametrize(
     "change, said",
     [
-        (lambda w: np.full_like(w, 0.5), "constant layer.*Layers.keep="),
-        (lambda w: np.full_like(w, np.nan), "not finite"),
+        (lambda w: np.full_like(w, 0.5), "^.*node0.conv: .*a constant layer.*Layers.keep="),
+        (lambda w: np.full_like(w, np.nan), "numbers in .*node0.conv.weight are not finite"),
     ],
 )
 def test_bad_layers_are_refused(small_training, tmp_path, change, said):
     folder = Path(shutil.copytree(small_training.folder, tmp_path / "copy"))
     spoil(folder, change)
     before = sha256(folder / "weights.safetensors")
-    own = config(Compression={**BAYESIAN, "by_sensitivity": False})
-    with pytest.raises(Exception, match=said):
+    own = config(Compression=BAYESIAN)
+    with pytest.raises(AutoDLError, match=said):
         compress(own, str(folder), tmp_path / "out")
     assert sha256(folder / "weights.safetensors") == before
     assert not (tmp_path / "out" / "packed.safetensors").exists()
@@ -178,7 +253,14 @@ def test_damaged_choice_and_other_folders_are_refused(compressed, small_training
         ({"Compression": {"name": "UniformBits", "bits": 17}}, "Compression.bits"),
         ({"Compression": {"name": "Magic"}}, "Magic"),
         ({"Compression": {"truncation": 1}}, "Compression.truncation"),
+        ({"Compression": {"least_bits": 5}}, "least_bits must be at most 4"),
+        ({"Compression": {"name": "BitSearch", "average_bits": 1.5}}, "least_bits must be at most"),
         ({"Layers": {"keeep": []}}, "Did you mean 'keep'"),
+        ({"Study": {"search": {"warmup": 1}}}, "Study.search.warmup. Did you mean 'warm_up'"),
+        ({"Study": {"search": {"updates": 0}}}, "Study.search.updates: .* got 0"),
+        ({"Study": {"search": {"seconds": 9}}}, "Study.search.seconds is what"),
+        ({"Study": {"uniform": [2, 2]}}, "uniform names each once"),
+        ({"Study": {"multiples": [1, 1.0]}}, "multiples names each once"),
     ],
 )
 def test_mistakes_in_a_config(sections, said):

@@ -3,6 +3,7 @@
 
 Examples:
     python tools/compress.py -c compress/bayesian.yaml --model runs/best/trial-0007 --out runs/small
+    python tools/compress.py -c compress/uniform.yaml --model NAME --out runs/even -o Data.path=...
     python tools/compress.py -c compress/study.yaml --model runs/best --out runs/study --study
 """
 
@@ -31,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_config_arguments(parser)
     parser.add_argument(
         "--model",
-        metavar="RUN",
-        help="folder of tools/train.py: of one network, or of several, of which the best is taken",
+        metavar="NAME_OR_RUN",
+        help="a released network, or a folder of tools/train.py: of one network, or of several, of"
+        " which the best is taken",
     )
     parser.add_argument("--out", type=Path, help="folder to make; the network's own is only read")
     parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
     if not args.print_config and (args.model is None or args.out is None):
-        parser.error("give --model RUN and --out FOLDER")
+        parser.error("give --model NAME_OR_RUN and --out FOLDER")
     return run_tool(lambda: run(args))
 
 
@@ -51,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from autodl.compress import compress, load_compress
     from autodl.compress_report import result_lines
     from autodl.compress_study import study, study_lines
+    from autodl.trial import TrialFailure
 
     config = load_compress(args.config, args.override)
     if args.print_config:
@@ -60,12 +63,16 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] autodl INFO: {line}", flush=True)
 
-    if args.study:
-        result = study(config, args.model, args.out, resume=args.resume, progress=progress)
-        lines = study_lines(result)
-    else:
-        result = compress(config, args.model, args.out, resume=args.resume, progress=progress)
-        lines = result_lines(result)
+    try:
+        if args.study:
+            result = study(config, args.model, args.out, resume=args.resume, progress=progress)
+            lines = study_lines(result)
+        else:
+            result = compress(config, args.model, args.out, resume=args.resume, progress=progress)
+            lines = result_lines(result)
+    except TrialFailure as failure:
+        print(f"failed: {failure}", file=sys.stderr)
+        return 1
     print(json.dumps(result) if args.json else "\n".join(lines))
     return 0
 

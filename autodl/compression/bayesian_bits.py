@@ -16,7 +16,9 @@ abstract and prototype.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,12 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from autodl.compression.choice import Choice, Task, levels_from_state, levels_to_state
-from autodl.compression.dirichlet import MixtureFit, fit_mixture
+from autodl.compression.dirichlet import (
+    LEAST_TOLERANCE,
+    MixtureFit,
+    check_weights,
+    fit_mixture,
+)
 from autodl.compression.errors import CompressionError
 from autodl.compression.levels import Levels
 from autodl.compression.rounded_layers import (
@@ -40,6 +47,7 @@ from autodl.training.trainer import Trainer
 
 _MOST_CONTRAST = 4.0  # between a layer's tolerance and the average one
 _CURVATURE_BATCHES = 20
+_HALVINGS = 10  # of a tolerance that leaves a layer too few bits
 
 
 def proximal_step(weights: FloatArray, levels: Levels, pull: float) -> FloatArray:
@@ -78,6 +86,9 @@ def curvatures_of(task: Task) -> dict[str, float]:
 
     The gradient of a batch of ``B`` has the variance of a picture's gradient over ``B``, which is
     the same factor for all layers.
+
+    Raises:
+        CompressionError: a gradient is not finite, as from a batch-norm that is not.
     """
     sums = dict.fromkeys(task.layers, 0.0)
     task.network.eval()  # batch-norms as trained, no dropout
@@ -94,6 +105,11 @@ def curvatures_of(task: Task) -> dict[str, float]:
         for path, layer in task.layers.items():
             sums[path] += float((layer.weight.grad**2).mean())
         task.network.clear_gradients(set_to_zero=False)
+    if bad := [path for path, value in sums.items() if not isfinite(value)]:
+        raise CompressionError(
+            f"the loss has no finite gradient in {bad[0]}: some numbers of the network are not"
+            " finite; train it anew"
+        )
     return sums
 
 
@@ -106,6 +122,9 @@ class BayesianBits:
 
     def choose(self, task: Task) -> Choice:
         """See ``Method``; a checkpoint is kept after every epoch.
+
+        ``details`` has, by layer, the tolerances, the last mixtures' bounds and how much higher
+        they were without binning (nats), and what every round of inference came to.
 
         Raises:
             CompressionError: a layer is constant, smaller than the truncation or not finite.
@@ -134,6 +153,8 @@ class BayesianBits:
             {
                 "tolerances": run.tolerances,
                 "average_bits": run.history,
+                "bounds": run.bounds,
+                "binning_change": run.binning_changes,
                 "inference_seconds": run.inferring,
                 "stopped_early": stopped,
                 "updates": run.updates,
@@ -149,6 +170,8 @@ class _Run:
             task.network, task.pictures, task.normalisation, task.train, task.seed
         )
         self.levels: dict[str, Levels] = {}
+        self.bounds: dict[str, float] = {}
+        self.binning_changes: dict[str, float] = {}
         self.tolerances: dict[str, float] = {}
         self.history: list[float] = []
         self.updates = 0
@@ -162,8 +185,11 @@ class _Run:
         return self._before + time.perf_counter() - self._began
 
     def start(self) -> None:
-        """Settle the tolerances and fit every layer's first mixture."""
+        """Check the weights, settle the tolerances and fit every layer's first mixture."""
         mean, layers = self._options.tolerance, self._task.layers
+        for path, layer in layers.items():
+            with _named(path):
+                check_weights(weights_of(layer), self._options.truncation)
         self.tolerances = dict.fromkeys(layers, mean)
         if self._options.by_sensitivity:
             self.tolerances = tolerances(curvatures_of(self._task), layers, mean)
@@ -173,6 +199,10 @@ class _Run:
         """Count an update; every so many, infer and pull."""
         self.updates += 1
         if self.updates % self._options.interval == 0:
+            if not all(
+                np.isfinite(weights_of(layer)).all() for layer in self._task.layers.values()
+            ):
+                return  # it has diverged: at the end of the epoch the trainer says so
             self.infer()
             first, last = self._options.first_pull, self._options.last_pull
             self._pull(first + (last - first) * self.updates / self._last_update)
@@ -181,34 +211,40 @@ class _Run:
         """Fit every layer's mixture, from its levels so far, and take its levels."""
         began = time.perf_counter()
         for path, layer in self._task.layers.items():
-            try:
-                self.levels[path] = self._fit(path, weights_of(layer)).levels
-            except CompressionError as error:
-                raise CompressionError(
-                    f"{path}: {error}; Layers.keep=[{path}] leaves it out"
-                ) from None
+            with _named(path):
+                fit = self._fit(path, weights_of(layer))
+            self.levels[path], self.bounds[path] = fit.levels, fit.bound
+            self.binning_changes[path] = fit.binning_change
         self.history.append(self.average_bits())
         self.inferring += time.perf_counter() - began
 
     def _fit(self, path: str, weights: FloatArray) -> MixtureFit:
-        options, tolerance = self._options, self.tolerances[path]
-        known = self.levels.get(path)
-        while True:
-            fit = fit_mixture(
-                weights,
-                truncation=options.truncation,
-                alpha=options.alpha,
-                variant=options.variant,
-                seed=self._task.seed,
-                tolerance=tolerance,
-                mass=options.mass,
-                start=None if known is None else np.unique(known.values),
-                sweeps=options.sweeps,
-                most_points=options.points,
-            )
-            if fit.bits >= options.least_bits:
+        tolerance = self.tolerances[path]
+        for _ in range(_HALVINGS):
+            fit = self._mixture(path, weights, tolerance)
+            if fit.bits >= self._options.least_bits:
                 return fit
-            tolerance /= 2.0
+            tolerance = max(tolerance / 2.0, LEAST_TOLERANCE)
+        # nearly all weights are equal: no tolerance gives the few others a share of the mass
+        return self._mixture(path, weights, tolerance, self._options.least_bits)
+
+    def _mixture(
+        self, path: str, weights: FloatArray, tolerance: float, least_bits: int = 0
+    ) -> MixtureFit:
+        options, known = self._options, self.levels.get(path)
+        return fit_mixture(
+            weights,
+            truncation=options.truncation,
+            alpha=options.alpha,
+            variant=options.variant,
+            seed=self._task.seed,
+            tolerance=tolerance,
+            mass=options.mass,
+            start=None if known is None else np.unique(known.values),
+            sweeps=options.sweeps,
+            most_points=options.points,
+            least_bits=least_bits,
+        )
 
     def _pull(self, pull: float) -> None:
         for path, layer in self._task.layers.items():
@@ -235,3 +271,12 @@ class _Run:
         self.tolerances, self.history = dict(state["tolerances"]), list(state["history"])
         self.updates, self.inferring = state["updates"], state["inferring"]
         self._before = state["seconds"]
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Say in an error which layer it is about, and how to leave it out."""
+    try:
+        yield
+    except CompressionError as error:
+        raise CompressionError(f"{path}: {error}; Layers.keep=[{path}] leaves it out") from None

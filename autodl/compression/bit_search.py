@@ -101,6 +101,10 @@ class BitSearch:
         if task.saved is not None:
             search.restore(task.saved)
         options = self._options
+        task.progress(
+            f"[Compress] roll-outs of {options.least_bits} to {options.most_bits} bits for a layer,"
+            f" {options.average_bits:.3f} on average at most"
+        )
         while len(search.rollouts) < options.rollouts and not search.late():
             search.roll_out()
             task.save(search.state())

@@ -31,7 +31,9 @@ from autodl.compression.points import MOST_POINTS, WeightedPoints, weighted_poin
 Array = NDArray[np.float64]
 
 MASS = {"G": 0.99, "U": 0.9}  # of the components that count
+LEAST_TOLERANCE = 1e-6  # float32 weights are known no better
 _PINNED = 200.0  # pseudo-weights for each weight: the data cannot move such a precision
+_FIRM = 0.02  # a smaller tolerance needs more: components would yield, and merge into one
 _MERGE_POINTS = (
     4_096  # enough to find the clusters; all points have the last word on where they are
 )
@@ -43,9 +45,10 @@ class MixtureFit:
 
     ``means`` and ``deviations`` (``E[lambda]^-0.5``) are in the units of the weights, ``weights``
     (``E[pi]``, of sum 1) the posterior mass, float64 ``[T]`` each. The first ``components`` carry
-    the mass, and ``levels`` are what the weights are rounded to, ``2^bits`` of them. ``bounds`` are
-    those after every sweep and every merge that was kept, in nats, for the points that the sweeps
-    saw; the last are for all weights, ``binning_change`` below what they are without binning.
+    the mass; those that hold no weights, and have mass from the prior alone, do not count.
+    ``levels`` are what the weights are rounded to, ``2^bits`` of them. ``bounds`` are those after
+    every sweep and every merge that was kept, in nats, for the points that the sweeps saw; the last
+    are for all weights, ``binning_change`` below what they are without binning.
     """
 
     means: Array
@@ -76,6 +79,7 @@ def fit_mixture(
     start: ArrayLike | None = None,
     sweeps: int = 100,
     most_points: int = MOST_POINTS,
+    least_bits: int = 0,
 ) -> MixtureFit:
     """Fit a truncated Dirichlet-process mixture to weights, and read off levels and bits.
 
@@ -90,19 +94,21 @@ def fit_mixture(
         variant: ``G``, components of unknown mean and precision, or ``U``, an even grid of one
             precision, whose levels are a progression.
         seed: draws the first centres.
-        tolerance: deviation of a component, as a share of the weights'. G pins it; without it the
-            precisions are learnt. In U it is half a step of the grid by default.
+        tolerance: deviation of a component, as a share of the weights', at least 1e-6. G pins it;
+            without it the precisions are learnt. In U it is half a step of the grid by default.
         prior: of G, in the units of the weights, in place of what ``tolerance`` says.
         mass: of the components that count, by default 0.99 (G) or 0.9 (U).
         start: centres to start from, filled up with those of k-means++.
         sweeps: at most so many, before the merges and again after them.
         most_points: larger layers are put together to so many weighted points.
+        least_bits: of the levels, whatever the mass; the heaviest of the lighter components are
+            levels too then, and if there are none the last level is repeated.
 
     Raises:
         CompressionError: too few, constant or not finite weights, or an option out of range.
     """
     mass = MASS.get(variant) if mass is None else mass
-    _check_options(truncation, alpha, variant, tolerance, mass)
+    _check_options(truncation, alpha, variant, tolerance, mass, least_bits)
     flat = np.asarray(weights, np.float64).ravel()
     points = _checked_points(flat, truncation, most_points)
     shift, scale = points.mean, points.variance**0.5
@@ -124,11 +130,25 @@ def fit_mixture(
     # the density of w is that of (w - shift) / scale, divided by scale
     jacobian = len(flat) * float(np.log(scale))
     bounds = [bound - jacobian for bound in [*bounds, *merged, *aligned, *last]]
-    return _read_off(mixture, shift, scale, mass or 0.0, bounds, missing)
+    return _read_off(mixture, shift, scale, mass or 0.0, least_bits, bounds, missing)
+
+
+def check_weights(weights: ArrayLike, truncation: int) -> None:
+    """Refuse weights that ``fit_mixture`` would refuse.
+
+    Raises:
+        CompressionError: they are too few, constant or not finite.
+    """
+    _checked_points(np.asarray(weights, np.float64).ravel(), truncation, MOST_POINTS)
 
 
 def _check_options(
-    truncation: int, alpha: float, variant: str, tolerance: float | None, mass: float | None
+    truncation: int,
+    alpha: float,
+    variant: str,
+    tolerance: float | None,
+    mass: float | None,
+    least_bits: int,
 ) -> None:
     if variant not in MASS:
         raise CompressionError(f"the variant is 'G' or 'U', got {variant!r}")
@@ -136,10 +156,17 @@ def _check_options(
         raise CompressionError(f"the truncation is 1 to 65536 components, got {truncation}")
     if not 0 < alpha < float("inf"):
         raise CompressionError(f"alpha must be positive and finite, got {alpha}")
-    if tolerance is not None and not 0 < tolerance < float("inf"):
-        raise CompressionError(f"the tolerance must be positive and finite, got {tolerance}")
+    if tolerance is not None and not LEAST_TOLERANCE <= tolerance < float("inf"):
+        raise CompressionError(
+            f"the tolerance must be finite and at least {LEAST_TOLERANCE:g}, got {tolerance}"
+        )
     if mass is None or not 0 < mass < 1:
         raise CompressionError(f"the mass must be between 0 and 1, got {mass}")
+    if not 0 <= least_bits <= bits_of(truncation):
+        raise CompressionError(
+            f"levels of {truncation} components have 0 to {bits_of(truncation)} bits, got"
+            f" {least_bits} at least"
+        )
 
 
 def _checked_points(flat: Array, truncation: int, most_points: int) -> WeightedPoints:
@@ -176,7 +203,7 @@ def _gaussians(
     if prior is not None:
         prior = prior.scaled(shift, scale)
     elif tolerance is not None:
-        shape = _PINNED * points.total
+        shape = _PINNED * points.total * max(1.0, (_FIRM / tolerance) ** 2)
         prior = NormalGammaPrior(0.0, 1e-2, shape, shape * tolerance**2)
     else:
         prior = NormalGammaPrior(0.0, 1e-2, 1.0, ((high - low) / (4.0 * truncation)) ** 2)
@@ -204,23 +231,24 @@ def _read_off(
     shift: float,
     scale: float,
     mass: float,
+    least_bits: int,
     bounds: list[float],
     binning_change: float,
 ) -> MixtureFit:
     scores, weights = mixture.gaussians.scores(), mixture.sticks.weights()
     order = np.argsort(-weights, kind="stable")
     means = shift + scale * scores.means[order]
-    components = carrying(weights, mass)
+    components = min(carrying(weights, mass), mixture.active)
     if isinstance(mixture.gaussians, GaussianGrid):
         grid = mixture.gaussians
         along = np.zeros(len(weights))
         along[grid.places.astype(np.intp)] = weights
-        found = shortest_progression(along, mass)
+        found = shortest_progression(along, mass, max(least_bits, 1))
         first = grid.offset + grid.step * found.start
         levels = Levels.even(shift + scale * first, scale * grid.step * found.interval, found.bits)
     else:
-        bits = bits_of(components)
-        kept = min(2**bits, max(mixture.active, components))
+        bits = max(bits_of(components), least_bits)
+        kept = min(2**bits, mixture.active)
         # mean weights, not posterior means, which the prior draws away from them a little
         centres = mixture.moments.means[order[:kept]]
         levels = Levels.codebook(shift + scale * centres, bits)

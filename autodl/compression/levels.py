@@ -34,7 +34,9 @@ class Progression:
     bits: int
 
 
-def shortest_progression(weights: NDArray[np.float64], mass: float) -> Progression:
+def shortest_progression(
+    weights: NDArray[np.float64], mass: float, least_bits: int = 1
+) -> Progression:
     """The fewest bits whose best arithmetic progression of grid points has more than ``mass``.
 
     Of equally heavy progressions the one of the smallest interval, then start, is taken. If none
@@ -42,9 +44,10 @@ def shortest_progression(weights: NDArray[np.float64], mass: float) -> Progressi
 
     Args:
         weights: of the grid's points from left to right, ``[T]``.
+        least_bits: to begin with, at least 1.
     """
     points = len(weights)
-    for bits in range(1, bits_of(points) + 1):
+    for bits in range(least_bits, bits_of(points) + 1):
         count = 2**bits
         best, found = mass, None
         for interval in range(1, (points - 1) // (count - 1) + 1):

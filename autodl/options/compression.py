@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import ceil, log2
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from autodl.config import Section
 
@@ -38,7 +39,7 @@ class BayesianBitsOptions(Section):
     alpha: float = Field(1.0, gt=0, description="of the Dirichlet process: more means more levels")
     variant: Literal["G", "U"] = Field("G", description="levels anywhere, or on an even grid")
     tolerance: float = Field(
-        0.2, gt=0, description="of rounding, as a share of the weights' deviation"
+        0.2, ge=1e-5, description="of rounding, as a share of the weights' deviation"
     )
     by_sensitivity: bool = Field(
         True, description="tolerate less where the loss depends on it, and more elsewhere"
@@ -52,6 +53,16 @@ class BayesianBitsOptions(Section):
     points: int = Field(2_048, ge=16, description="that a layer is put together to, at most")
     first_pull: float = Field(0.05, ge=0, description="lambda of the first proximal step")
     last_pull: float = Field(2.0, ge=0, description="lambda of the last one; linear between")
+
+    @model_validator(mode="after")
+    def _bits_within_truncation(self) -> Self:
+        most = ceil(log2(self.truncation))
+        if self.least_bits > most:
+            raise ValueError(
+                f"least_bits must be at most {most}, the bits of truncation {self.truncation}; got"
+                f" {self.least_bits}"
+            )
+        return self
 
 
 class UniformBitsOptions(Section):
@@ -82,6 +93,16 @@ class BitSearchOptions(Section):
     noise: float = Field(0.5, ge=0, description="deviation of the first actions, of 0..1")
     noise_decay: float = Field(0.97, gt=0, le=1, description="of the noise, each roll-out")
 
+    @model_validator(mode="after")
+    def _bits_in_order(self) -> Self:
+        highest = min(self.average_bits, self.most_bits)
+        if self.least_bits > highest:
+            raise ValueError(
+                f"least_bits must be at most average_bits {self.average_bits:g} and most_bits"
+                f" {self.most_bits}, got {self.least_bits}"
+            )
+        return self
+
 
 class StudyOptions(Section):
     """``Study`` section: what ``BayesianBits`` is compared with."""
@@ -93,3 +114,10 @@ class StudyOptions(Section):
     multiples: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1.0, 3.0, 10.0), description="of BayesianBits' seconds, that BitSearch is given"
     )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name, values in (("uniform", self.uniform), ("multiples", self.multiples)):
+            if len({f"{value:g}" for value in values}) < len(values):  # each has a folder
+                raise ValueError(f"{name} names each once, got {list(values)}")
+        return self

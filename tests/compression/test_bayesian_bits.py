@@ -16,9 +16,12 @@ from autodl.compression.choice import Task
 from autodl.compression.errors import CompressionError
 from autodl.compression.levels import Levels
 from autodl.compression.rounded_layers import assign, layers_to_round, weights_of
+from autodl.compression.straight_through import rounded_forward
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.options.training import TrainOptions
+from autodl.training.trainer import Trainer
+from autodl.trial import TrialFailure
 
 TRAIN = TrainOptions(
     epochs=2, batch_size=20, learning_rate=1e-4, weight_decay=0.0, pad_crop=0, flip="none"
@@ -112,21 +115,28 @@ def trained_on_levels():
     network = nn.Sequential(
         nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4)
     )
-    for place, count in ((1, 2), (3, 8)):
-        weights = weights_of(network[place])
-        levels = np.linspace(-1, 1, count, dtype="float32") * weights.std() * 1.5
-        network[place].weight.set_value(Levels.codebook(levels).rounded(weights))
-    return network
-
-
-def test_levels_that_are_there_are_found():
-    """1 and 3 bits, and the outputs stay: weights on levels are where they were, to rounding."""
-    network = trained_on_levels()
-    task = task_of(network)
+    task = task_of(network, epochs=8, learning_rate=0.05)
     del task.layers["5"]  # of free weights
+    levels = {}
+    for (path, layer), count in zip(task.layers.items(), (2, 8), strict=True):
+        reach = 1.5 * weights_of(layer).std()
+        levels[path] = Levels.codebook(np.linspace(-reach, reach, count))
+    trainer = Trainer(network, task.pictures, task.normalisation, task.train, 0)
+    with rounded_forward(task.layers, levels):
+        trainer.fit()
+    assign(task.layers, levels)
+    assert trainer.curve[-1]["accuracy"] > 0.6  # of 4 classes, with crops and the like
+    task.train = TRAIN
+    return network, task
+
+
+@pytest.mark.parametrize("by_sensitivity", [False, True])
+def test_levels_that_are_there_are_found(by_sensitivity):
+    """1 and 3 bits, and the outputs stay: weights on levels are where they were, to rounding."""
+    network, task = trained_on_levels()
     x = paddle.to_tensor(np.random.default_rng(0).normal(size=(16, 3, 8, 8)).astype("float32"))
     before = network(x).numpy()
-    method = BayesianBits(tolerance=0.05, interval=5, by_sensitivity=False)
+    method = BayesianBits(tolerance=0.05, interval=5, by_sensitivity=by_sensitivity)
     # the network learns nothing here: what is tested is inference and rounding
     task.train = task.train.model_copy(update={"learning_rate": 1e-12})
     choice = method.choose(task)
@@ -179,6 +189,31 @@ def test_no_layer_has_fewer_bits_than_the_least():
     assert min(own.bits for own in choice.levels.values()) == 2
 
 
+def test_a_layer_of_nearly_equal_weights_has_the_least_bits():
+    """99.6 % zeros: no tolerance gives the others enough of the mass to be a level."""
+    network = small_network()
+    weights = np.zeros([8, 8, 3, 3], "float32")
+    weights[0, 0, 0, :2] = [1.0, -1.0]
+    network[3].weight.set_value(weights)
+    choice = BayesianBits(by_sensitivity=False, interval=100).choose(task_of(network, epochs=1))
+    assert choice.levels["3"].bits >= 1
+
+
+def test_change_of_the_bounds_by_binning_is_told():
+    """Of 576 weights; the other layer's 216 are a point each."""
+    method = BayesianBits(points=216, interval=100, by_sensitivity=False)
+    details = method.choose(task_of(small_network(), epochs=1)).details
+    assert details["binning_change"]["0"] == 0
+    assert 0 < details["binning_change"]["3"] < 0.01 * abs(details["bounds"]["3"])
+
+
+def test_a_training_that_diverges_says_so():
+    """And not that a layer should be left out."""
+    task = task_of(small_network(), learning_rate=1e30)
+    with pytest.raises(TrialFailure, match=r"a lower Train\.learning_rate"):
+        BayesianBits(interval=1, by_sensitivity=False).choose(task)
+
+
 def constant(network):
     network[3].weight.set_value(np.full([8, 8, 3, 3], 0.5, "float32"))
 
@@ -187,9 +222,14 @@ def not_finite(network):
     network[3].weight.set_value(np.full([8, 8, 3, 3], np.nan, "float32"))
 
 
+def bias_not_finite(network):
+    network[5].bias.set_value(np.full([4], np.nan, "float32"))
+
+
 @pytest.mark.parametrize(
     "spoil, options, said",
     [
+        (bias_not_finite, {}, "no finite gradient in 0: some numbers of the network are not"),
         (constant, {}, "^3: all 576 weights are 0.5: a constant layer.*Layers.keep=.3. leaves"),
         (not_finite, {}, "^3: 576 of 576 weights are not finite"),
         (lambda network: None, {"truncation": 256}, "^0: 216 weights are fewer.*256"),
@@ -199,4 +239,10 @@ def test_bad_layers_are_named(spoil, options, said):
     network = small_network()
     spoil(network)
     with pytest.raises(CompressionError, match=said):
-        BayesianBits(by_sensitivity=False, **options).choose(task_of(network))
+        BayesianBits(**options).choose(task_of(network))
+
+
+def test_more_bits_than_levels_are_refused():
+    assert BayesianBits(truncation=9, least_bits=4)
+    with pytest.raises(ValueError, match="least_bits must be at most 4, the bits of truncation 16"):
+        BayesianBits(least_bits=5)

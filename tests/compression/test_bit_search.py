@@ -49,6 +49,14 @@ def test_budget_is_never_exceeded(average):
         assert spent <= average * sum(counts) * (1 + 1e-9)
 
 
+def test_budgets_that_cannot_be_kept():
+    for average, most in ((1.5, 8), (3.0, 1)):
+        with pytest.raises(CompressionError, match="must be at least least_bits 2"):
+            Budget((10,), average, 2, most)
+        with pytest.raises(ValueError, match=f"at most average_bits {average:g} and most_bits"):
+            BitSearch(average_bits=average, most_bits=most)
+
+
 def test_states():
     state = observe([[8, 3, 3, 3], [4, 10]], 1, 0.25)
     largest = np.log(10)
@@ -57,10 +65,12 @@ def test_states():
 
 
 def test_search_keeps_the_weights_and_the_budget():
-    whole = task()
+    whole, lines = task(), []
+    whole.progress = lines.append
     before = {path: weights_of(layer) for path, layer in whole.layers.items()}
     choice = BitSearch(average_bits=3.0, **OPTIONS).choose(whole)
     rollouts = choice.details["rollouts"]
+    assert lines[0].endswith("roll-outs of 2 to 8 bits for a layer, 3.000 on average at most")
     assert len(rollouts) == 4
     assert all(done["average_bits"] <= 3.0 + 1e-9 for done in rollouts)
     assert all(0 <= done["reward"] <= 1 for done in rollouts)
@@ -108,7 +118,6 @@ def test_agent_learns_what_pays():
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"average_bits": 1.5}, "average_bits 1.5 and most_bits 8 must be at least least_bits 2"),
         ({"reward_pictures": 50}, "leave 10 of 60 pictures"),
         ({"seconds": 1e-9}, "no roll-out fits"),
     ],

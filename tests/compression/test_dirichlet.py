@@ -95,6 +95,47 @@ def test_order_of_the_weights_changes_nothing():
     assert mixed.bounds == fit.bounds
 
 
+@pytest.mark.parametrize("variant", ["G", "U"])
+@pytest.mark.parametrize("count, alpha", [(64, 1.0), (576, 10.0), (576, 100.0)])
+def test_components_without_weights_do_not_count(count, alpha, variant):
+    """The prior gives them alpha / (count + alpha) of the mass: 1.5, 1.7 and 15 %."""
+    rng = np.random.default_rng(0)
+    weights = rng.choice([-1.0, 1.0], count) + rng.normal(0, 0.05, count)
+    fit = fit_mixture(weights, truncation=16, alpha=alpha, tolerance=0.2, variant=variant)
+    assert (fit.components, fit.bits) == (2, 1)
+
+
+@pytest.mark.parametrize("tolerance", [0.02, 0.01, 1e-3, 1e-6])
+def test_a_fine_tolerance_uses_all_components(tolerance):
+    """More of them are wanted than there are: the precision may not yield instead."""
+    fit = fit_mixture(
+        np.random.default_rng(0).normal(size=2000), truncation=16, tolerance=tolerance
+    )
+    assert fit.components >= 13
+    assert fit.bits == 4
+
+
+def test_finer_levels_are_nearer():
+    """Distortion of the selected levels falls with the bits."""
+    weights = np.random.default_rng(0).normal(size=2000).astype("float32")
+    fits = [fit_mixture(weights, tolerance=tolerance) for tolerance in (1.0, 0.5, 0.25, 0.125)]
+    distortion = [((weights - fit.levels.rounded(weights)) ** 2).mean() for fit in fits]
+    assert [fit.bits for fit in fits] == [0, 2, 3, 4]
+    assert distortion == sorted(distortion, reverse=True)
+
+
+@pytest.mark.parametrize("variant", ["G", "U"])
+def test_least_bits(variant):
+    """A few weights beside many equal ones have next to no mass, whatever the tolerance."""
+    weights = np.zeros(1000)
+    weights[:4] = [1.0, -1.0, 2.0, 0.5]
+    options = {"variant": variant, "truncation": 16, "tolerance": 0.2}
+    assert fit_mixture(weights, **options).bits < 2
+    fit = fit_mixture(weights, **options, least_bits=2)
+    assert fit.bits == 2
+    assert len(np.unique(fit.levels.rounded(weights.astype("float32")))) > 2
+
+
 def test_twice_the_weights_have_as_many_clusters():
     weights = clustered(4, 0)
     assert fit_mixture(np.tile(weights, 2)).components == 4
@@ -103,15 +144,16 @@ def test_twice_the_weights_have_as_many_clusters():
 def test_larger_alpha_has_no_fewer_components():
     """A trend, over 5 draws of a heavy-tailed layer."""
     means = []
-    for alpha in (0.1, 10.0, 1000.0):
+    for alpha in (0.1, 1.0, 10.0, 100.0):
         found = [
             fit_mixture(
-                np.random.default_rng(seed).standard_t(4, 400), alpha=alpha, tolerance=0.5
+                np.random.default_rng(seed).standard_t(4, 400), alpha=alpha, tolerance=0.3
             ).components
             for seed in range(5)
         ]
         means.append(np.mean(found))
     assert means == sorted(means)
+    assert means[-1] > means[0] + 1
 
 
 def test_large_layers_are_put_together():
@@ -140,7 +182,9 @@ def test_levels_are_the_mean_weights_of_the_heaviest_components():
         (np.arange(9.0), {}, "9 weights are fewer than the truncation 32; use a truncation of 8"),
         (np.arange(64.0), {"variant": "K"}, "'G' or 'U'"),
         (np.arange(64.0), {"alpha": 0.0}, "alpha must be positive"),
-        (np.arange(64.0), {"tolerance": -1.0}, "tolerance must be positive"),
+        (np.arange(64.0), {"tolerance": -1.0}, "tolerance must be finite and at least 1e-06"),
+        (np.arange(64.0), {"tolerance": np.nan}, "at least 1e-06, got nan"),
+        (np.arange(64.0), {"least_bits": 6}, "32 components have 0 to 5 bits, got 6"),
         (np.arange(64.0), {"mass": 1.0}, "mass must be between 0 and 1"),
         (np.arange(64.0), {"truncation": 0}, "truncation is 1 to 65536"),
         (np.zeros(0), {}, "no weights"),

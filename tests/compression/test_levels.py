@@ -68,6 +68,10 @@ def test_progressions_against_brute_force(points):
         assert weights[members].sum() == pytest.approx(shortest[1], abs=1e-11)
 
 
+def test_progressions_of_at_least_some_bits():
+    assert shortest_progression(on_grid((0, 15)), 0.9, 2) == Progression(0, 5, 2)
+
+
 def test_exactly_the_mass_is_not_enough():
     weights = np.array([0.5, 0.25, 0.125, 0.125])
     assert shortest_progression(weights, 0.75).bits == 2

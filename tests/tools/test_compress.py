@@ -17,10 +17,19 @@ def test_lines_and_json(call, small_training, tmp_path):
     assert json.loads(again.out)["average_bits"] == 4
 
 
+def test_a_training_that_diverges(call, small_training, tmp_path):
+    diverging = [*SMALL, "FineTuning.learning_rate=1e30"]
+    folders = ["--model", small_training.folder, "--out", tmp_path / "out"]
+    done = call("compress", *diverging, *folders)
+    assert done.code == 1
+    assert done.err.startswith("failed: ")
+    assert "Train.learning_rate" in done.err
+
+
 def test_mistakes(refused, small_training, tmp_path):
-    refused("give --model RUN and --out FOLDER", "compress", *SMALL)
+    refused("give --model NAME_OR_RUN and --out FOLDER", "compress", *SMALL)
     refused(
-        "holds no finished training",
+        "give a folder that tools/train.py made, or the name of a released network",
         *("compress", *SMALL, "--model", tmp_path / "no", "--out", tmp_path / "out"),
     )
     refused(
