@@ -9,14 +9,12 @@ resumed by the same command.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from autodl.components import check_sections, read_section
@@ -24,17 +22,15 @@ from autodl.config import RawConfig, Section, load_config
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
 from autodl.files import write_json
-from autodl.search.run_folder import CONFIG, read_manifest
+from autodl.search.run_folder import read_manifest
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width import WidthArchitecture
 from autodl.train_config import TrainConfig, resolve_train
 from autodl.trial import Architecture
-from autodl.width_config import WIDTH_SECTIONS, WidthConfig, load_width, resolve_width
+from autodl.width_config import WIDTH_SECTIONS, WidthConfig, resolve_width
 from autodl.width_search import (
     ARCHITECTURE,
     METRICS,
-    gradient_cosine,
-    read_result,
     run_width_search,
     shared_accuracies,
     space_for,
@@ -205,122 +201,3 @@ def _is_trained(config: TrainConfig, architecture: Architecture, folder: Path) -
                 f"{folder} holds another training: its {section} differs; choose another --out"
             )
     return True
-
-
-def rank_correlation(
-    one: Sequence[float] | NDArray[np.float64], two: Sequence[float] | NDArray[np.float64]
-) -> float:
-    """Spearman's rho, ties with their mean rank; NaN if all of one side are equal.
-
-    Raises:
-        ValueError: of different lengths, or fewer than 2.
-    """
-    if len(one) != len(two) or len(one) < 2:
-        raise ValueError(f"a correlation is of two equally long rows, got {len(one)}, {len(two)}")
-    ranks = []
-    for values in (np.asarray(one, float), np.asarray(two, float)):
-        smaller = (values[:, None] > values).sum(axis=1)
-        equal = (values[:, None] == values).sum(axis=1)
-        rank = smaller + (equal + 1) / 2
-        ranks.append(rank - rank.mean())
-    scale = np.sqrt(np.square(ranks[0]).sum() * np.square(ranks[1]).sum())
-    return float((ranks[0] * ranks[1]).sum() / scale) if scale else float("nan")
-
-
-def summarise(folder: Path) -> str:
-    """The tables of a study, of the parts that are finished.
-
-    Raises:
-        StoreError: nothing is finished.
-    """
-    finished = (folder / STANDALONE).glob(f"*/{METRICS}")
-    # by number: with more than a hundred of them the names' order is another one
-    alone = [_read(path) for path in sorted(finished, key=lambda path: int(path.parent.name))]
-    lines = [
-        "| mode | seeds | MACs | held-out, retrained | test, retrained"
-        " | rank correlation with stand-alone |",
-        "|---|---|---|---|---|---|",
-    ]
-    curves = []
-    for mode in MODES:
-        runs = sorted(folder.glob(f"{mode}-*"))
-        done = [run for run in runs if (run / "trained" / "test.json").exists()]
-        if done:
-            lines.append(_row(mode, done, [one["held_out_accuracy"] for one in alone]))
-        curves += [_phi(run) for run in runs if (run / "search" / METRICS).exists()]
-    if len(lines) == 2 and not alone and not any(curves):
-        raise StoreError(f"{folder} holds nothing finished of a width study; run its parts first")
-    if len(alone) >= 2:
-        by_cost = rank_correlation(
-            [one["macs"] for one in alone], [one["held_out_accuracy"] for one in alone]
-        )
-        accuracies = [one["held_out_accuracy"] for one in alone]
-        lines += [
-            "",
-            f"{len(alone)} stand-alone trainings: held-out {_spread(accuracies)};"
-            f" rank correlation with their MACs {by_cost:.2f}",
-        ]
-    found = [line for line in curves if line]
-    return "\n".join([*lines, *(["", "Phi, % of its start, by epoch:"] if found else []), *found])
-
-
-def align(folder: Path, overrides: Sequence[str] = ()) -> str:
-    """A table of how well the candidates' gradients agree in the finished searches of a study.
-
-    Args:
-        overrides: ``Data.path=...``, where the pictures are now.
-
-    Raises:
-        StoreError: no search with shared weights is finished.
-        AutoDLError: a search's config, pictures or checkpoint are unusable.
-    """
-    lines = ["| mode | seeds | Phi at the end | cosine of gradients |", "|---|---|---|---|"]
-    for mode in MODES:
-        runs = [run / "search" for run in sorted(folder.glob(f"{mode}-*"))]
-        done = [run for run in runs if mode != "random" and (run / METRICS).exists()]
-        if done:
-            levels = [_read(run / METRICS)["curve"][-1]["phi"] for run in done]
-            cosines = [gradient_cosine(load_width(run / CONFIG, overrides), run) for run in done]
-            told = _spread(cosines, scale=1, digits=3)
-            lines.append(f"| {mode} | {len(done)} | {mean(levels):,.0f} | {told} |")
-    if len(lines) == 2:
-        raise StoreError(f"{folder} holds no finished search with shared weights; run a part first")
-    return "\n".join(lines)
-
-
-def _row(mode: str, runs: Sequence[Path], alone: Sequence[float]) -> str:
-    macs = [read_result(run / "search").macs for run in runs]
-    held_out = [_read(run / "trained" / METRICS)["held_out_accuracy"] for run in runs]
-    tested = [_read(run / "trained" / "test.json")["accuracy"] for run in runs]
-    correlations = [
-        rank_correlation(shared, alone)
-        for run in runs
-        if (run / SHARED).exists() and len(shared := _read(run / SHARED)) == len(alone)
-    ]
-    told = _spread(correlations, scale=1) if correlations else "-"
-    return (
-        f"| {mode} | {len(runs)} | {mean(macs):,.0f} | {_spread(held_out)} | {_spread(tested)}"
-        f" | {told} |"
-    )
-
-
-def _phi(run: Path) -> str:
-    """Phi of a transition by epoch; other modes have none that moves."""
-    if not run.name.startswith("transition"):
-        return ""
-    curve = [epoch["phi"] for epoch in _read(run / "search" / METRICS)["curve"]]
-    return f"{run.name}: " + " ".join(f"{100 * phi / curve[0]:.0f}" for phi in curve)
-
-
-def _spread(values: Sequence[float], scale: float = 100, digits: int = 2) -> str:
-    """Mean and standard deviation, in percent unless ``scale`` is 1."""
-    text = f"{scale * mean(values):.{digits}f}"
-    return f"{text} ± {scale * stdev(values):.{digits}f}" if len(values) > 1 else text
-
-
-def _read(path: Path) -> Any:
-    try:
-        value: Mapping[str, Any] | list[float] = json.loads(path.read_text(encoding="utf-8"))
-        return value
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}; delete it and run the part again") from None

@@ -268,7 +268,7 @@ def test_mistakes_in_a_config(sections, said):
         config(**sections)
 
 
-@pytest.mark.parametrize("name", ["bayesian", "uniform", "study"])
+@pytest.mark.parametrize("name", ["bayesian", "uniform", "study", "narrow"])
 def test_shipped_configs(name):
     loaded = load_compress(f"compress/{name}.yaml")
     plain = loaded.to_plain()

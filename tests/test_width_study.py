@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from autodl.errors import ConfigError, StoreError
-from autodl.spaces.width import WidthArchitecture
-from autodl.width_study import (
-    align,
-    known_architectures,
-    load_study,
-    rank_correlation,
-    run_part,
-    summarise,
-)
+from autodl.width_report import align, read_study, study_text
+from autodl.width_study import known_architectures, load_study, run_part
 
 CONFIG = """
 Global: {seed: 0, device: cpu}
@@ -42,12 +32,12 @@ def study(tmp_path_factory):
 def test_parts_and_tables(study):
     config, folder = study
     with pytest.raises(StoreError, match="holds nothing finished"):
-        summarise(folder)
+        read_study(folder)
     lines = []
     for part, seed in (("standalone", 0), ("transition", 0), ("transition", 1), ("random", 0)):
         run_part(config, part, seed, folder, progress=lines.append)
     assert sum(line.startswith("stand-alone") for line in lines) == 3
-    table = summarise(folder)
+    table = study_text(read_study(folder))
     rows = {row.split("|")[1].strip(): row for row in table.splitlines() if row.startswith("| ")}
     assert rows["transition"].split("|")[2].strip() == "2"
     assert rows["random"].split("|")[6].strip() == "-"
@@ -59,7 +49,7 @@ def test_parts_and_tables(study):
     for part in ("standalone", "transition"):
         run_part(config, part, 0, folder, progress=again.append)  # all of it is there
     assert [line for line in again if "Epoch" in line] == []
-    assert summarise(folder) == table
+    assert study_text(read_study(folder)) == table
     (row,) = [row for row in align(folder).splitlines() if row.startswith("| transition")]
     assert [cell.strip() for cell in row.split("|")[2:3]] == ["2"]
     assert "±" in row.split("|")[4]
@@ -81,28 +71,6 @@ def test_gradients_are_compared_where_candidates_share(study, tmp_path):
     assert row == "| independent | 1 | 0 | 0.000 |"
 
 
-def test_known_architectures_are_summed_up_by_number(tmp_path):
-    """In the order of the draws, which is that of shared.json, also beyond a hundred."""
-    count = 102
-    for number in range(count):
-        own = tmp_path / "standalone" / f"{number:02d}"
-        own.mkdir(parents=True)
-        text = json.dumps({"macs": number, "held_out_accuracy": number / count})
-        (own / "metrics.json").write_text(text)
-    run = tmp_path / "ordinal-0"
-    for name, value in {
-        "shared.json": list(range(count)),
-        "search/metrics.json": {"macs": 5, "accuracy": 0.5, "curve": []},
-        "search/architecture.json": WidthArchitecture("resnet20", (4,) * 19).to_json(),
-        "trained/metrics.json": {"held_out_accuracy": 0.5},
-        "trained/test.json": {"accuracy": 0.5},
-    }.items():
-        (run / name).parent.mkdir(parents=True, exist_ok=True)
-        (run / name).write_text(json.dumps(value))
-    (row,) = [line for line in summarise(tmp_path).splitlines() if line.startswith("| ordinal")]
-    assert row.split("|")[6].strip() == "1.00"
-
-
 def test_the_known_architectures_are_the_same_for_all(study):
     config, _ = study
     known = known_architectures(config)
@@ -119,16 +87,3 @@ def test_bad_parts_and_configs(study, tmp_path):
         load_study(tmp_path / "study.yaml", ["Network.name=CifarQuick"])
     with pytest.raises(ConfigError, match="unknown section Studie"):
         load_study(tmp_path / "study.yaml", ["Studie.standalone=3"])
-
-
-def test_rank_correlation():
-    """Spearman's rho by hand: 1 - 6 sum d^2 / (n (n^2 - 1)); ties take mean ranks."""
-    assert rank_correlation([1, 2, 3], [10, 20, 30]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
-    assert rank_correlation([1, 2, 3, 4], [2, 1, 4, 3]) == pytest.approx(1 - 6 * 4 / 60)
-    # ranks 1.5 1.5 3 against 1 2 3
-    expected = np.corrcoef([1.5, 1.5, 3], [1, 2, 3])[0, 1]
-    assert rank_correlation([5, 5, 9], [1, 2, 3]) == pytest.approx(expected)
-    assert math.isnan(rank_correlation([1, 1], [1, 2]))
-    with pytest.raises(ValueError, match="equally long"):
-        rank_correlation([1], [1])

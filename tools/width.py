@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     study.add_argument("--out", type=Path, required=True, help="folder of the whole study")
     summary = commands.add_parser("summary", help="the tables of a study, as far as it is")
     summary.add_argument("--out", type=Path, required=True, help="folder of the study")
+    summary.add_argument("--plot", type=Path, metavar="FILE", help="to write: .svg or .png")
     alignment = commands.add_parser("alignment", help="gradients of a study's candidates compared")
     alignment.add_argument("--out", type=Path, required=True, help="folder of the study")
     add_override_argument(alignment, "Data.path, where the pictures are now")
@@ -110,14 +111,20 @@ def run_study(args: argparse.Namespace) -> int:
 
 
 def show(args: argparse.Namespace) -> int:
-    from autodl.width_study import summarise
+    from autodl.width_report import read_study, study_text
 
-    print(summarise(args.out))
+    study = read_study(args.out)
+    if args.plot is not None:
+        from autodl.drawing.figures import save_figure
+        from autodl.drawing.width_modes import draw_modes
+
+        save_figure(draw_modes(study), args.plot)
+    print(study_text(study))
     return 0
 
 
 def show_alignment(args: argparse.Namespace) -> int:
-    from autodl.width_study import align
+    from autodl.width_report import align
 
     print(align(args.out, args.override))
     return 0
