@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 from numpy.typing import NDArray
 
 from autodl.bits_report import BitStudies
@@ -48,6 +49,8 @@ def draw_bits(studies: BitStudies, title: str = "") -> Figure:
     axes.axhline(before, color="0.2", linewidth=0.8, label="before compression")
     if searches or inferred:
         axes.set_xscale("log")
+        for axis_format in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            axis_format(FormatStrFormatter("%g"))
     axes.set(xlabel="seconds of finding the bits", ylabel="held-out accuracy after fine-tuning, %")
     legend_above(axes)
     if title:
