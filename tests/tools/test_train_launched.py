@@ -168,7 +168,8 @@ def test_a_killed_process_ends_all_and_they_go_on_to_the_same_weights(launched, 
     process.communicate(timeout=LIMIT)
     assert process.returncode != 0
     told = (folder / "log" / "workerlog.0").read_text()
-    assert "error: another process of this training has ended or does not answer" in told
+    noticed = "error: another process of this training has ended or does not answer" in told
+    assert noticed or "SIGTERM" in told, told  # the launcher, which ends all, may be faster
     assert 'File "' not in told, told
     assert not (folder / "out/cell/metrics.json").exists(), "killed too late to test anything"
 
