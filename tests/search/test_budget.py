@@ -79,8 +79,8 @@ def test_in_another_thread_signals_are_left_alone():
     assert seen == [before]
 
 
-def slow_search(*overrides):
-    """A search whose trials take up to 0.3 s each."""
+def slow_search(*overrides, seconds=0.3):
+    """A search whose trials take up to so many seconds each."""
     return [
         *(
             "-c",
@@ -88,7 +88,7 @@ def slow_search(*overrides):
             "-o",
             f"Global.plugins=[{HERE / 'plugin_for_tests.py'}]",
         ),
-        *("Strategy={name: RandomSearch}", "Evaluator={name: SlowCount, seconds: 0.3}"),
+        *("Strategy={name: RandomSearch}", f"Evaluator={{name: SlowCount, seconds: {seconds}}}"),
         *("Search.max_trials=1000", "Search.executor=processes", "Search.workers=2"),
         *("Space.nodes=2", *overrides),
     ]
@@ -100,9 +100,12 @@ def own_fault(trial):
 
 
 def test_time_budget_of_a_real_search(tmp_path):
-    """Two trials run when the time is over: they fail, and a resumed search goes on after them."""
+    """Two trials run when the time is over: they fail, and a resumed search goes on after them.
+
+    Trials of up to 6 s: short ones can both have finished by the time a busy machine looks.
+    """
     folder = tmp_path / "run"
-    command = [sys.executable, str(TOOL), *slow_search(), "--out", str(folder)]
+    command = [sys.executable, str(TOOL), *slow_search(seconds=6), "--out", str(folder)]
     done = subprocess.run(
         [*command, "-o", "Search.max_hours=0.0016"], capture_output=True, text=True, check=True
     )
