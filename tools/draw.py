@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Draw an architecture's cells as an SVG or PNG file.
+"""Draw an architecture's cells, or a gallery of several, as an SVG or PNG file.
 
-Example: python tools/draw.py runs/demo/best.json --out best.svg --title "reward 0.41"
+Examples:
+    python tools/draw.py runs/demo/best.json --out best.svg --title "reward 0.41"
+    python tools/draw.py models/*/architecture.json --out gallery.svg
 """
 
 from __future__ import annotations
@@ -25,26 +27,38 @@ from autodl.console import Parser, run_tool
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the arguments and draw; exit code 2 and one line if that fails."""
     parser = Parser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("architecture", type=Path, help="a JSON file, such as RUN/best.json")
+    parser.add_argument(
+        "architectures",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="JSON files, such as RUN/best.json; several: under the names of their folders",
+    )
     parser.add_argument("--out", type=Path, required=True, help="file to write: .svg or .png")
-    parser.add_argument("--title", default="", help="a caption above the cells")
+    parser.add_argument("--title", default="", help="a caption above the cells of a single one")
     parser.add_argument(
         "--plugin", action="append", default=[], metavar="MODULE", help="defines its operations"
     )
     args = parser.parse_args(argv)
+    if args.title and len(args.architectures) > 1:
+        parser.error("--title is for a single architecture; several are named after their folders")
     return run_tool(lambda: draw(args))
 
 
 def draw(args: argparse.Namespace) -> None:
     """Draw what ``args`` ask for, and say where it is."""
-    from autodl.drawing.cells import draw_architecture
+    from autodl.drawing.cells import draw_gallery
     from autodl.drawing.figures import save_figure
     from autodl.plugins import import_plugins
     from autodl.spaces.codec import load_architecture
 
     import_plugins(args.plugin)
-    figure = draw_architecture(load_architecture(args.architecture), title=args.title)
-    save_figure(figure, args.out)
+    several = len(args.architectures) > 1
+    entries = [
+        (path.absolute().parent.name if several else args.title, load_architecture(path))
+        for path in args.architectures
+    ]
+    save_figure(draw_gallery(entries), args.out)
     print(f"drew {args.out}")
 
 

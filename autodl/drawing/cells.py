@@ -1,54 +1,58 @@
-"""Draws the cells of an architecture as a Matplotlib figure, and saves it as SVG or PNG.
+"""Draws the cells of architectures as a Matplotlib figure: one pair, or a gallery of many.
 
-Everything is placed in inches, so text keeps its size however many nodes a cell has. The
-figure belongs to no window: only the object interface of Matplotlib is used, never pyplot.
+Everything is placed in inches. The figure belongs to no window: only the object interface of
+Matplotlib is used, never pyplot.
 """
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
-from matplotlib.path import Path as Outline
-from matplotlib.textpath import TextToPath
 
-from autodl.drawing.layout import INPUT, Layout, Link, Stop, lay_out
-from autodl.drawing.names import Family, families, family, readable
+from autodl.drawing.panel import (
+    HEADING,
+    Panel,
+    draw_legend,
+    draw_panel,
+    draw_text,
+    legend_families,
+    legend_rows,
+    legend_width,
+    make_panel,
+)
 from autodl.errors import AutoDLError
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell import CellPair
 
-_FONT = "DejaVu Sans"  # comes with Matplotlib, so widths are the same everywhere
-_TEXT, _SMALL, _HEADING = 9.0, 6.5, 11.0  # points
-_INK, _LINE, _PILL = "#333333", "#8A8F98", "#F4F5F7"
-_MARGIN, _CELL_GAP = 0.30, 0.70
-_BOX_HEIGHT, _PILL_WIDTH = 0.36, 0.90
-_BESIDE_TEXT = 0.50  # for the node's number on the left and the same space on the right
-_HEAD = 0.085  # an arrow's head
+_MARGIN, _CELL_GAP, _BLOCK_GAP = 0.30, 0.70, 0.70
+_LINE_HEIGHT, _CAPTION_GAP = 0.22, 0.14
 
 
 @dataclass(frozen=True, slots=True)
-class _Panel:
-    """A cell that is ready to draw: its layout and each row's distance from the top."""
+class _Block:
+    """One architecture of a picture: a caption above its panels, side by side."""
 
-    role: str
-    cell: Cell
-    layout: Layout
-    tops: tuple[float, ...]
+    title: str
+    panels: tuple[Panel, ...]
+    prefix: str
 
     @property
     def width(self) -> float:
-        return max(self.layout.width, _text_width(self.role, _HEADING, bold=True))
+        gaps = _CELL_GAP * (len(self.panels) - 1)
+        return sum(panel.width for panel in self.panels) + gaps
 
     @property
     def height(self) -> float:
-        return self.tops[-1] + _BOX_HEIGHT
+        return max(panel.height for panel in self.panels)
+
+    def caption(self, width: float) -> list[str]:
+        """The title's lines; what cannot be printed is a space."""
+        title = "".join(sign if sign.isprintable() else " " for sign in self.title)
+        return textwrap.wrap(title, max(20, int(width / 0.085)))
 
 
 def draw_architecture(architecture: object, *, title: str = "") -> Figure:
@@ -61,19 +65,39 @@ def draw_architecture(architecture: object, *, title: str = "") -> Figure:
     Raises:
         AutoDLError: another kind of architecture.
     """
+    return draw_gallery([(title, architecture)])
+
+
+def draw_gallery(entries: Sequence[tuple[str, object]]) -> Figure:
+    """Draw several architectures, each under its title, row by row in about as many columns.
+
+    Args:
+        entries: titles and ``CellPair`` architectures, at least one.
+
+    Raises:
+        AutoDLError: another kind of architecture, or none at all.
+    """
+    if not entries:
+        raise AutoDLError("nothing to draw: give at least one architecture")
+    blocks = [
+        _Block(title, _panels(architecture), f"{index}." if len(entries) > 1 else "")
+        for index, (title, architecture) in enumerate(entries)
+    ]
+    columns = math.ceil(math.sqrt(len(blocks)))
+    rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
+    return _compose(rows)
+
+
+def _panels(architecture: object) -> tuple[Panel, ...]:
     if not isinstance(architecture, CellPair):
         raise AutoDLError(
             f"cannot draw an architecture of kind {_kind(architecture)!r}; "
             "there are drawings for: cell_pair"
         )
-    if architecture.normal == architecture.reduction:
-        panels = [_panel("normal and reduction cell", architecture.normal)]
-    else:
-        panels = [
-            _panel("normal cell", architecture.normal),
-            _panel("reduction cell", architecture.reduction),
-        ]
-    return _compose(panels, title)
+    normal, reduction = architecture.normal, architecture.reduction
+    if normal == reduction:
+        return (make_panel("normal and reduction cell", normal),)
+    return make_panel("normal cell", normal), make_panel("reduction cell", reduction)
 
 
 def _kind(architecture: object) -> str:
@@ -81,235 +105,51 @@ def _kind(architecture: object) -> str:
     return str(to_json()["kind"]) if to_json else type(architecture).__name__
 
 
-def _panel(role: str, cell: Cell) -> _Panel:
-    widest = max(_text_width(readable(name), _TEXT) for name in cell.operations)
-    layout = lay_out(cell, max(widest + _BESIDE_TEXT, _PILL_WIDTH))
-    # A row needs more distance from the next where arrows go far sideways, or they lie flat.
-    reach = [0.0] * len(layout.rows)
-    for upper, lower in layout.links:
-        sideways = abs(layout.centres[upper] - layout.centres[lower])
-        reach[upper.layer] = max(reach[upper.layer], sideways)
-    tops = [0.0]
-    for sideways in reach[:-1]:
-        tops.append(tops[-1] + _BOX_HEIGHT + min(max(0.34 + 0.09 * sideways, 0.40), 1.0))
-    return _Panel(role, cell, layout, tuple(tops))
-
-
-def _compose(panels: Sequence[_Panel], title: str) -> Figure:
-    legend = _legend_families(panels)
-    inner = max(
-        sum(panel.width for panel in panels) + _CELL_GAP * (len(panels) - 1),
-        min(4.0, _legend_width(legend)),
-    )
-    title = "".join(sign if sign.isprintable() else " " for sign in title)
-    caption = textwrap.wrap(title, max(20, int(inner / 0.085)))
-    legend_rows = _legend_rows(legend, inner)
-    heading = 0.42
-    caption_height = 0.22 * len(caption) + (0.14 if caption else 0.0)
-    height = max(panel.height for panel in panels)
-    total = 2 * _MARGIN + caption_height + heading + height + 0.24 + 0.24 * len(legend_rows)
-    width = inner + 2 * _MARGIN
-    figure = Figure(figsize=(width, total), facecolor="white")
+def _compose(rows: Sequence[Sequence[_Block]]) -> Figure:
+    legend = legend_families([panel for row in rows for block in row for panel in block.panels])
+    columns = [
+        max(row[place].width for row in rows if place < len(row)) for place in range(len(rows[0]))
+    ]
+    gaps = _BLOCK_GAP * (len(columns) - 1)
+    inner = max(sum(columns) + gaps, min(4.0, legend_width(legend)))
+    columns = [column + (inner - gaps - sum(columns)) / len(columns) for column in columns]
+    captions = [
+        max(len(block.caption(column)) for block, column in zip(row, columns, strict=False))
+        for row in rows
+    ]
+    caption_heights = [_LINE_HEIGHT * n + (_CAPTION_GAP if n else 0.0) for n in captions]
+    heights = [
+        caption + max(block.height for block in row)
+        for caption, row in zip(caption_heights, rows, strict=True)
+    ]
+    legend_lines = legend_rows(legend, inner)
+    body = sum(heights) + _BLOCK_GAP * (len(rows) - 1)
+    width, height = inner + 2 * _MARGIN, 2 * _MARGIN + body + 0.24 + 0.24 * len(legend_lines)
+    figure = Figure(figsize=(width, height), facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_xlim(0.0, width)
-    axes.set_ylim(total, 0.0)  # downwards, as one reads
+    axes.set_ylim(height, 0.0)  # downwards, as one reads
     axes.set_axis_off()
 
     top = _MARGIN
-    for line in caption:
-        _text(axes, width / 2, top + 0.08, line, _HEADING - 1)
-        top += 0.22
-    top = _MARGIN + caption_height
-    spare = inner - sum(panel.width for panel in panels) - _CELL_GAP * (len(panels) - 1)
-    left = _MARGIN + spare / 2
-    for panel in panels:
-        _text(axes, left + panel.width / 2, top + 0.10, panel.role, _HEADING, bold=True)
-        _draw_cell(axes, panel, left + (panel.width - panel.layout.width) / 2, top + heading)
-        left += panel.width + _CELL_GAP
-    _draw_legend(axes, legend_rows, width, top + heading + height + 0.34)
+    for row, caption_height, row_height in zip(rows, caption_heights, heights, strict=True):
+        left = _MARGIN
+        for block, column in zip(row, columns, strict=False):
+            _draw_block(axes, block, left, column, top, caption_height)
+            left += column + _BLOCK_GAP
+        top += row_height + _BLOCK_GAP
+    draw_legend(axes, legend_lines, width, top - _BLOCK_GAP + 0.34)
     return figure
 
 
-def _draw_cell(axes: Axes, panel: _Panel, left: float, top: float) -> None:
-    layout = panel.layout
-    prefix = panel.role.split()[0]
-    entries = _entries(layout)
-    for link in layout.links:
-        upper, lower = link
-        start = (left + layout.centres[upper], top + panel.tops[upper.layer] + _BOX_HEIGHT)
-        end = (left + entries[link], top + panel.tops[lower.layer])
-        _draw_link(axes, link, _ink(panel.cell, upper.vertex), start, end)
-    for stop, centre in layout.centres.items():
-        at = (left + centre, top + panel.tops[stop.layer])
-        if stop.lane:
-            through = [at, (at[0], at[1] + _BOX_HEIGHT)]
-            colour = _ink(panel.cell, stop.vertex)
-            _draw_line(axes, through, [Outline.MOVETO, Outline.LINETO], colour)
-        elif 0 <= stop.vertex < panel.cell.nodes:
-            name = panel.cell.operations[stop.vertex]
-            look = family(name)
-            gid = f"{prefix}.node{stop.vertex}.{name}"
-            _draw_box(axes, at, layout.box_width, look.fill, look.ink, gid, rounding=0.07)
-            number_x = at[0] - layout.box_width / 2 + 0.13
-            middle = at[1] + _BOX_HEIGHT / 2
-            _text(axes, number_x, middle, str(stop.vertex), _SMALL, colour=look.ink)
-            _text(axes, at[0] + 0.04, middle, readable(name), _TEXT)
-        else:
-            word = "input" if stop.vertex == INPUT else "output"
-            _draw_box(axes, at, _PILL_WIDTH, _PILL, _LINE, f"{prefix}.{word}", rounding=0.17)
-            _text(axes, at[0], at[1] + _BOX_HEIGHT / 2, word, _TEXT)
-
-
-def _entries(layout: Layout) -> dict[Link, float]:
-    """Where each link ends across: arrows that enter one box are spread over its top."""
-    arriving: dict[Stop, list[Link]] = defaultdict(list)
-    for link in layout.links:
-        arriving[link[1]].append(link)
-    entries = {}
-    for stop, links in arriving.items():
-        pill = stop.vertex == layout.nodes
-        room = 0.0 if stop.lane else 0.62 * (_PILL_WIDTH if pill else layout.box_width)
-        step = min(0.17, room / max(len(links) - 1, 1))
-        ordered = sorted(links, key=lambda link: (layout.centres[link[0]], link))
-        for position, link in enumerate(ordered):
-            shift = (position - (len(links) - 1) / 2) * step
-            entries[link] = layout.centres[stop] + shift
-    return entries
-
-
-def _draw_link(
-    axes: Axes,
-    link: Link,
-    colour: str,
-    start: tuple[float, float],
-    end: tuple[float, float],
+def _draw_block(
+    axes: Axes, block: _Block, left: float, column: float, top: float, caption_height: float
 ) -> None:
-    """A curve from row to row that starts and ends upright, with a head where it ends at a box."""
-    x, y = end
-    if not link[1].lane:
-        head = [(x, y), (x - _HEAD * 0.48, y - _HEAD), (x + _HEAD * 0.48, y - _HEAD)]
-        axes.add_patch(Polygon(head, closed=True, facecolor=colour, linewidth=0, zorder=2))
-        y -= _HEAD * 0.8
-    bend = (y - start[1]) * 0.55
-    points = [start, (start[0], start[1] + bend), (x, y - bend), (x, y)]
-    _draw_line(
-        axes, points, [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4], colour
-    )
-
-
-def _draw_line(
-    axes: Axes, points: Sequence[tuple[float, float]], codes: Sequence[Any], colour: str
-) -> None:
-    axes.add_patch(
-        PathPatch(
-            Outline(points, codes),
-            fill=False,
-            edgecolor=colour,
-            linewidth=1.1,
-            alpha=0.85,
-            capstyle="round",
-            zorder=1,
-        )
-    )
-
-
-def _ink(cell: Cell, vertex: int) -> str:
-    """Colour of what leaves a vertex: a node's family, or grey for input and output."""
-    return family(cell.operations[vertex]).ink if 0 <= vertex < cell.nodes else _LINE
-
-
-def _draw_box(
-    axes: Axes,
-    at: tuple[float, float],
-    width: float,
-    fill: str,
-    ink: str,
-    gid: str,
-    *,
-    rounding: float,
-) -> None:
-    box = FancyBboxPatch(
-        (at[0] - width / 2, at[1]),
-        width,
-        _BOX_HEIGHT,
-        boxstyle=f"round,pad=0,rounding_size={rounding}",
-        facecolor=fill,
-        edgecolor=ink,
-        linewidth=1.0,
-        zorder=3,
-    )
-    box.set_gid(gid)  # the name as files have it, for those who style or search the SVG
-    axes.add_patch(box)
-
-
-def _legend_families(panels: Sequence[_Panel]) -> list[Family]:
-    present = {family(name) for panel in panels for name in panel.cell.operations}
-    return [entry for entry in families() if entry in present]
-
-
-def _legend_entry_width(entry: Family) -> float:
-    return 0.42 + _text_width(entry.label, _TEXT - 1)
-
-
-def _legend_width(entries: Sequence[Family]) -> float:
-    return sum(_legend_entry_width(entry) for entry in entries)
-
-
-def _legend_rows(entries: Sequence[Family], width: float) -> list[list[Family]]:
-    rows: list[list[Family]] = [[]]
-    for entry in entries:
-        if rows[-1] and _legend_width([*rows[-1], entry]) > width:
-            rows.append([])
-        rows[-1].append(entry)
-    return rows
-
-
-def _draw_legend(axes: Axes, rows: Sequence[Sequence[Family]], width: float, top: float) -> None:
-    for position, row in enumerate(rows):
-        x = (width - _legend_width(row)) / 2 + 0.08
-        y = top + 0.24 * position
-        for entry in row:
-            swatch = FancyBboxPatch(
-                (x, y - 0.06),
-                0.16,
-                0.12,
-                boxstyle="round,pad=0,rounding_size=0.03",
-                facecolor=entry.fill,
-                edgecolor=entry.ink,
-                linewidth=0.8,
-            )
-            axes.add_patch(swatch)
-            _text(axes, x + 0.22, y, entry.label, _TEXT - 1, align="left", colour="#555555")
-            x += _legend_entry_width(entry)
-
-
-def _text(
-    axes: Axes,
-    x: float,
-    y: float,
-    text: str,
-    points: float,
-    *,
-    bold: bool = False,
-    align: str = "center",
-    colour: str = _INK,
-) -> None:
-    axes.text(
-        x,
-        y,
-        text,
-        fontsize=points,
-        fontfamily=_FONT,
-        fontweight="bold" if bold else "normal",
-        color=colour,
-        horizontalalignment=align,
-        verticalalignment="center_baseline",
-        parse_math=False,  # a dollar in a title is a dollar
-        zorder=4,
-    )
-
-
-def _text_width(text: str, points: float, *, bold: bool = False) -> float:
-    font = FontProperties(family=_FONT, weight="bold" if bold else "normal", size=points)
-    width, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
-    return float(width) / 72.0
+    """Draw a caption and the panels under it, in the middle of the column."""
+    for position, line in enumerate(block.caption(column)):
+        at = top + _LINE_HEIGHT * position + 0.08
+        draw_text(axes, left + column / 2, at, line, HEADING - 1)
+    left += (column - block.width) / 2
+    for panel in block.panels:
+        draw_panel(axes, panel, left, top + caption_height, block.prefix)
+        left += panel.width + _CELL_GAP

@@ -13,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from PIL import Image
 
-from autodl.drawing.cells import draw_architecture
+from autodl.drawing.cells import draw_architecture, draw_gallery
 from autodl.drawing.figures import save_figure, to_pixels
 from autodl.drawing.names import readable
 from autodl.errors import AutoDLError
@@ -84,7 +84,17 @@ def test_equal_cells_are_drawn_once(tmp_path):
 @pytest.mark.parametrize("nodes, density", [(1, 0), (3, 0.5), (10, 0.5), (20, 0.1), (20, 0.0)])
 def test_nothing_is_clipped_and_no_label_leaves_its_box(nodes, density):
     title = "a title that is far too long for such a small picture " * 4
-    figure = draw_architecture(random_pair(nodes, density, seed=nodes), title=title)
+    check_placement(draw_architecture(random_pair(nodes, density, seed=nodes), title=title))
+
+
+@pytest.mark.parametrize("count", [2, 3, 6, 7])
+def test_nothing_is_clipped_in_a_gallery(count):
+    entries = [(f"name {i} " * (1 + 9 * i), random_pair(1 + i, seed=i)) for i in range(count)]
+    check_placement(draw_gallery(entries))
+
+
+def check_placement(figure):
+    """Nothing leaves the paper, boxes are apart, and labels are in their boxes."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -107,6 +117,24 @@ def test_nothing_is_clipped_and_no_label_leaves_its_box(nodes, density):
                 box.x0 <= extent.x0 and extent.x1 <= box.x1 and box.y0 <= extent.y0 <= box.y1
                 for box in boxes
             ), text.get_text()
+
+
+def test_a_gallery_names_its_entries_and_its_boxes_apart(tmp_path):
+    save_figure(
+        draw_gallery([(f"net-{i}", random_pair(4, seed=i)) for i in range(5)]), tmp_path / "g.svg"
+    )
+    root = ElementTree.parse(tmp_path / "g.svg").getroot()
+    texts = svg_texts(tmp_path / "g.svg")
+    assert [text for text in texts if text.startswith("net-")] == [f"net-{i}" for i in range(5)]
+    assert texts.count("normal cell") == texts.count("reduction cell") == 5
+    names = [name for element in root.iter() if (name := element.get("id"))]
+    assert sum(".node" in name for name in names) == 5 * 2 * 4
+    assert len(names) == len(set(names))
+
+
+def test_an_empty_gallery_is_refused():
+    with pytest.raises(AutoDLError, match="at least one"):
+        draw_gallery([])
 
 
 def test_png_has_the_size_of_the_figure(tmp_path):

@@ -42,6 +42,23 @@ def test_draws(main, architecture, tmp_path, capsys, suffix):
     assert suffix == "png" or "reward 0.41" in out.read_text()
 
 
+def test_draws_a_gallery_under_the_names_of_the_folders(main, tmp_path, capsys):
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        save_architecture(
+            CellPair.from_tokens([1, 5, 6, 8], [1, 0]), tmp_path / name / "architecture.json"
+        )
+    files = [str(tmp_path / name / "architecture.json") for name in ("one", "two", "three")]
+    out = tmp_path / "gallery.svg"
+    assert main([*files, "--out", str(out)]) == 0
+    drawn = out.read_text()
+    assert all(f">{name}<" in drawn for name in ("one", "two", "three"))
+    with pytest.raises(SystemExit) as stopped:
+        main([*files, "--out", str(out), "--title", "all"])
+    assert stopped.value.code == 2
+    assert "--title is for a single architecture" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "content, message",
     [
