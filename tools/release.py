@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Make a trained network, or an ensemble of released ones, into a release.
+"""Make a trained network, or an ensemble of released ones, into a release, or list what there is.
 
 Examples:
     python tools/release.py runs/full/trial-0007 --name cell-a --found-by "..." -o Data.path=ARCHIVE
     python tools/release.py --ensemble cell-a cell-b mobile-a -o Data.path=ARCHIVE
+    python tools/release.py --table
 """
 
 from __future__ import annotations
@@ -35,21 +36,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ensemble", nargs="+", metavar="NAME", help="released networks to choose and weight from"
     )
+    parser.add_argument("--table", action="store_true", help="print a table of what is released")
     parser.add_argument("--models", type=Path, default=Path("models"), help="default: models")
     parser.add_argument(
         "--repetitions", type=int, default=20, metavar="N", help="of every timing; 0: no timings"
     )
     add_override_argument(parser, "Data.path=..., where the data are now; repeatable")
     args = parser.parse_args(argv)
-    if (args.training is None) == (args.ensemble is None):
-        parser.error("give either the FOLDER of a training or --ensemble NAME ...")
+    wanted = (args.training is not None, args.ensemble is not None, args.table)
+    if sum(wanted) != 1:
+        parser.error("give either the FOLDER of a training, or --ensemble NAME ..., or --table")
     if args.training is not None and not (args.name and args.found_by):
         parser.error("a network needs --name NAME and --found-by TEXT")
     return run_tool(lambda: release(args))
 
 
 def release(args: argparse.Namespace) -> None:
-    """Publish, and say what came of it."""
+    """Publish, and say what came of it; or print the table."""
+    if args.table:
+        from autodl.release.overview import overview
+
+        print(overview(args.models), end="")
+        return
     if args.ensemble is not None:
         from autodl.release.publish_ensemble import publish_ensemble
 

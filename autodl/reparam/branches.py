@@ -15,6 +15,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from autodl.networks.layers import is_convolution
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.functional import (
     average_kernel,
@@ -161,7 +162,7 @@ def fold(layers: Iterable[tuple[str, Any]], geometry: ConvGeometry) -> Folded:
             )
         if type(layer) is Margin and folded is None and not any(margin):
             margin = layer.padding
-        elif type(layer) in (nn.Conv2D, IdentityConv2D, nn.AvgPool2D):
+        elif is_convolution(layer) or type(layer) in (IdentityConv2D, nn.AvgPool2D):
             step = _window(layer, path, geometry, channels)
             folded = step if folded is None else _after(folded, step, geometry, path)
             channels = folded.kernel.shape[0]

@@ -13,6 +13,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from autodl.networks.layers import is_convolution
 from autodl.networks.network import PlanNetwork
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import keeps_to_batches
@@ -103,7 +104,7 @@ def conv_norm_pairs(model: nn.Layer, example: paddle.Tensor | None = None) -> di
 
 def _fit(convolution: Any, norm: Any) -> bool:
     return (
-        type(convolution) is nn.Conv2D
+        is_convolution(convolution)
         and type(norm) in NORMS
         and norm._num_features == convolution._out_channels
         and norm._data_format == convolution._data_format
@@ -203,7 +204,7 @@ def _traced(model: nn.Layer, example: paddle.Tensor) -> list[tuple[str, str]]:
 
     try:
         for place in places(model):
-            if type(place.layer) is nn.Conv2D:
+            if is_convolution(place.layer):
                 follow = after_convolution(place.path)
                 handles.append(place.layer.register_forward_post_hook(follow))
             elif type(place.layer) in NORMS:

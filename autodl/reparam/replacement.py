@@ -11,6 +11,7 @@ import paddle
 from paddle import ParamAttr, nn
 
 from autodl.errors import did_you_mean, lookup
+from autodl.networks.layers import is_convolution
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import batch_norm_terms
@@ -68,7 +69,7 @@ def replace_convolutions(
             then.
     """
     kind = _kind(block)
-    if type(network) is nn.Conv2D:
+    if is_convolution(network):
         reason = "the network is a convolution itself, which nothing holds; put it in a Sequential"
         return Replacement((), {"": reason})
     standing = places(network)
@@ -136,7 +137,7 @@ def _choose(
     odd: Mapping[str, str],
 ) -> tuple[list[tuple[Place, ConvGeometry]], dict[str, str]]:
     """The convolutions to replace, and why each of the others, as the ``odd`` ones, is kept."""
-    convolutions = [place for place in standing if type(place.layer) is nn.Conv2D]
+    convolutions = [place for place in standing if is_convolution(place.layer)]
     known = [place.path for place in convolutions]
     for path in only or ():
         if path not in known:

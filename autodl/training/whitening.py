@@ -10,6 +10,7 @@ from paddle import nn
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
+from autodl.networks.layers import is_convolution
 
 _PICTURES = 2000  # the first ones; half a million patches and more tell the covariance
 _EPSILON = 5e-4  # below this variance a direction is noise, and is not blown up
@@ -56,7 +57,7 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
     """
     first = network.plan.records[1]
     layer = network.layer(first.name)
-    if type(layer) is not nn.Conv2D or layer._groups != 1:
+    if not is_convolution(layer) or layer._groups != 1:
         raise ConfigError(
             f"Train.whiten needs a network that begins with a plain convolution, {first.name} is"
             f" {type(layer).__name__}; use Train.whiten=false"

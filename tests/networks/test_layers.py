@@ -11,7 +11,7 @@ from paddle import nn
 
 from autodl.networks import layers
 from autodl.networks.cell import build_network
-from autodl.networks.layers import make_layer, register_layer, trainable
+from autodl.networks.layers import is_convolution, make_layer, register_layer, trainable
 from autodl.networks.network import PlanNetwork
 from autodl.spaces import layers as kinds
 from autodl.spaces.cell import Cell, CellPair
@@ -157,3 +157,25 @@ def test_an_unknown_kind_of_layer_can_be_registered(monkeypatch):
     assert (network(paddle.ones([1, 1, 2, 2])).numpy() == 2).all()
     with pytest.raises(ValueError, match="Doubled exists already"):
         register_layer(Doubled, lambda kind: Double())
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, padding", [(3, 1, (1, 1, 1, 1)), (1, 1, (0,) * 4), (3, 2, (0, 1, 0, 1))]
+)
+def test_a_bias_is_added_in_training_to_the_last_bit(kernel, stride, padding):
+    kind = kinds.Conv(3, 5, (kernel, kernel), (stride, stride), padding)
+    layer = make_layer(kind)
+    layer.bias.set_value(paddle.randn([5]))
+    assert is_convolution(layer)
+    outcomes = []
+    for training in (True, False):
+        layer.train() if training else layer.eval()
+        x = paddle.to_tensor(np.random.default_rng(0).standard_normal((4, 3, 9, 7), "float32"))
+        x.stop_gradient = False
+        y = layer(x)
+        gradients = paddle.grad([(y * y).sum()], [x, layer.weight, layer.bias])
+        outcomes.append([y.numpy(), *(g.numpy() for g in gradients)])
+    # gradients are sums of up to 252 products, in another order: float32 rounding
+    for trained, plain in zip(*outcomes, strict=True):
+        np.testing.assert_allclose(trained, plain, rtol=2e-6, atol=2e-5)
+    np.testing.assert_array_equal(outcomes[0][0], outcomes[1][0])

@@ -1,0 +1,64 @@
+"""A table of all released networks and their ensemble, for the README and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from autodl.release.ensemble import FILE
+from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, TestScores, read_metrics
+from autodl.release.network import METRICS
+from autodl.resources import resource
+
+_HEAD = ("network", "found by", "parameters", "MACs", "MB", "ms", "held out", "test (95 %)")
+_FASTEST = "inference"
+
+
+def overview(models: Path | None = None) -> str:
+    """A Markdown table, best on the held-out pictures first, then the ensemble.
+
+    ``found by`` is what the card says up to its first colon; ``ms`` the median time of one picture
+    in Paddle's inference engine on one core, empty if it was not measured.
+
+    Raises:
+        CheckpointError: the metrics of one of them are damaged.
+    """
+    root = resource("models") if models is None else models
+    found = {
+        path.parent.name: read_metrics(ReleaseMetrics, path) for path in root.glob(f"*/{METRICS}")
+    }
+    ordered = sorted(found.items(), key=lambda item: (-item[1].held_out.accuracy, item[0]))
+    lines = [_row(_HEAD), _row(["---"] * len(_HEAD))]
+    lines += [_row(_cells(name, metrics)) for name, metrics in ordered]
+    if (root / FILE).exists():
+        ensemble = read_metrics(EnsembleMetrics, root / FILE)
+        votes = ", ".join(f"{name} x{count}" for name, count in ensemble.members.items())
+        held_out = f"{100 * ensemble.held_out.accuracy:.2f}"
+        blanks = [""] * 4
+        lines.append(_row(["ensemble", votes, *blanks, held_out, _tested(ensemble.test)]))
+    return "\n".join(lines) + "\n"
+
+
+def _cells(name: str, metrics: ReleaseMetrics) -> list[str]:
+    latency = metrics.latency.get(_FASTEST)
+    return [
+        f"`{name}`",
+        metrics.training.found_by.partition(":")[0],
+        f"{metrics.parameters / 1e6:.2f} M",
+        f"{metrics.macs / 1e6:.0f} M",
+        f"{metrics.weights_bytes / 1e6:.1f}",
+        "" if latency is None else f"{latency.batch_1[1]:.1f}",
+        f"{100 * metrics.held_out.accuracy:.2f}",
+        _tested(metrics.test),
+    ]
+
+
+def _tested(scores: TestScores | None) -> str:
+    if scores is None:
+        return ""
+    low, high = (100 * bound for bound in scores.interval)
+    return f"{100 * scores.accuracy:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,37 @@
+"""The table of released networks."""
+
+from __future__ import annotations
+
+import pytest
+
+from autodl.release.overview import overview
+
+
+def test_a_row_for_each_and_the_ensemble_last(models):
+    lines = overview(models.folder).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert {len(row) for row in rows} == {8}
+    held_out = {
+        f"`tiny-{key}`": each.metrics.held_out.accuracy for key, each in models.published.items()
+    }
+    assert [row[0] for row in rows[2:]] == [
+        *sorted(held_out, key=lambda n: (-held_out[n], n)),
+        "ensemble",
+    ]
+    for row in rows[2:4]:
+        assert float(row[6]) == pytest.approx(100 * held_out[row[0]], abs=0.005)  # two digits
+        assert row[1] == "By hand."
+        assert row[5] == ""  # nothing was timed
+    tested = {row[0]: row[7] for row in rows[2:]}
+    scores = models.published["a"].metrics.test
+    low, high = scores.interval
+    assert (
+        tested["`tiny-a`"] == f"{100 * scores.accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    )
+    assert tested["`tiny-b`"] == ""
+    assert tested["ensemble"].startswith(f"{100 * models.ensemble.test.accuracy:.2f} (")
+    assert all(f"{name} x{count}" in rows[-1][1] for name, count in models.ensemble.members.items())
+
+
+def test_without_any_there_is_only_the_head(tmp_path):
+    assert len(overview(tmp_path).splitlines()) == 2

@@ -1,0 +1,131 @@
+"""The networks that ship: what their cards say holds for the files that are there.
+
+With ``AUTODL_CIFAR10`` naming the data they were trained on, their held-out accuracies are
+computed again, to the picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autodl.data.sample import load_sample
+from autodl.drawing.names import readable
+from autodl.release import Ensemble, load, names
+from autodl.release.ensemble import FILE
+from autodl.release.metrics import EnsembleMetrics, read_metrics
+from autodl.release.network import ARCHITECTURE, CARD, CONFIG, WEIGHTS, find
+from autodl.release.overview import overview
+from autodl.release.publish import LARGEST
+from autodl.resources import resource
+from autodl.spaces.codec import load_architecture
+from autodl.train_config import load_train
+
+NAMES = names()
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def members():
+    return {name: load(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """200 of the 2,500 pictures that no released network was trained on."""
+    return load_sample().test
+
+
+def floor(held_out_accuracy, pictures=200):
+    """Three standard errors below the accuracy on all 2,500: one draw in 700 falls below."""
+    error = math.sqrt(held_out_accuracy * (1 - held_out_accuracy) / pictures)
+    return held_out_accuracy - 3 * error
+
+
+def test_there_are_six_or_more_and_they_are_small():
+    sizes = {name: (find(name) / WEIGHTS).stat().st_size for name in NAMES}
+    assert len(sizes) >= 6
+    assert max(sizes.values()) <= LARGEST == 8_000_000
+    assert sum(sizes.values()) <= 40_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_accuracy_on_the_embedded_pictures(members, sample, name):
+    prediction = members[name].predict(sample.images)
+    right = (prediction.labels == sample.labels).mean()
+    assert right >= floor(members[name].metrics.held_out.accuracy)
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-12)  # float64
+
+
+def test_accuracy_of_the_ensemble(sample):
+    ensemble = Ensemble.released()
+    about = read_metrics(EnsembleMetrics, resource("models") / FILE)
+    prediction = ensemble.predict(sample.images)
+    assert (prediction.labels == sample.labels).mean() >= floor(about.held_out.accuracy)
+    assert about.held_out.accuracy > max(
+        each.metrics.held_out.accuracy for each in ensemble.members
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_says_what_the_files_say(members, name):
+    folder, metrics = find(name), members[name].metrics
+    card = (folder / CARD).read_text(encoding="utf-8")
+    assert hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() in card
+    assert f"{metrics.parameters:,} parameters and {metrics.macs:,}" in card
+    assert f"{metrics.test.accuracy:.4f} (95 %: " in card
+    assert "multiply-accumulates" in card
+    for form in ("inference", "onnxruntime"):
+        assert metrics.latency[form].batch_64[1] > 0
+    plan = members[name].network.plan
+    assert (plan.parameters, plan.macs) == (metrics.parameters, metrics.macs)
+    config = load_train(folder / CONFIG)
+    assert config.data.path is None
+    assert (config.data.name, metrics.training.pictures) == ("cifar10", 47_500)
+
+
+def test_the_readmes_have_the_table_and_the_picture_has_every_cell():
+    table = overview().splitlines()
+    english, chinese = ((ROOT / f"README{end}.md").read_text("utf-8") for end in ("", "_cn"))
+    for line in table[2:]:
+        assert line in english
+        assert line in chinese
+    gallery = (ROOT / "docs" / "gallery.svg").read_text(encoding="utf-8")
+    for name in NAMES:
+        assert f">{name}<" in gallery
+        for operation in load_architecture(find(name) / ARCHITECTURE).normal.operations:
+            assert readable(operation) in gallery
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    """The 2,500 held-out pictures of the real data."""
+    path = os.environ.get("AUTODL_CIFAR10")
+    if path is None:
+        pytest.skip("AUTODL_CIFAR10 does not say where the full data are")
+    from autodl.data.load import load_split
+
+    data = load_split(load_train(find(NAMES[0]) / CONFIG, [f"Data.path={path}"]).data)
+    trained_on = load(NAMES[0]).metrics.training.checksum
+    if data.checksum != trained_on:
+        pytest.skip(f"{path} is not what the networks were trained on ({trained_on[:12]})")
+    return data.held_out
+
+
+def test_held_out_accuracies_to_the_picture(members, held_out):
+    logits = {name: member.logits(held_out.images) for name, member in members.items()}
+    for name, member in members.items():
+        right = int((logits[name].argmax(axis=1) == held_out.labels).sum())
+        assert (right, len(held_out)) == (
+            member.metrics.held_out.right,
+            member.metrics.held_out.pictures,
+        ), name
+    ensemble = Ensemble.released()
+    voted = ensemble.predict_from([logits[member.name] for member in ensemble.members])
+    about = read_metrics(EnsembleMetrics, resource("models") / FILE)
+    assert int((voted.labels == held_out.labels).sum()) == about.held_out.right
