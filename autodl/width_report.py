@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +23,18 @@ from autodl.width_study import MODES, SHARED, STANDALONE
 def rank_correlation(
     one: Sequence[float] | NDArray[np.float64], two: Sequence[float] | NDArray[np.float64]
 ) -> float:
-    """Spearman's rho, ties with their mean rank; NaN if all of one side are equal.
+    """Spearman's rho; NaN if all of one side are equal.
 
     Raises:
         ValueError: of different lengths, or fewer than 2.
     """
+    from scipy.stats import ConstantInputWarning, spearmanr  # takes a second to import
+
     if len(one) != len(two) or len(one) < 2:
         raise ValueError(f"a correlation is of two equally long rows, got {len(one)}, {len(two)}")
-    ranks = []
-    for values in (np.asarray(one, float), np.asarray(two, float)):
-        smaller = (values[:, None] > values).sum(axis=1)
-        equal = (values[:, None] == values).sum(axis=1)
-        rank = smaller + (equal + 1) / 2
-        ranks.append(rank - rank.mean())
-    scale = np.sqrt(np.square(ranks[0]).sum() * np.square(ranks[1]).sum())
-    return float((ranks[0] * ranks[1]).sum() / scale) if scale else float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        return float(spearmanr(one, two).statistic)
 
 
 @dataclass(frozen=True, slots=True)
