@@ -16,7 +16,7 @@ def _entry(name: str) -> _Any:
     def entry(pretrained: bool = True, classes: int | None = None) -> _Any:
         return _load(name, pretrained, classes)
 
-    entry.__name__ = entry.__qualname__ = name.replace("-", "_")
+    entry.__name__ = entry.__qualname__ = name
     entry.__doc__ = (
         f"The released network {name}, ready to predict; its layer is ``.network``.\n\n"
         "Args: pretrained: with its weights; classes: another number gives a new classifier."
@@ -24,4 +24,4 @@ def _entry(name: str) -> _Any:
     return entry
 
 
-globals().update({_name.replace("-", "_"): _entry(_name) for _name in _names()})
+globals().update({_name: _entry(_name) for _name in _names()})

@@ -62,35 +62,52 @@ class Exported:
 def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
     """Fuse a trained network, write it, run what was written, and compare.
 
-    The folder ``out`` appears when all of it is right, or not at all.
-
     Args:
         source: the folder of a training, or one with several, of which the best is taken.
-        needs_onnx: refuse to do without an ONNX file; else there is one if the packages are.
 
     Raises:
-        StoreError: no training in ``source``, or ``out`` is not empty or cannot be written.
-        MissingPackageError: ONNX is needed, and its packages are absent.
-        ExportError: a format cannot hold the network, or gives other outputs.
-        AutoDLError: the network cannot be loaded or fused.
+        StoreError: no training in ``source``.
+        AutoDLError: as ``export_network``, or the network cannot be loaded.
     """
     check_free(out)
     folder = best_trained(source)  # both before Paddle is imported
 
+    from autodl.training.device import computing_on
+
+    _why_no_onnx(needs_onnx)
+    with computing_on("cpu"):
+        trained = load_trained_network(folder)
+    return export_network(trained, out, needs_onnx=needs_onnx)
+
+
+def export_network(trained: TrainedNetwork, out: Path, *, needs_onnx: bool = False) -> Exported:
+    """The same of a network that is loaded already, as ``ReleasedNetwork.as_trained()`` gives it.
+
+    The folder ``out`` appears when all of it is right, or not at all.
+
+    Args:
+        needs_onnx: refuse to do without an ONNX file; else there is one if the packages are.
+
+    Raises:
+        StoreError: ``out`` is not empty or cannot be written.
+        MissingPackageError: ONNX is needed, and its packages are absent.
+        ExportError: a format cannot hold the network, or gives other outputs.
+        AutoDLError: the network cannot be fused.
+    """
+    check_free(out)
     from autodl.networks.costs import network_costs
     from autodl.networks.inference import eager
     from autodl.training.device import computing_on
 
-    without_onnx = _why_no_onnx(needs_onnx)
+    why_no_onnx = _why_no_onnx(needs_onnx)
     with computing_on("cpu"):
-        trained = load_trained_network(folder)
         shape = (3, trained.image_size, trained.image_size)
         deployed, fused = deployed_form(trained.network)
         runners = {"trained": eager(trained.network)}
         if fused:
             runners["fused"] = eager(deployed)
         with folder_aside(out) as aside:
-            files = _write(deployed, aside, shape, runners, with_onnx=not without_onnx)
+            files = _write(deployed, aside, shape, runners, with_onnx=not why_no_onnx)
             differences = compare(runners, shape)
             exported = Exported(
                 folder=out,
@@ -100,7 +117,7 @@ def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
                 trained=network_costs(trained.network, shape),
                 deployed=network_costs(deployed, shape),
                 differences=differences,
-                without_onnx=without_onnx,
+                without_onnx=why_no_onnx,
                 runners=runners,
             )
             write_json(aside / DESCRIPTION, describe(exported))

@@ -75,7 +75,7 @@ def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{name}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
         f" loss {result['loss']:.4f}, {result['pictures']} pictures"
-        f" of {public_name(result['data'])}"
+        f" of {public_name(result['data'], result.get('checksum', ''))}"
     ]
     if result["official"] is False:
         lines.append("  the files are not the official ones: say so with the result")

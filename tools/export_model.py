@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Fuse a trained network and write it for deployment: Paddle's inference format, and ONNX.
 
-Example: python tools/export_model.py runs/best/trial-0007 --out inference/trial-0007
+Examples:
+    python tools/export_model.py runs/best/trial-0007 --out inference/trial-0007
+    python tools/export_model.py --model NAME --out inference/NAME     # a released network
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "source",
         type=Path,
+        nargs="?",
         metavar="FOLDER",
         help="of tools/train.py: of one network, or of several, of which the best is taken",
     )
+    parser.add_argument("--model", metavar="NAME", help="in place of FOLDER, a released network")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument(
         "--onnx", action="store_true", help="fail without the ONNX packages (else: leave ONNX out)"
@@ -41,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
+    if (args.source is None) == (args.model is None):
+        parser.error("give either the FOLDER of a training or --model NAME")
     if args.repetitions < 0:
         parser.error(f"--repetitions must be at least 0, got {args.repetitions}")
     return run_tool(lambda: export_model(args))
@@ -50,9 +56,21 @@ def export_model(args: argparse.Namespace) -> None:
     """Export, and say what came of it."""
     from dataclasses import asdict
 
-    from autodl.export import describe, export, export_lines, latencies, latency_lines
+    from autodl.export import (
+        describe,
+        export,
+        export_lines,
+        export_network,
+        latencies,
+        latency_lines,
+    )
+    from autodl.release import load
 
-    exported = export(args.source, args.out, needs_onnx=args.onnx)
+    if args.model is None:
+        exported = export(args.source, args.out, needs_onnx=args.onnx)
+    else:
+        trained = load(args.model).as_trained()
+        exported = export_network(trained, args.out, needs_onnx=args.onnx)
     if not args.json:
         print("\n".join(export_lines(exported)), flush=True)
     measured = latencies(exported, args.repetitions) if args.repetitions else {}

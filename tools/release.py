@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
 os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's remarks on its own static graphs
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give either the FOLDER of a training, or --ensemble NAME ..., or --table")
     if args.training is not None and not (args.name and args.found_by):
         parser.error("a network needs --name NAME and --found-by TEXT")
+    if args.training is not None and not re.fullmatch("[a-z][a-z0-9_]*", args.name):
+        parser.error("--name is a small letter, then small letters, digits and _: paddle.hub's too")
     return run_tool(lambda: release(args))
 
 

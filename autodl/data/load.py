@@ -17,6 +17,9 @@ from autodl.data.splits import default_held_out, split
 from autodl.data.subset import load_npz
 from autodl.errors import DataError, lookup
 
+# of CIFAR-10 after one JPEG round trip, from which the embedded sample was cut
+_JPEG = "d5c0b295dc25cc018d7ebf180c2b9502d69251e9181e35ed885bcb824b1be222"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchData:
@@ -85,12 +88,14 @@ def headline(data: SearchData) -> str:
     """One line for people: ``cifar10, 47500 + 2500 pictures, official: no``."""
     official = {True: "yes", False: "no", None: "unknown (nothing was published)"}[data.official]
     counts = f"{len(data.train)} + {len(data.held_out)} pictures"
-    return f"{public_name(data.name)}, {counts}, official: {official}"
+    return f"{public_name(data.name, data.checksum)}, {counts}, official: {official}"
 
 
-def public_name(name: str) -> str:
-    """What accuracies on a data set are reported under."""
-    return f"{name} = CIFAR-10 (JPEG)" if name == SAMPLE else name
+def public_name(name: str, checksum: str = "") -> str:
+    """What accuracies on a data set of this name and checksum are reported under."""
+    if name == SAMPLE:
+        return f"{name} = CIFAR-10 (JPEG)"
+    return "CIFAR-10 (JPEG)" if name == "cifar10" and checksum == _JPEG else name
 
 
 def describe(data: SearchData) -> dict[str, object]:

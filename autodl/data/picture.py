@@ -64,7 +64,13 @@ def square(picture: Image.Image, side: int) -> Image.Image:
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Grey and palette pictures become RGB, transparent ones lie on white."""
+    """Grey and palette pictures become RGB, transparent ones lie on white.
+
+    Raises:
+        ValueError: of floating-point numbers, whose white nobody knows.
+    """
+    if picture.mode == "F":
+        raise ValueError("mode F has numbers without a range; convert it to 8 bits")
     if picture.mode.startswith("I"):
         # 16 bits per pixel; Pillow's own conversion would clip at 255 instead of scaling
         deep = np.asarray(picture).astype(np.int64)

@@ -69,8 +69,9 @@ def held_out_row(scores: HeldOutScores) -> str:
 def test_row(scores: TestScores) -> str:
     """A row of the table of accuracies; the interval is Wilson's."""
     low, high = scores.interval
+    files = " (not the official files)" if scores.official is False else ""
     return (
-        f"| test set of {scores.data}, read once, {scores.pictures:,} |"
+        f"| test set of {scores.data}{files}, read once, {scores.pictures:,} |"
         f" {scores.accuracy:.4f} (95 %: {low:.4f} to {high:.4f}) | {scores.loss:.4f} |"
     )
 

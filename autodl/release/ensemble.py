@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +13,7 @@ from autodl.errors import CheckpointError, ConfigError, did_you_mean
 from autodl.release.calibration import fit_temperature, probabilities
 from autodl.release.metrics import EnsembleMetrics, read_metrics
 from autodl.release.network import ReleasedNetwork, check_same_classes, load
-from autodl.release.pictures import Given
+from autodl.release.pictures import Given, as_pictures
 from autodl.release.prediction import Prediction
 from autodl.release.voting import Outcome, Vote, hard_vote, select_greedily, soft_vote
 from autodl.resources import resource
@@ -46,8 +46,14 @@ class Ensemble:
         weights: Sequence[float] | None = None,
         temperature: float = 1.0,
     ) -> None:
-        if not members or isinstance(members, str):
-            raise ConfigError(f"an ensemble has a list of at least one member, got {members!r}")
+        if not members or not isinstance(members, list | tuple):
+            got = "an empty one" if isinstance(members, list | tuple) else type(members).__name__
+            raise ConfigError(f"an ensemble has a list of at least one member, got {got}")
+        if strange := [each for each in members if not isinstance(each, str | ReleasedNetwork)]:
+            raise ConfigError(
+                "members are names of released networks, or loaded ones, got"
+                f" {type(strange[0]).__name__}"
+            )
         if vote not in get_args(Vote):
             known = get_args(Vote)
             raise ConfigError(
@@ -89,7 +95,13 @@ class Ensemble:
         Raises:
             DataError: something that is no picture.
         """
-        logits = [member.logits(pictures, batch_size=batch_size) for member in self.members]
+        given = list(pictures) if isinstance(pictures, Iterator) else pictures
+        sides = {member.image_size for member in self.members}
+        images = {side: as_pictures(given, side) for side in sides}  # files are read once
+        logits = [
+            member.logits(images[member.image_size], batch_size=batch_size)
+            for member in self.members
+        ]
         return self.predict_from(logits)
 
     def predict_from(self, logits: Sequence[NDArray[np.float64]]) -> Prediction:
@@ -114,6 +126,11 @@ class Ensemble:
         if given is None:
             chosen = read_metrics(EnsembleMetrics, resource("models") / FILE).members
             given = [float(chosen.get(member.name, 0)) for member in self.members]
+            if not any(given):
+                raise ConfigError(
+                    f"no weight is known of {', '.join(member.name for member in self.members)}:"
+                    f" {FILE} weights {', '.join(chosen)} alone; give weights=[...]"
+                )
         weights = np.asarray(given, np.float64)
         if weights.shape != (len(self.members),) or not np.isfinite(weights).all():
             raise ConfigError(

@@ -13,9 +13,8 @@ from autodl.errors import ConfigError, StoreError
 from autodl.final_test import test_result
 from autodl.release.ensemble import FILE, Ensemble
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, read_metrics
-from autodl.release.network import CONFIG, METRICS, ReleasedNetwork, find
+from autodl.release.network import METRICS, ReleasedNetwork, find, training_config
 from autodl.resources import resource
-from autodl.train_config import load_train
 
 
 def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def read_data(name: str, overrides: Sequence[str]) -> Dataset:
         UnknownNameError: no such network.
         DataError: the data are missing or unusable.
     """
-    return load(load_train(find(name) / CONFIG, overrides).data)
+    return load(training_config(find(name), overrides).data)
 
 
 def on_record(name: str | None) -> dict[str, Any]:

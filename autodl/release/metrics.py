@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,17 +11,21 @@ from pydantic import Field, ValidationError
 
 from autodl.config import Section
 from autodl.errors import CheckpointError
+from autodl.files import write_json
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Three = tuple[float, float, float]
+_CHECKSUM = "sha256"  # of all the rest
 M = TypeVar("M", bound=Section)
 
 
 class HeldOutScores(Section):
     """On the pictures that were never trained on and choose, weight and calibrate.
 
-    ``calibration_error`` is after calibration, ``loss`` before.
+    ``calibration_error`` is after calibration, ``loss`` before it for a network and after it for an
+    ensemble.
     """
 
     accuracy: Share
@@ -80,7 +85,9 @@ class ReleaseMetrics(Section):
     parameters: Count
     macs: Count
     weights_bytes: Count
-    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    weights_sha256: Sha256
+    architecture_sha256: Sha256
+    config_sha256: Sha256
     held_out: HeldOutScores
     test: TestScores | None
     training: TrainingFacts
@@ -98,15 +105,33 @@ class EnsembleMetrics(Section):
     test: TestScores | None
 
 
+def write_metrics(metrics: Section, path: Path) -> None:
+    """A JSON file that knows its own checksum, whole or not at all."""
+    plain = metrics.model_dump(mode="json")
+    write_json(path, {**plain, _CHECKSUM: _checksum(plain)})
+
+
+def _checksum(plain: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
 def read_metrics(model: type[M], path: Path) -> M:
     """A checked JSON file.
 
     Raises:
-        CheckpointError: it is missing, no JSON, or lacks or misstates something.
+        CheckpointError: it is missing, no JSON, was changed since it was written, or lacks or
+            misstates something.
     """
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-        return model.model_validate_json(json.dumps(value))
+        known = value.pop(_CHECKSUM, None) if isinstance(value, dict) else None
+        read = model.model_validate_json(json.dumps(value))
+        if known != _checksum(value):
+            raise CheckpointError(
+                f"{path} is not what was released: its own checksum differs; install the project"
+                " anew"
+            )
+        return read
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}; install anew") from None
     except ValidationError as error:

@@ -22,7 +22,8 @@ from autodl.resources import resource
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.layers import Linear
 from autodl.spaces.plan import AUXILIARY, Plan
-from autodl.train_config import load_train
+from autodl.train_config import TrainConfig, load_train
+from autodl.trained import TrainedNetwork
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
@@ -37,10 +38,9 @@ def names() -> list[str]:
     Raises:
         CheckpointError: the metrics of one of them are damaged.
     """
-    folders = [path.parent for path in resource("models").glob(f"*/{METRICS}")]
     accuracy = {
         folder.name: read_metrics(ReleaseMetrics, folder / METRICS).held_out.accuracy
-        for folder in folders
+        for folder in folders()
     }
     return sorted(accuracy, key=lambda name: (-accuracy[name], name))
 
@@ -63,6 +63,7 @@ class ReleasedNetwork:
     temperature: float
     trained: bool
     metrics: ReleaseMetrics
+    folder: Path
 
     def logits(self, pictures: Given, *, batch_size: int = 256) -> NDArray[np.float64]:
         """Logits ``[N, classes]``, not calibrated; see ``as_pictures`` for what can be given.
@@ -80,6 +81,19 @@ class ReleasedNetwork:
         )
         return np.asarray(found, np.float64)
 
+    def as_trained(self) -> TrainedNetwork:
+        """The same for ``autodl.export``; its folder is the one it was released in."""
+        return TrainedNetwork(
+            folder=self.folder,
+            network=self.network,
+            image_size=self.image_size,
+            classes=self.classes,
+            normalisation=self.normalisation,
+            mirrored=self.mirrored,
+            held_out_accuracy=self.metrics.held_out.accuracy if self.trained else None,
+            weights_sha256=self.metrics.weights_sha256,
+        )
+
     def predict(self, pictures: Given, *, batch_size: int = 256) -> Prediction:
         """Calibrated probabilities of the classes, prepared as in training.
 
@@ -93,7 +107,8 @@ class ReleasedNetwork:
         if not self.trained:
             raise ConfigError(
                 f"this {self.name} has a new classifier of {len(self.classes)} classes: train"
-                " .network first, or load it with its own classes"
+                " .network and predict with dataclasses.replace(it, trained=True, classes=(...)),"
+                " or load it with its own classes and weights"
             )
         logits = self.logits(pictures, batch_size=batch_size)
         return Prediction(probabilities(logits, self.temperature), self.classes)
@@ -121,9 +136,12 @@ def load(
     """
     folder = find(name, models)
     metrics = read_metrics(ReleaseMetrics, folder / METRICS)
+    whole = isinstance(classes, int | np.integer) and not isinstance(classes, bool)
+    if classes is not None and not (whole and classes >= 2):
+        raise ConfigError(f"a network knows a whole number of at least 2 classes, got {classes!r}")
     own = classes is None or classes == len(metrics.classes)
-    if classes is not None and (isinstance(classes, bool) or classes < 2):
-        raise ConfigError(f"a classifier has at least 2 classes, got {classes!r}")
+    _check_file(folder / ARCHITECTURE, metrics.architecture_sha256)
+    _check_file(folder / CONFIG, metrics.config_sha256)
     labels = metrics.classes if own else tuple(str(i) for i in range(classes or 0))
     network = _build(folder, len(labels), metrics.image_size)
     if pretrained:
@@ -136,9 +154,10 @@ def load(
         image_size=metrics.image_size,
         normalisation=Normalisation(metrics.mean, metrics.std),
         mirrored=metrics.mirrored,
-        temperature=metrics.temperature,
+        temperature=metrics.temperature if pretrained and own else 1.0,
         trained=pretrained and own,
         metrics=metrics,
+        folder=folder,
     )
 
 
@@ -148,20 +167,38 @@ def find(name: str, models: Path | str | None = None) -> Path:
     Raises:
         UnknownNameError: there is none of this name.
     """
-    root = resource("models") if models is None else Path(models)
-    known = sorted(path.parent.name for path in root.glob(f"*/{METRICS}"))
+    known = {folder.name: folder for folder in folders(models)}
     if name not in known:
         raise UnknownNameError(
             f"no released network {name!r}.{did_you_mean(str(name), known)}"
             f" Known: {', '.join(known) or 'none'}."
         )
-    return root / name
+    return known[name]
+
+
+def folders(models: Path | str | None = None) -> list[Path]:
+    """The folders of the released networks, by name.
+
+    Hidden ones do not count: a publication that was killed has left them, half-written.
+    """
+    root = resource("models") if models is None else Path(models)
+    found = (path.parent for path in root.glob(f"*/{METRICS}"))
+    return sorted(folder for folder in found if not folder.name.startswith("."))
+
+
+def training_config(folder: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """How a released network was trained; no plugin that the file names is imported.
+
+    Raises:
+        ConfigError: the file or an override is unusable.
+    """
+    return load_train(folder / CONFIG, ["Global.plugins=[]", *overrides])
 
 
 def _build(folder: Path, classes: int, image_size: int) -> PlanNetwork:
     from autodl.reparam.training_form import training_network
 
-    config = load_train(folder / CONFIG)
+    config = training_config(folder)
     make_plan = plan_maker(config.network, classes=classes, image_size=image_size)
     return training_network(make_plan(load_architecture(folder / ARCHITECTURE)), config.train)
 
@@ -171,12 +208,7 @@ def _give_weights(network: PlanNetwork, file: Path, metrics: ReleaseMetrics, own
     from autodl.training.trainer import load_arrays
     from autodl.training.weights import load_weights, read_weights
 
-    found = checksum(file) if file.exists() else "missing"
-    if found != metrics.weights_sha256:
-        raise CheckpointError(
-            f"{file} is not what was released: its SHA-256 is {found[:12]}, it should be"
-            f" {metrics.weights_sha256[:12]}; install the project anew"
-        )
+    _check_file(file, metrics.weights_sha256)
     if own:
         load_weights(network, file)
         return
@@ -184,6 +216,15 @@ def _give_weights(network: PlanNetwork, file: Path, metrics: ReleaseMetrics, own
     fresh = {name: value.numpy() for name, value in network.state_dict().items()}
     kept = {name: fresh[name] for name in fresh if name.startswith(classifiers)}
     load_arrays(network, {**read_weights(file), **kept})
+
+
+def _check_file(file: Path, sha256: str) -> None:
+    found = checksum(file) if file.is_file() else "missing"
+    if found != sha256:
+        raise CheckpointError(
+            f"{file} is not what was released: its SHA-256 is {found[:12]}, it should be"
+            f" {sha256[:12]}; install the project anew"
+        )
 
 
 def _classifier(plan: Plan) -> str:

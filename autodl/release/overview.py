@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, TestScores, read_metrics
-from autodl.release.network import METRICS
+from autodl.release.network import METRICS, folders
 from autodl.resources import resource
 
 _HEAD = ("network", "found by", "parameters", "MACs", "MB", "ms", "held out", "test (95 %)")
@@ -25,7 +25,7 @@ def overview(models: Path | None = None) -> str:
     """
     root = resource("models") if models is None else models
     found = {
-        path.parent.name: read_metrics(ReleaseMetrics, path) for path in root.glob(f"*/{METRICS}")
+        folder.name: read_metrics(ReleaseMetrics, folder / METRICS) for folder in folders(root)
     }
     ordered = sorted(found.items(), key=lambda item: (-item[1].held_out.accuracy, item[0]))
     lines = [_row(_HEAD), _row(["---"] * len(_HEAD))]
@@ -43,7 +43,7 @@ def _cells(name: str, metrics: ReleaseMetrics) -> list[str]:
     latency = metrics.latency.get(_FASTEST)
     return [
         f"`{name}`",
-        metrics.training.found_by.partition(":")[0],
+        " ".join(metrics.training.found_by.partition(":")[0].split()).replace("|", "\\|"),
         f"{metrics.parameters / 1e6:.2f} M",
         f"{metrics.macs / 1e6:.0f} M",
         f"{metrics.weights_bytes / 1e6:.1f}",

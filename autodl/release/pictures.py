@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from io import IOBase
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from autodl.data.picture import read_picture, square, to_rgb
 from autodl.errors import DataError
 
 Given: TypeAlias = "NDArray[Any] | Image.Image | Path | str | Sequence[Given]"
+
+_ENCODED: tuple[type, ...] = (bytes, IOBase)  # iterable, though no sequences of pictures
 
 
 def as_pictures(given: Given, side: int) -> NDArray[np.uint8]:
@@ -33,7 +36,7 @@ def as_pictures(given: Given, side: int) -> NDArray[np.uint8]:
         return _of_array(given, side)
     if isinstance(given, str | Path | Image.Image):
         return np.asarray(_opened(given, side))[None]
-    if not isinstance(given, Iterable):
+    if not isinstance(given, Iterable) or isinstance(given, _ENCODED):
         raise DataError(
             "pictures are uint8 arrays [N, H, W, 3], files, PIL images, or a sequence of these, got"
             f" {type(given).__name__}"
@@ -66,6 +69,11 @@ def _stack(array: NDArray[Any]) -> NDArray[np.uint8]:
     """``[N, H, W, C]`` with 1, 3 or 4 channels."""
     if array.ndim == 2:
         return array[None, :, :, None]
+    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] not in (1, 3, 4):
+        raise DataError(
+            f"an array {list(array.shape)} is one picture with its channels in front, or three grey"
+            " ones: give pictures.transpose(1, 2, 0) or pictures[..., None]"
+        )
     if array.ndim == 3:
         return array[None] if array.shape[2] in (1, 3, 4) else array[..., None]
     if array.ndim == 4 and array.shape[3] in (1, 3, 4):
@@ -77,4 +85,10 @@ def _stack(array: NDArray[Any]) -> NDArray[np.uint8]:
 def _opened(given: str | Path | Image.Image, side: int) -> Image.Image:
     if not isinstance(given, Image.Image):
         return read_picture(Path(given), side)
-    return square(to_rgb(given), side)
+    try:  # Pillow decodes late
+        return square(to_rgb(ImageOps.exif_transpose(given)), side)
+    except Exception as error:  # a damaged one makes decoders raise nearly every builtin error
+        raise DataError(
+            f"cannot read a PIL image of {given.width}x{given.height} pixels and mode {given.mode}"
+            f" ({' '.join(str(error).split())}): replace it"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -15,10 +16,10 @@ import yaml
 from numpy.typing import NDArray
 
 from autodl.data.dataset import Pictures
-from autodl.data.load import load_split, public_name
+from autodl.data.load import SearchData, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.export import export, latencies
-from autodl.files import checksum, folder_aside, write_json, write_text
+from autodl.files import checksum, folder_aside, write_text
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
 from autodl.release.card import card_text
 from autodl.release.metrics import (
@@ -27,10 +28,12 @@ from autodl.release.metrics import (
     ReleaseMetrics,
     TestScores,
     TrainingFacts,
+    write_metrics,
 )
 from autodl.release.network import ARCHITECTURE, CARD, CONFIG, METRICS, WEIGHTS
 from autodl.retrain import load_trained
 from autodl.search.run_folder import read_manifest
+from autodl.train_config import TrainConfig
 from autodl.trained import load_trained_network
 
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
@@ -63,24 +66,23 @@ def publish(
         repetitions: of each timing; 0 leaves latencies out.
 
     Raises:
-        StoreError: no finished training, or ``folder`` is there or cannot be written.
-        ConfigError: the weights are larger than ``LARGEST``.
+        StoreError: no finished training, its weights, record or pictures are missing, or ``folder``
+            is there or cannot be written.
+        ConfigError: the weights are larger than ``LARGEST``, the network needs a plugin, or an
+            override of something else.
+        CheckpointError: the weights are damaged.
         DataError: other data than those of the training.
     """
     if folder.exists():
         raise StoreError(f"{folder} is there already; remove it first to publish anew")
-    config, _, facts = load_trained(training, overrides)
-    if (size := (training / WEIGHTS).stat().st_size) > LARGEST:
-        raise ConfigError(f"{training / WEIGHTS} has {size:,} bytes, allowed are {LARGEST:,}")
-    data = load_split(config.data)
-    manifest = read_manifest(training)["identity"]
-    if data.checksum != manifest["Pictures"]["checksum"]:
-        raise DataError(
-            f"{data.name} is not what {training} was trained on; give Data.path of that"
-        )
+    config, facts, weights_sha256 = _releasable(training, overrides)
+    data = _same_data(training, config)
     mirrored = bool(facts.get("mirrored", False))
     logits = held_out_logits(training, data.held_out, mirrored)
     temperature = fit_temperature(logits, data.held_out.labels)
+    plain = config.to_plain()
+    plain["Data"]["path"] = None  # where the data were is nobody's business
+    train_yaml = yaml.safe_dump(plain, sort_keys=False)
     metrics = ReleaseMetrics(
         format=1,
         classes=tuple(facts["classes"]),
@@ -91,12 +93,14 @@ def publish(
         temperature=temperature,
         parameters=facts["parameters"],
         macs=facts["macs"],
-        weights_bytes=size,
-        weights_sha256=checksum(training / WEIGHTS),
+        weights_bytes=(training / WEIGHTS).stat().st_size,
+        weights_sha256=weights_sha256,
+        architecture_sha256=checksum(training / ARCHITECTURE),
+        config_sha256=hashlib.sha256(train_yaml.encode()).hexdigest(),
         held_out=held_out_scores(logits, data.held_out.labels, temperature),
-        test=_test_on_record(training),
+        test=_test_on_record(training, weights_sha256),
         training=TrainingFacts(
-            data=public_name(data.name),
+            data=public_name(data.name, data.checksum),
             checksum=data.checksum,
             pictures=len(data.train),
             epochs=facts["epochs"],
@@ -106,15 +110,62 @@ def publish(
         ),
         latency=_latency(training, repetitions) if repetitions else {},
     )
-    plain = config.to_plain()
-    plain["Data"]["path"] = None  # where the data were is nobody's business
     with folder_aside(folder) as aside:
         shutil.copyfile(training / WEIGHTS, aside / WEIGHTS)
-        shutil.copyfile(training / "architecture.json", aside / ARCHITECTURE)
-        write_text(aside / CONFIG, yaml.safe_dump(plain, sort_keys=False))
-        write_json(aside / METRICS, metrics.model_dump(mode="json"))
+        shutil.copyfile(training / ARCHITECTURE, aside / ARCHITECTURE)
+        write_text(aside / CONFIG, train_yaml)
+        write_metrics(metrics, aside / METRICS)
         write_text(aside / CARD, card_text(folder.name, metrics, config))
     return Published(folder, metrics)
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse to release a training under another configuration than its own.
+
+    Raises:
+        ConfigError: an override of anything but ``Data.path``.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() != "Data.path":
+            raise ConfigError(
+                f"-o {override}: a release may change Data.path alone; train anew to change"
+                " something else"
+            )
+
+
+def _releasable(
+    training: Path, overrides: Sequence[str]
+) -> tuple[TrainConfig, dict[str, Any], str]:
+    """Config and metrics of a training that can be released, and the SHA-256 of its weights."""
+    check_overrides(overrides)
+    config, _, facts = load_trained(training, overrides)
+    if plugins := config.general.plugins:
+        raise ConfigError(f"{training} needs the plugin {plugins[0]}, which no release can hold")
+    weights_sha256 = checksum(training / WEIGHTS)
+    if (size := (training / WEIGHTS).stat().st_size) > LARGEST:
+        raise ConfigError(f"{training / WEIGHTS} has {size:,} bytes, allowed are {LARGEST:,}")
+    return config, facts, weights_sha256
+
+
+def _same_data(training: Path, config: TrainConfig) -> SearchData:
+    """The pictures of the training, cut as they were then.
+
+    Raises:
+        StoreError: it is not on record which they were.
+        DataError: they are others, or cannot be read.
+    """
+    known = read_manifest(training).get("identity", {}).get("Pictures", {})
+    if not {"checksum", "split"} <= set(known):
+        raise StoreError(
+            f"{training} does not say on which pictures it was trained (of imported networks nobody"
+            " knows), so none are left to calibrate it; release a network of tools/train.py"
+        )
+    data = load_split(config.data)
+    if (data.checksum, dict(data.split)) != (known["checksum"], known["split"]):
+        raise DataError(
+            f"{data.name} is not what {training} was trained on; give Data.path of that"
+        )
+    return data
 
 
 def held_out_logits(training: Path, held_out: Pictures, mirrored: bool) -> NDArray[np.float64]:
@@ -140,17 +191,21 @@ def held_out_scores(
     )
 
 
-def _test_on_record(training: Path) -> TestScores | None:
+def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
     from autodl.final_test import TEST
 
     record = training / TEST
     if not record.exists():
         return None
-    known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    if known.get("weights_sha256") != checksum(training / WEIGHTS):
-        raise StoreError(f"{record} is of other weights; run tools/eval.py {training}")
-    kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
-    return TestScores(**kept, data=public_name(known["data"]))
+    try:
+        known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        if known["weights_sha256"] != weights_sha256:
+            raise StoreError(f"{record} is of other weights; run tools/eval.py {training}")
+        kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
+        return TestScores(**kept, data=public_name(known["data"], known["checksum"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:  # also pydantic's
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{record} is damaged ({reason}); bring it back") from None
 
 
 def _latency(training: Path, repetitions: int) -> dict[str, Latency]:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from autodl.data.load import SearchData, load, load_split
+from autodl.data.load import SearchData, load, load_split, public_name
 from autodl.errors import ConfigError, DataError
-from autodl.files import write_json
 from autodl.release.calibration import calibration_error, log_loss
 from autodl.release.ensemble import FILE, select
 from autodl.release.evaluation import measure
-from autodl.release.metrics import EnsembleMetrics, HeldOutScores, TestScores
-from autodl.release.network import CONFIG, find
+from autodl.release.metrics import EnsembleMetrics, HeldOutScores, TestScores, write_metrics
+from autodl.release.network import find, training_config
 from autodl.release.network import load as load_network
-from autodl.train_config import TrainConfig, load_train
+from autodl.release.publish import check_overrides
+from autodl.train_config import TrainConfig
 
 
 def publish_ensemble(
@@ -29,13 +29,17 @@ def publish_ensemble(
         overrides: ``Data.path=...``, where the data are now.
 
     Raises:
-        ConfigError: a name twice, or members that know other classes or were cut in another way.
+        ConfigError: no name or one twice, members that know other classes or were cut in another
+            way, or an override of something else.
         DataError: other data than those of the trainings.
     """
+    if not names:
+        raise ConfigError("an ensemble is chosen from at least one released network, got none")
+    check_overrides(overrides)
     if repeated := [name for name in names if list(names).count(name) > 1]:
         raise ConfigError(f"{repeated[0]} is named twice; its weight is chosen here")
     members = [load_network(name, models=models) for name in names]
-    configs = [load_train(find(name, models) / CONFIG, overrides) for name in names]
+    configs = [training_config(find(name, models), overrides) for name in names]
     data = _same_data(names, configs)
     for member in members:
         if member.metrics.training.checksum != data.checksum:
@@ -50,6 +54,7 @@ def publish_ensemble(
     chances = outcome.probabilities
     right = int((outcome.labels == labels).sum())
     tested = measure(chosen, load(configs[0].data))
+    tested["data"] = public_name(tested["data"], tested["checksum"])
     made = EnsembleMetrics(
         format=1,
         members={
@@ -66,7 +71,7 @@ def publish_ensemble(
         ),
         test=TestScores(**{name: tested[name] for name in TestScores.model_fields}),
     )
-    write_json(models / FILE, made.model_dump(mode="json"))
+    write_metrics(made, models / FILE)
     return made
 
 

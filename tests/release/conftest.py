@@ -16,7 +16,7 @@ from autodl.train_config import load_train
 
 @pytest.fixture(scope="session")
 def models(small_training, tmp_path_factory):
-    """A folder ``models`` with the networks ``tiny-a`` and ``tiny-b`` and an ensemble."""
+    """A folder ``models`` with the networks ``tiny_a`` and ``tiny_b`` and an ensemble."""
     root = tmp_path_factory.mktemp("release")
     other = load_train(small_training.config_file, ["Global.seed=4", "Evaluation={mirrored: true}"])
     retrain(other, small_training.architecture, root / "b")
@@ -24,10 +24,10 @@ def models(small_training, tmp_path_factory):
     measure_once(root / "a")
     folder = root / "models"
     published = {
-        name: publish(root / name, folder / f"tiny-{name}", found_by="By hand.", repetitions=0)
+        name: publish(root / name, folder / f"tiny_{name}", found_by="By hand.", repetitions=0)
         for name in ("a", "b")
     }
-    made = ensemble_module.publish_ensemble(["tiny-a", "tiny-b"], folder)
+    made = ensemble_module.publish_ensemble(["tiny_a", "tiny_b"], folder)
     return SimpleNamespace(folder=folder, training=root, published=published, ensemble=made)
 
 

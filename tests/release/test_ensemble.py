@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -12,13 +11,14 @@ import pytest
 from autodl.data.load import load_split
 from autodl.errors import CheckpointError, ConfigError
 from autodl.release.ensemble import Ensemble, calibrated
+from autodl.release.metrics import EnsembleMetrics, read_metrics, write_metrics
 from autodl.release.network import load
 from autodl.retrain import load_trained
 
 
 @pytest.fixture(scope="module")
 def members(models):
-    return [load(name, models=models.folder) for name in ("tiny-a", "tiny-b")]
+    return [load(name, models=models.folder) for name in ("tiny_a", "tiny_b")]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,12 @@ def test_votes(members, held_out):
     assert (hard.labels[agree] == chances[0].argmax(1)[agree]).all()
 
 
+def test_pictures_that_can_be_read_only_once(members, held_out):
+    images = held_out.images[:3]
+    found = Ensemble(members).predict(image for image in images)
+    assert (found.probabilities == Ensemble(members).predict(images).probabilities).all()
+
+
 def test_a_temperature_sharpens_and_keeps_the_labels(members, held_out):
     plain = Ensemble(members).predict(held_out.images)
     sharp = Ensemble(members, temperature=0.5).predict(held_out.images)
@@ -61,9 +67,15 @@ def test_a_temperature_sharpens_and_keeps_the_labels(members, held_out):
 
 
 def test_names_and_weights_that_ship(shipped):
-    ensemble = Ensemble(["tiny-a", "tiny-b"], "weighted")
+    ensemble = Ensemble(["tiny_a", "tiny_b"], "weighted")
     chosen = shipped.ensemble.members
-    assert ensemble.weights.tolist() == [chosen.get("tiny-a", 0), chosen.get("tiny-b", 0)]
+    assert ensemble.weights.tolist() == [chosen.get("tiny_a", 0), chosen.get("tiny_b", 0)]
+
+
+def test_members_without_weights_that_ship(members, shipped):
+    strangers = [replace(member, name=f"my-{member.name}") for member in members]
+    with pytest.raises(ConfigError, match=r"no weight is known of my-tiny_a, my-tiny_b"):
+        Ensemble(strangers, "weighted")
 
 
 @pytest.mark.parametrize(
@@ -85,21 +97,28 @@ def test_wrong_options(members, options, wanted):
 def test_members_that_cannot_vote_together(members, models):
     with pytest.raises(ConfigError, match="at least one member"):
         Ensemble([])
+    for strange in ([members[0], 3], [None]):
+        with pytest.raises(
+            ConfigError, match=r"names of released networks, or loaded ones, got (int|NoneType)"
+        ):
+            Ensemble(strange)
+    with pytest.raises(ConfigError, match="at least one member, got ReleasedNetwork"):
+        Ensemble(members[0])
     others = replace(members[1], classes=tuple("abcdefghij"))
     with pytest.raises(ConfigError, match="an ensemble votes on one set of classes"):
         Ensemble([members[0], others])
-    fresh = load("tiny-a", pretrained=False, models=models.folder)
-    with pytest.raises(ConfigError, match="tiny-a has no trained classifier"):
+    fresh = load("tiny_a", pretrained=False, models=models.folder)
+    with pytest.raises(ConfigError, match="tiny_a has no trained classifier"):
         Ensemble([fresh, members[1]])
 
 
 def test_an_ensemble_of_other_weights_is_refused(models, tmp_path):
     folder = shutil.copytree(models.folder, tmp_path / "models")
     path = folder / "ensemble.json"
-    content = json.loads(path.read_text())
-    content["weights_sha256"] = dict.fromkeys(content["weights_sha256"], "0" * 64)
-    path.write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match="was made with another tiny-"):
+    made = read_metrics(EnsembleMetrics, path)
+    others = dict.fromkeys(made.weights_sha256, "0" * 64)
+    write_metrics(made.model_copy(update={"weights_sha256": others}), path)
+    with pytest.raises(CheckpointError, match="was made with another tiny_"):
         Ensemble.released(folder)
     path.unlink()
     with pytest.raises(CheckpointError, match=r"cannot read .*ensemble\.json"):

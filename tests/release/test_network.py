@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import CheckpointError, ConfigError, UnknownNameError
+from autodl.files import checksum
 from autodl.release.calibration import probabilities
-from autodl.release.network import load, names
+from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
+from autodl.release.network import folders, load, names
+from autodl.release.overview import overview
 from autodl.retrain import load_trained
 
 
@@ -27,7 +31,7 @@ def held_out(models):
 
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_the_held_out_accuracy_is_reproduced_to_the_picture(models, name):
-    network = load(f"tiny-{name}", models=models.folder)
+    network = load(f"tiny_{name}", models=models.folder)
     pictures = held_out(models)
     found = network.predict(pictures.images)
     assert int((found.labels == pictures.labels).sum()) == network.metrics.held_out.right
@@ -38,7 +42,7 @@ def test_the_held_out_accuracy_is_reproduced_to_the_picture(models, name):
 
 
 def test_predictions_are_calibrated_and_named(models):
-    network = load("tiny-a", models=models.folder)
+    network = load("tiny_a", models=models.folder)
     images = held_out(models).images[:7]
     found = network.predict(images)
     logits = network.logits(images)
@@ -59,7 +63,7 @@ def test_predictions_are_calibrated_and_named(models):
 
 def test_mirror_images_do_not_matter_where_they_are_averaged(models):
     images = held_out(models).images[:5]
-    for name, same in (("tiny-a", False), ("tiny-b", True)):
+    for name, same in (("tiny_a", False), ("tiny_b", True)):
         network = load(name, models=models.folder)
         logits, mirrored = network.logits(images), network.logits(images[:, :, ::-1])
         assert np.allclose(logits, mirrored, atol=1e-5) == same
@@ -67,14 +71,32 @@ def test_mirror_images_do_not_matter_where_they_are_averaged(models):
 
 def test_names_are_ordered_by_held_out_accuracy(shipped):
     found = names()
-    assert sorted(found) == ["tiny-a", "tiny-b"]
+    assert sorted(found) == ["tiny_a", "tiny_b"]
     accuracies = [load(name).metrics.held_out.accuracy for name in found]
     assert accuracies == sorted(accuracies, reverse=True)
 
 
+def test_what_a_killed_publication_has_left_is_no_network(copied):
+    shutil.copytree(copied / "tiny_a", copied / ".tiny_c.0123abcd")
+    assert [folder.name for folder in folders(copied)] == ["tiny_a", "tiny_b"]
+    assert "tiny_c" not in overview(copied)
+    with pytest.raises(UnknownNameError):
+        load(".tiny_c.0123abcd", models=copied)
+
+
+def test_no_plugin_of_a_foreign_folder_is_imported(copied):
+    """Also with the right checksum, which whoever made the folder can compute."""
+    folder = copied / "tiny_a"
+    plugin(folder)
+    made = read_metrics(ReleaseMetrics, folder / "metrics.json")
+    sha256 = checksum(folder / "train.yaml")
+    write_metrics(made.model_copy(update={"config_sha256": sha256}), folder / "metrics.json")
+    assert load("tiny_a", models=copied).trained
+
+
 def test_a_new_classifier_keeps_the_rest(models):
-    whole = load("tiny-a", models=models.folder)
-    other = load("tiny-a", classes=4, models=models.folder)
+    whole = load("tiny_a", models=models.folder)
+    other = load("tiny_a", classes=4, models=models.folder)
     assert other.classes == ("0", "1", "2", "3")
     assert not other.trained
     own, new = whole.network.state_dict(), other.network.state_dict()
@@ -85,12 +107,15 @@ def test_a_new_classifier_keeps_the_rest(models):
     assert all((own[name].numpy() == new[name].numpy()).all() for name in same)
     with pytest.raises(ConfigError, match="has a new classifier of 4 classes: train"):
         other.predict(np.zeros((1, 8, 8, 3), np.uint8))
-    assert load("tiny-a", classes=10, models=models.folder).trained
+    assert other.temperature == 1.0  # that of the release is not for a new classifier
+    learned = replace(other, trained=True, classes=("a", "b", "c", "d"))
+    assert learned.predict(np.zeros((1, 8, 8, 3), np.uint8)).probabilities.shape == (1, 4)
+    assert load("tiny_a", classes=10, models=models.folder).trained
 
 
 def test_without_weights(models):
-    fresh = load("tiny-a", pretrained=False, models=models.folder)
-    trained = load("tiny-a", models=models.folder)
+    fresh = load("tiny_a", pretrained=False, models=models.folder)
+    trained = load("tiny_a", models=models.folder)
     assert not fresh.trained
     name = next(name for name in trained.network.state_dict() if name.endswith("weight"))
     assert (
@@ -99,11 +124,11 @@ def test_without_weights(models):
 
 
 def test_what_is_refused(models):
-    with pytest.raises(UnknownNameError, match=r"no released network 'tiny-c'\. Did you mean"):
-        load("tiny-c", models=models.folder)
-    for classes in (1, 0, -3, True):
+    with pytest.raises(UnknownNameError, match=r"no released network 'tiny_c'\. Did you mean"):
+        load("tiny_c", models=models.folder)
+    for classes in (1, 0, -3, True, 2.5, 10.0, "10"):
         with pytest.raises(ConfigError, match="at least 2 classes, got"):
-            load("tiny-a", classes=classes, models=models.folder)
+            load("tiny_a", classes=classes, models=models.folder)
 
 
 def spoil_weights(folder):
@@ -135,6 +160,22 @@ def change(key, value):
     return spoil
 
 
+def other_operation(folder):
+    """Without weights of its own, so all weights still fit."""
+    path = folder / "architecture.json"
+    path.write_text(path.read_text().replace("max_pool_3x3", "avg_pool_3x3"))
+
+
+def plugin(folder):
+    (folder / "plugin.py").write_text("raise RuntimeError('foreign code runs')")
+    path = folder / "train.yaml"
+    path.write_text(path.read_text().replace("plugins: []", f"plugins: [{folder / 'plugin.py'}]"))
+
+
+def lose(name):
+    return lambda folder: (folder / name).unlink()
+
+
 def break_metrics(folder):
     (folder / "metrics.json").write_text("{half")
 
@@ -148,11 +189,16 @@ def break_metrics(folder):
         (change("temperature", -1), "temperature: .*greater than 0"),
         (change("classes", None), "classes: "),
         (change("surprise", 1), "surprise: "),
+        (change("mean", [0.5, 0.5, 0.5]), r"metrics\.json is not what was released: its own check"),
         (break_metrics, "is no JSON"),
+        (other_operation, r"architecture\.json is not what was released"),
+        (plugin, r"train\.yaml is not what was released"),
+        (lose("architecture.json"), r"architecture\.json is not .* SHA-256 is missing"),
+        (lose("train.yaml"), r"train\.yaml is not .* SHA-256 is missing"),
     ],
 )
 def test_damaged_files_are_refused(copied, spoil, wanted):
-    spoil(copied / "tiny-a")
+    spoil(copied / "tiny_a")
     with pytest.raises(CheckpointError, match=wanted) as caught:
-        load("tiny-a", models=copied)
+        load("tiny_a", models=copied)
     assert "\n" not in str(caught.value)

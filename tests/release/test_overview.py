@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.release.overview import overview
 
 
@@ -12,7 +15,7 @@ def test_a_row_for_each_and_the_ensemble_last(models):
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert {len(row) for row in rows} == {8}
     held_out = {
-        f"`tiny-{key}`": each.metrics.held_out.accuracy for key, each in models.published.items()
+        f"`tiny_{key}`": each.metrics.held_out.accuracy for key, each in models.published.items()
     }
     assert [row[0] for row in rows[2:]] == [
         *sorted(held_out, key=lambda n: (-held_out[n], n)),
@@ -26,11 +29,20 @@ def test_a_row_for_each_and_the_ensemble_last(models):
     scores = models.published["a"].metrics.test
     low, high = scores.interval
     assert (
-        tested["`tiny-a`"] == f"{100 * scores.accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+        tested["`tiny_a`"] == f"{100 * scores.accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
     )
-    assert tested["`tiny-b`"] == ""
+    assert tested["`tiny_b`"] == ""
     assert tested["ensemble"].startswith(f"{100 * models.ensemble.test.accuracy:.2f} (")
     assert all(f"{name} x{count}" in rows[-1][1] for name, count in models.ensemble.members.items())
+
+
+def test_words_do_not_break_the_table(models, tmp_path):
+    folder = shutil.copytree(models.folder, tmp_path / "models")
+    path = folder / "tiny_a" / "metrics.json"
+    made = read_metrics(ReleaseMetrics, path)
+    words = made.training.model_copy(update={"found_by": "by hand | by\nchance: twice"})
+    write_metrics(made.model_copy(update={"training": words}), path)
+    assert "| by hand \\| by chance |" in overview(folder)
 
 
 def test_without_any_there_is_only_the_head(tmp_path):

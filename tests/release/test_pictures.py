@@ -18,6 +18,7 @@ def test_arrays_of_the_right_size_are_taken_as_they_are():
     assert as_pictures(many, 8) is many
     assert (as_pictures(ONE, 8) == ONE[None]).all()
     assert (as_pictures(list(many), 8) == many).all()
+    assert (as_pictures((one for one in many), 8) == many).all()
     assert (as_pictures([many[:2], ONE, many[2:]], 8)[2] == ONE).all()
 
 
@@ -44,7 +45,7 @@ def test_files_images_and_arrays_agree(tmp_path):
 def test_grey_and_transparent_pictures_are_converted():
     grey = RNG.integers(0, 256, (3, 8, 8), dtype=np.uint8)
     expected = np.repeat(grey[..., None], 3, axis=3)
-    assert (as_pictures(grey, 8) == expected).all()
+    assert (as_pictures(grey[:2], 8) == expected[:2]).all()
     assert (as_pictures(grey[..., None], 8) == expected).all()
     assert (as_pictures(grey[0], 8) == expected[:1]).all()
     assert (as_pictures(Image.fromarray(grey[0]), 8) == expected[:1]).all()
@@ -60,9 +61,13 @@ def test_grey_and_transparent_pictures_are_converted():
         (np.zeros((2, 8, 8, 3), np.float32), "uint8 numbers from 0 to 255, got float32; scale"),
         (np.zeros((2, 3, 8, 8), np.uint8), r"got \[2, 3, 8, 8\]; move the channels behind"),
         (np.zeros((0, 8, 8, 3), np.uint8), "no picture in an array"),
+        (np.zeros((3, 8, 8), np.uint8), r"channels in front, or three grey ones"),
+        (Image.fromarray(np.zeros((8, 8), np.float32)), "mode F has numbers without a range"),
         (np.zeros(8, np.uint8), r"shape \[N, H, W, 3\], got \[8\]"),
         ([], "the sequence is empty"),
         (7, "got int"),
+        (b"\x89PNG", "got bytes"),
+        (Image.new("La", (8, 8)), r"cannot read a PIL image of 8x8 pixels and mode La"),
         ("nowhere.png", r"cannot read the picture nowhere\.png"),
     ],
 )
@@ -76,3 +81,22 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
     (tmp_path / "notes.png").write_text("not a picture")
     with pytest.raises(DataError, match=r"cannot read the picture .*notes\.png"):
         as_pictures([ONE, tmp_path / "notes.png"], 8)
+
+
+def test_an_image_that_turns_out_to_be_truncated(tmp_path):
+    """Pillow opens it without complaint and decodes it later."""
+    Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "one.jpg")
+    content = (tmp_path / "one.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2])
+    for given in (tmp_path / "half.jpg", Image.open(tmp_path / "half.jpg")):
+        with pytest.raises(DataError, match=r"cannot read .*image file is truncated"):
+            as_pictures(given, 8)
+
+
+def test_images_lie_as_their_camera_says(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation: to be turned clockwise by a quarter
+    Image.fromarray(ONE).save(tmp_path / "one.png", exif=turned)
+    upright = np.rot90(ONE, -1)[None]
+    assert (as_pictures(tmp_path / "one.png", 8) == upright).all()
+    assert (as_pictures(Image.open(tmp_path / "one.png"), 8) == upright).all()

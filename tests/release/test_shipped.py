@@ -16,6 +16,7 @@ import pytest
 
 from autodl.data.sample import load_sample
 from autodl.drawing.names import readable
+from autodl.export import export_network
 from autodl.release import Ensemble, load, names
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, read_metrics
@@ -72,6 +73,18 @@ def test_accuracy_of_the_ensemble(sample):
     assert about.held_out.accuracy > max(
         each.metrics.held_out.accuracy for each in ensemble.members
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exported_it_gives_the_same_outputs(members, sample, tmp_path, name):
+    """To 1e-4 of the largest output, on real pictures; float32 in another order gives 1e-6."""
+    member = members[name]
+    exported = export_network(member.as_trained(), tmp_path / "out")
+    pictures = member.normalisation.normalise(sample.images[:32])
+    expected = exported.runners["trained"](pictures)
+    assert "inference" in exported.runners
+    for form, run in exported.runners.items():
+        assert np.abs(run(pictures) - expected).max() <= 1e-4 * np.abs(expected).max(), form
 
 
 @pytest.mark.parametrize("name", NAMES)

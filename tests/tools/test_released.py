@@ -24,8 +24,8 @@ def root(small_training, tmp_path_factory):
     folder = tmp_path_factory.mktemp("released")
     training = shutil.copytree(small_training.folder, folder / "training")
     measure_once(training)
-    publish(training, folder / "models" / "tiny-net", found_by="By hand.", repetitions=0)
-    publish_ensemble(["tiny-net"], folder / "models")
+    publish(training, folder / "models" / "tiny_net", found_by="By hand.", repetitions=0)
+    publish_ensemble(["tiny_net"], folder / "models")
     return folder
 
 
@@ -48,7 +48,7 @@ def pictures(tmp_path):
 
 
 def test_a_table_and_json(call, pictures):
-    done = call("infer", pictures, "--model", "tiny-net", "--top", 2)
+    done = call("infer", pictures, "--model", "tiny_net", "--top", 2)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert [line.split()[0] for line in lines] == [str(pictures / f"{i}.png") for i in range(3)]
@@ -62,32 +62,32 @@ def test_a_table_and_json(call, pictures):
 
 def test_mistakes(refused, call, pictures, tmp_path):
     refused(
-        "no released network 'tiny-ne'. Did you mean 'tiny-net'?",
+        "no released network 'tiny_ne'. Did you mean 'tiny_net'?",
         "infer",
         pictures,
         "--model",
-        "tiny-ne",
+        "tiny_ne",
     )
-    refused("there is no ", "infer", tmp_path / "nowhere.png", "--model", "tiny-net")
+    refused("there is no ", "infer", tmp_path / "nowhere.png", "--model", "tiny_net")
     (tmp_path / "empty").mkdir()
-    refused("holds no picture", "infer", tmp_path / "empty", "--model", "tiny-net")
+    refused("holds no picture", "infer", tmp_path / "empty", "--model", "tiny_net")
     (pictures / "9.png").write_text("not a picture")
-    refused("cannot read the picture", "infer", pictures, "--model", "tiny-net")
+    refused("cannot read the picture", "infer", pictures, "--model", "tiny_net")
     assert call("infer", pictures).code == 2
 
 
 def test_eval_says_what_is_on_record_or_measures_on_the_data_given(call, refused, root):
     record = json.loads((root / "training" / "test.json").read_text())
-    done = call("eval", "--model", "tiny-net")
+    done = call("eval", "--model", "tiny_net")
     assert done.code == 0
-    assert f"tiny-net: test accuracy {record['accuracy']:.4f}" in done.out
-    again = call("eval", "--model", "tiny-net", "--json", "-o", "Data.image_size=8")
+    assert f"tiny_net: test accuracy {record['accuracy']:.4f}" in done.out
+    again = call("eval", "--model", "tiny_net", "--json", "-o", "Data.image_size=8")
     assert json.loads(again.out)["accuracy"] == record["accuracy"]
     whole = call("eval", "--ensemble", "--json", "-o", "Data.image_size=8")
     assert json.loads(whole.out)["accuracy"] == record["accuracy"]
-    refused("has the classes", "eval", "--model", "tiny-net", "-o", "Data.classes=3")
+    refused("has the classes", "eval", "--model", "tiny_net", "-o", "Data.classes=3")
     assert call("eval").code == 2
-    assert call("eval", "x", "--model", "tiny-net").code == 2
+    assert call("eval", "x", "--model", "tiny_net").code == 2
 
 
 def test_release_makes_a_network_and_an_ensemble(call, refused, root, tmp_path):
@@ -105,15 +105,30 @@ def test_release_makes_a_network_and_an_ensemble(call, refused, root, tmp_path):
         "is there already",
         *("release", root / "training", "--name", "mine", "--found-by", "x", "--models", models),
     )
+    for name in ("a/b", "../b", ".b", "2b", "b-c", "B"):
+        done = call("release", root / "training", "--name", name, "--found-by", "x")
+        assert (done.code, "small letters, digits and _" in done.err) == (2, True)
     assert call("release").code == 2
     assert call("release", root / "training").code == 2
+
+
+def test_a_released_network_is_exported(call, root, tmp_path):
+    done = call(
+        "export_model", "--model", "tiny_net", "--out", tmp_path / "out", "--repetitions", 0
+    )
+    assert (done.code, done.err) == (0, "")
+    kept = {path.name for path in (tmp_path / "out").iterdir()}  # all compared, or not there
+    assert {"inference.json", "inference.pdiparams", "deployment.json"} <= kept
+    assert "differ" in done.out
+    both = call("export_model", root / "training", "--model", "tiny_net", "--out", tmp_path / "b")
+    assert (both.code, "either the FOLDER" in both.err) == (2, True)
 
 
 def test_the_hub_lists_and_loads(root, monkeypatch):
     """As somebody with a checkout would: ``source="local"``."""
     shutil.copyfile(ROOT / "hubconf.py", root / "hubconf.py")
     assert "tiny_net" in paddle.hub.list(str(root), source="local")
-    assert "released network tiny-net" in paddle.hub.help(str(root), "tiny_net", source="local")
+    assert "released network tiny_net" in paddle.hub.help(str(root), "tiny_net", source="local")
     network = paddle.hub.load(str(root), "tiny_net", source="local")
     assert network.trained
     other = paddle.hub.load(str(root), "tiny_net", source="local", pretrained=False, classes=3)
