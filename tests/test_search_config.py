@@ -124,6 +124,7 @@ def test_a_stored_config_is_a_config_of_the_same_run(overrides):
         ("Objectives={minimise: [macs]}", False, False),
         ("Network.width=8", False, False),
         ("Network.stem=halving", False, False),
+        ("Network.shortcut=true", False, False),
         ("Train.epochs=7", False, False),
         ("Data.image_size=8", False, False),
         ("Evaluator={name: TokenCount}", False, False),

@@ -10,6 +10,7 @@ from autodl.errors import ConfigError
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.layers import (
     Add,
+    AvgPool,
     BatchNorm,
     Concat,
     Dropout,
@@ -32,6 +33,7 @@ def cell_plan(
     image_size: int = 32,
     dropout: float = 0.5,
     stem: str = "plain",
+    shortcut: bool = False,
 ) -> Plan:
     """Spell out the layers of an architecture's network.
 
@@ -43,6 +45,9 @@ def cell_plan(
         dropout: share of the pooled features that is dropped while training.
         stem: ``plain`` is the original's convolution; ``halving`` has one of half the channels and
             then one of stride 2, so that the first stage costs a quarter.
+        shortcut: a cell's input is added to its output, which the original does not do; around a
+            reduction cell it is averaged over 2x2 and brought to the new width by a convolution
+            (He et al., CVPR 2019, ResNet-D).
 
     Raises:
         ConfigError: an argument is out of range, the width is below the bottleneck, or the
@@ -76,7 +81,10 @@ def cell_plan(
         for index in range(cells_per_stage):
             reduces = stage > 0 and index == 0
             cell = architecture.reduction if reduces else architecture.normal
-            x = _add_cell(builder, x, cell, f"stage{stage}.cell{index}", reduces, bottleneck)
+            entry, name = x, f"stage{stage}.cell{index}"
+            x = _add_cell(builder, entry, cell, name, reduces, bottleneck)
+            if shortcut:
+                x = _add_shortcut(builder, entry, x, name, reduces)
     x = _batch_norm_relu(builder, x, "head")
     x = builder.add("head.pool", GlobalAvgPool(), x)
     x = builder.add("head.dropout", Dropout(dropout), x)
@@ -92,6 +100,16 @@ def _add_stem(builder: PlanBuilder, width: int, kind: str) -> int:
     x = same_conv(builder, 0, "stem.first", max(width // 2, 1), (3, 3))
     x = _batch_norm_relu(builder, x, "stem")
     return same_conv(builder, x, "stem.second", width, (3, 3), stride=(2, 2))
+
+
+def _add_shortcut(builder: PlanBuilder, entry: int, x: int, name: str, reduces: bool) -> int:
+    if reduces:
+        # the last row and column of an odd size have no partner and count alone
+        height, width = builder.shape(entry)[1:]
+        pool = AvgPool((2, 2), (2, 2), (0, height % 2, 0, width % 2))
+        entry = builder.add(f"{name}.shortcut.pool", pool, entry)
+        entry = same_conv(builder, entry, f"{name}.shortcut.conv", builder.shape(x)[0], (1, 1))
+    return builder.add(f"{name}.shortcut.sum", Add(), x, entry)
 
 
 def _batch_norm_relu(builder: PlanBuilder, x: int, name: str) -> int:

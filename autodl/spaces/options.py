@@ -24,12 +24,13 @@ class CellSpaceOptions(Section):
 class CellNetworkOptions(Section):
     """How a network is stacked from the cells."""
 
-    ADDED = ("stem",)
+    ADDED = ("stem", "shortcut")
 
     width: int = Field(64, ge=1, description="channels of the first stage")
     stem: Literal["plain", "halving"] = Field(
         "plain", description="one convolution, or two of which the second halves the resolution"
     )
+    shortcut: bool = Field(False, description="add what enters a cell to what leaves it")
     cells_per_stage: int = Field(3, ge=1)
     stages: int = Field(3, ge=1)
     bottleneck: int = Field(4, ge=1, description="nodes work on channels // bottleneck")

@@ -142,3 +142,28 @@ def test_a_halving_stem_written_out_by_hand():
     assert plans["halving"].macs == 16 * 16 * first + 8 * 8 * second + cells + 80
     with pytest.raises(ConfigError, match="must be plain or halving, got 'none'"):
         cell_plan(ONE, width=8, stem="none")
+
+
+@pytest.mark.parametrize("side", [16, 12, 7])
+def test_shortcuts_written_out_by_hand(side):
+    """Around a normal cell a sum alone; around a reduction cell 8 x 16 weights, 16 biases."""
+    size = {"width": 8, "bottleneck": 2, "cells_per_stage": 2, "stages": 2, "image_size": side}
+    plain, short = (cell_plan(ONE, **size, shortcut=shortcut) for shortcut in (False, True))
+    added = [record for record in short.records if "shortcut" in record.name]
+    assert [record.name for record in added] == [
+        "stage0.cell0.shortcut.sum",
+        "stage0.cell1.shortcut.sum",
+        "stage1.cell0.shortcut.pool",
+        "stage1.cell0.shortcut.conv",
+        "stage1.cell0.shortcut.sum",
+        "stage1.cell1.shortcut.sum",
+    ]
+    half = -(-side // 2)
+    assert added[2].shape == (8, half, half)
+    assert short.parameters == plain.parameters + 8 * 16 + 16
+    assert short.macs == plain.macs + half * half * 8 * 16
+    where = {record.name: position for position, record in enumerate(short.records)}
+    first = short.records[where["stage0.cell0.shortcut.sum"]]
+    assert set(first.inputs) == {where["stage0.cell0.project"], where["stem"]}
+    second = short.records[where["stage0.cell1.shortcut.sum"]]
+    assert set(second.inputs) == {where["stage0.cell1.project"], where["stage0.cell0.shortcut.sum"]}
