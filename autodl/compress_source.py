@@ -13,7 +13,7 @@ from autodl.data.load import SearchData, describe, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.retrain import WEIGHTS, load_trained
 from autodl.search.run_folder import read_manifest
-from autodl.train_config import TrainConfig, load_train
+from autodl.train_config import TrainConfig
 from autodl.trained import TrainedNetwork, best_trained, load_trained_network
 
 
@@ -60,9 +60,9 @@ def trained_with(folder: Path) -> TrainConfig:
         AutoDLError: a file is missing or damaged.
     """
     if _released(folder):
-        from autodl.release.network import CONFIG
+        from autodl.release.network import training_config
 
-        return load_train(folder / CONFIG)
+        return training_config(folder)
     return load_trained(folder)[0]
 
 
@@ -76,17 +76,7 @@ def load_source(folder: Path) -> TrainedNetwork:
         return load_trained_network(folder)
     from autodl.release.network import load
 
-    known = load(folder.name, models=folder.parent)
-    return TrainedNetwork(
-        folder=folder,
-        network=known.network,
-        image_size=known.image_size,
-        classes=known.classes,
-        normalisation=known.normalisation,
-        mirrored=known.mirrored,
-        held_out_accuracy=known.metrics.held_out.accuracy,
-        weights_sha256=known.metrics.weights_sha256,
-    )
+    return load(folder.name, models=folder.parent).as_trained()
 
 
 def open_source(model: str, place: Path | None) -> Source:
@@ -111,9 +101,9 @@ def open_source(model: str, place: Path | None) -> Source:
             )
     overrides = [] if place is None else [f"Data.path={json.dumps(str(place))}"]
     if _released(folder):
-        from autodl.release.network import CONFIG
+        from autodl.release.network import training_config
 
-        data = load_split(load_train(folder / CONFIG, overrides).data)
+        data = load_split(training_config(folder, overrides).data)
         known, found = _released_pictures(folder), _counted(data)
     else:
         data = load_split(load_trained(folder, overrides)[0].data)

@@ -15,6 +15,8 @@ from autodl.compress_source import open_source
 from autodl.compress_study import study, study_lines
 from autodl.config import RawConfig
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, DataError, StoreError
+from autodl.files import checksum
+from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.retrain import load_trained
 from autodl.training.metrics import score
 
@@ -160,6 +162,9 @@ def spoil_split(folder):
     text = (folder / "train.yaml").read_text()
     assert "held_out: 100" in text
     (folder / "train.yaml").write_text(text.replace("held_out: 100", "held_out: 50"))
+    made = read_metrics(ReleaseMetrics, folder / "metrics.json")
+    digest = checksum(folder / "train.yaml")
+    write_metrics(made.model_copy(update={"config_sha256": digest}), folder / "metrics.json")
 
 
 def test_search_may_go_as_low_as_the_mixtures(small_training, tmp_path):
