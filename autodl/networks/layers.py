@@ -28,8 +28,9 @@ def he_normal(fan_in: int) -> initializer.Initializer:
 class Convolution(nn.Conv2D):
     """A convolution with a bias that is added to maps of one dimension less while it trains.
 
-    The numbers are the same to the last bit; on a CPU Paddle adds a bias to four dimensions so
-    slowly, forth and back, that it takes half as long as the convolution itself.
+    Outputs are the same to the last bit, the bias's gradient is summed in another order. On a CPU
+    Paddle adds a bias to four dimensions so slowly, forth and back, that it takes half as long as
+    the convolution itself.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

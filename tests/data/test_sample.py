@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autodl.data.load import public_name
 from autodl.data.sample import FILE, load_sample
 from autodl.data.splits import reserve, split_per_class
 from autodl.data.subset import read_subset
@@ -66,3 +67,11 @@ def test_the_origin_is_written_down():
     assert about["source_official"] is False
     assert about["seed"] == 2018
     assert len(about["source_checksum"]) == 64
+
+
+def test_the_source_of_the_sample_is_reported_as_jpeg():
+    """Its checksum stands in two places: inside the sample and in ``load.py``."""
+    source = read_subset(FILE).about["source_checksum"]
+    assert public_name("cifar10", source) == "CIFAR-10 (JPEG)"
+    assert public_name("cifar10", "0" * 64) == public_name("cifar10") == "cifar10"
+    assert public_name("cifar10-mini") == "cifar10-mini = CIFAR-10 (JPEG)"
