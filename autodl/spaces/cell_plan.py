@@ -16,6 +16,8 @@ from autodl.spaces.layers import (
     Dropout,
     GlobalAvgPool,
     Linear,
+    MaxPool,
+    Padding,
     Relu,
 )
 from autodl.spaces.operations import operation, same_conv
@@ -44,7 +46,8 @@ def cell_plan(
         image_size: height and width of the RGB input.
         dropout: share of the pooled features that is dropped while training.
         stem: ``plain`` is the original's convolution; ``halving`` has one of half the channels and
-            then one of stride 2, so that the first stage costs a quarter.
+            then one of stride 2, so that the first stage costs a quarter; ``pooled`` has, in place
+            of the stride, a maximum over 2x2 behind the second.
         shortcut: a cell's input is added to its output, which the original does not do; around a
             reduction cell it is averaged over 2x2 and brought to the new width by a convolution
             (He et al., CVPR 2019, ResNet-D).
@@ -95,18 +98,25 @@ def cell_plan(
 def _add_stem(builder: PlanBuilder, width: int, kind: str) -> int:
     if kind == "plain":
         return same_conv(builder, 0, "stem", width, (3, 3))
-    if kind != "halving":
-        raise ConfigError(f"Network.stem must be plain or halving, got {kind!r}")
+    if kind not in ("halving", "pooled"):
+        raise ConfigError(f"Network.stem must be plain, halving or pooled, got {kind!r}")
     x = same_conv(builder, 0, "stem.first", max(width // 2, 1), (3, 3))
     x = _batch_norm_relu(builder, x, "stem")
-    return same_conv(builder, x, "stem.second", width, (3, 3), stride=(2, 2))
+    if kind == "halving":
+        return same_conv(builder, x, "stem.second", width, (3, 3), stride=(2, 2))
+    x = same_conv(builder, x, "stem.second", width, (3, 3))
+    return builder.add("stem.pool", MaxPool((2, 2), (2, 2), _even(builder, x)), x)
+
+
+def _even(builder: PlanBuilder, x: int) -> Padding:
+    """Padding for windows of 2x2: an odd size's last row and column count alone."""
+    height, width = builder.shape(x)[1:]
+    return 0, height % 2, 0, width % 2
 
 
 def _add_shortcut(builder: PlanBuilder, entry: int, x: int, name: str, reduces: bool) -> int:
     if reduces:
-        # the last row and column of an odd size have no partner and count alone
-        height, width = builder.shape(entry)[1:]
-        pool = AvgPool((2, 2), (2, 2), (0, height % 2, 0, width % 2))
+        pool = AvgPool((2, 2), (2, 2), _even(builder, entry))
         entry = builder.add(f"{name}.shortcut.pool", pool, entry)
         entry = same_conv(builder, entry, f"{name}.shortcut.conv", builder.shape(x)[0], (1, 1))
     return builder.add(f"{name}.shortcut.sum", Add(), x, entry)

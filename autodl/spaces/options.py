@@ -27,8 +27,9 @@ class CellNetworkOptions(Section):
     ADDED = ("stem", "shortcut")
 
     width: int = Field(64, ge=1, description="channels of the first stage")
-    stem: Literal["plain", "halving"] = Field(
-        "plain", description="one convolution, or two of which the second halves the resolution"
+    stem: Literal["plain", "halving", "pooled"] = Field(
+        "plain",
+        description="one convolution, or two that halve the maps by a stride or by a maximum",
     )
     shortcut: bool = Field(False, description="add what enters a cell to what leaves it")
     cells_per_stage: int = Field(3, ge=1)

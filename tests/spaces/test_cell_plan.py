@@ -140,8 +140,22 @@ def test_a_halving_stem_written_out_by_hand():
     assert plans["halving"].parameters == plans["plain"].parameters + added
     cells = (plans["plain"].macs - 16 * 16 * 27 * 8 - 80) // 4  # all but stem and classifier
     assert plans["halving"].macs == 16 * 16 * first + 8 * 8 * second + cells + 80
-    with pytest.raises(ConfigError, match="must be plain or halving, got 'none'"):
+    with pytest.raises(ConfigError, match="must be plain, halving or pooled, got 'none'"):
         cell_plan(ONE, width=8, stem="none")
+
+
+@pytest.mark.parametrize("side", [16, 7])
+def test_a_pooled_stem_written_out_by_hand(side):
+    """The halving stem with its second convolution at the full resolution, and then a maximum."""
+    size = {"width": 8, "cells_per_stage": 1, "stages": 1, "image_size": side}
+    halving, pooled = (cell_plan(ONE, stem=stem, **size) for stem in ("halving", "pooled"))
+    names = [record.name for record in pooled.records[3:6]]
+    assert names == ["stem.relu", "stem.second", "stem.pool"]
+    half = -(-side // 2)
+    assert pooled.records[4].shape == (8, side, side)
+    assert pooled.records[5].shape == halving.records[4].shape == (8, half, half)
+    assert pooled.parameters == halving.parameters
+    assert pooled.macs == halving.macs + (side * side - half * half) * 9 * 4 * 8
 
 
 @pytest.mark.parametrize("side", [16, 12, 7])
