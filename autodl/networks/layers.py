@@ -8,6 +8,7 @@ from math import prod, sqrt
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddle.autograd import PyLayer, PyLayerContext
 from paddle.nn import initializer
 
 from autodl.spaces import layers as kinds
@@ -25,27 +26,83 @@ def he_normal(fan_in: int) -> initializer.Initializer:
     return initializer.TruncatedNormal(std=std, a=-2 * std, b=2 * std)  # a, b: values, not stds
 
 
-class Convolution(nn.Conv2D):
-    """A convolution with a bias that is added to maps of one dimension less while it trains.
+def _shifted(maps: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+    """A bias ``[C]`` added to ``[B, C, H, W]``, as to maps of one dimension less.
 
-    Outputs are the same to the last bit, the bias's gradient is summed in another order. On a CPU
-    Paddle adds a bias to four dimensions so slowly, forth and back, that it takes half as long as
-    the convolution itself.
+    On a CPU Paddle adds it to four so slowly, forth and back, that it takes half as long as the
+    convolution before it.
+    """
+    return (maps.flatten(2) + bias.unsqueeze(1)).reshape(maps.shape)
+
+
+class _BackByConvolution(PyLayer):
+    """Adds a bias, and gives a convolution's input its gradient, which is a convolution too.
+
+    That of the outputs' gradient with the kernels turned by 180 degrees, from outputs to inputs;
+    the stride is 1. Paddle spreads it out to a matrix of all windows and adds that up, which on a
+    CPU takes 1.0 to 1.9 times as long.
+    """
+
+    @staticmethod
+    def forward(
+        context: PyLayerContext,
+        maps: paddle.Tensor,
+        x: paddle.Tensor,
+        weight: paddle.Tensor,
+        padding: int,
+        *bias: paddle.Tensor,
+    ) -> paddle.Tensor:
+        """``maps`` is the convolution of ``x`` as a constant, for the weight's gradient alone."""
+        context.weight, context.around = weight, weight.shape[2] - 1 - padding
+        context.with_bias = bool(bias)
+        return _shifted(maps, *bias) if bias else maps.clone()  # Paddle wants a new tensor
+
+    @staticmethod
+    def backward(context: PyLayerContext, gradient: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        turned = context.weight.flip([2, 3]).transpose([1, 0, 2, 3])
+        by_x = F.conv2d(gradient, turned, padding=context.around)
+        by_bias = [gradient.flatten(2).sum([0, 2])] if context.with_bias else []
+        return gradient, by_x, None, *by_bias
+
+
+class Convolution(nn.Conv2D):
+    """A convolution that trains faster on a CPU than Paddle's, and is Paddle's otherwise.
+
+    Outputs are the same to the last bit, gradients are summed in another order.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """``[B, C, H, W]`` to ``[B, O, H', W']``."""
         if not self.training:  # as it is exported
             return super().forward(x)
+        back = self._backs_by_convolution(x)
         maps = F.conv2d(
-            x,
+            x.detach() if back else x,
             self.weight,
             stride=self._stride,
             padding=self._updated_padding,
             dilation=self._dilation,
             groups=self._groups,
         )
-        return (maps.flatten(2) + self.bias.unsqueeze(1)).reshape(maps.shape)
+        bias = [] if self.bias is None else [self.bias]
+        if back:
+            padding = self._updated_padding[0]
+            return _BackByConvolution.apply(maps, x, self.weight.detach(), padding, *bias)
+        return _shifted(maps, *bias) if bias else maps
+
+    def _backs_by_convolution(self, x: paddle.Tensor) -> bool:
+        height, width = self._kernel_size
+        padding = self._updated_padding
+        return (
+            x.place.is_cpu_place()
+            and not x.stop_gradient
+            and not self.weight.stop_gradient
+            and self._groups == 1
+            and height == width > 1
+            and all(step == 1 for step in (*self._stride, *self._dilation))
+            and len(set(padding)) == 1
+            and padding[0] < height
+        )
 
 
 def is_convolution(layer: object) -> bool:
@@ -54,7 +111,7 @@ def is_convolution(layer: object) -> bool:
 
 
 def _conv(kind: kinds.Conv) -> nn.Layer:
-    return (Convolution if kind.bias else nn.Conv2D)(
+    return Convolution(
         kind.in_channels,
         kind.out_channels,
         list(kind.kernel),

@@ -159,23 +159,50 @@ def test_an_unknown_kind_of_layer_can_be_registered(monkeypatch):
         register_layer(Doubled, lambda kind: Double())
 
 
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
-    "kernel, stride, padding", [(3, 1, (1, 1, 1, 1)), (1, 1, (0,) * 4), (3, 2, (0, 1, 0, 1))]
+    "kernel, stride, padding",
+    [
+        ((3, 3), 1, (1, 1, 1, 1)),
+        ((5, 5), 1, (2, 2, 2, 2)),
+        ((3, 3), 1, (0, 0, 0, 0)),
+        ((2, 2), 1, (1, 1, 1, 1)),
+        ((3, 3), 1, (3, 3, 3, 3)),  # wider than the kernel can turn
+        ((3, 3), 1, (0, 1, 0, 1)),
+        ((3, 3), 2, (1, 1, 1, 1)),
+        ((1, 1), 1, (0, 0, 0, 0)),
+        ((3, 1), 1, (1, 1, 0, 0)),
+    ],
 )
-def test_a_bias_is_added_in_training_to_the_last_bit(kernel, stride, padding):
-    kind = kinds.Conv(3, 5, (kernel, kernel), (stride, stride), padding)
-    layer = make_layer(kind)
-    layer.bias.set_value(paddle.randn([5]))
+def test_a_convolution_trains_as_paddles_does(kernel, stride, padding, bias):
+    layer = make_layer(kinds.Conv(3, 5, kernel, (stride, stride), padding, bias=bias))
+    if bias:
+        layer.bias.set_value(paddle.randn([5]))
     assert is_convolution(layer)
     outcomes = []
-    for training in (True, False):
+    for training in (True, False):  # Paddle's own in evaluation
         layer.train() if training else layer.eval()
         x = paddle.to_tensor(np.random.default_rng(0).standard_normal((4, 3, 9, 7), "float32"))
         x.stop_gradient = False
         y = layer(x)
-        gradients = paddle.grad([(y * y).sum()], [x, layer.weight, layer.bias])
+        gradients = paddle.grad([(y * y).sum()], [x, *layer.parameters()])
         outcomes.append([y.numpy(), *(g.numpy() for g in gradients)])
-    # gradients are sums of up to 252 products, in another order: float32 rounding
+    # gradients are sums of up to 572 products, in another order: float32 rounding
     for trained, plain in zip(*outcomes, strict=True):
-        np.testing.assert_allclose(trained, plain, rtol=2e-6, atol=2e-5)
+        np.testing.assert_allclose(trained, plain, rtol=2e-6, atol=5e-5)
     np.testing.assert_array_equal(outcomes[0][0], outcomes[1][0])
+
+
+def test_a_convolution_of_which_only_a_part_is_trained():
+    """A frozen weight, or pictures that need no gradient, as in a whitened network."""
+    kind = kinds.Conv(3, 5, (3, 3), (1, 1), (1, 1, 1, 1))
+    layer, x = make_layer(kind), paddle.randn([2, 3, 6, 6])
+    layer(x).sum().backward()
+    assert layer.weight.grad is not None
+    assert x.grad is None
+    layer = make_layer(kind)
+    layer.weight.stop_gradient, x.stop_gradient = True, False
+    layer(x).sum().backward()
+    assert layer.weight.grad is None
+    assert x.grad is not None
+    assert layer.bias.grad is not None
