@@ -13,6 +13,7 @@ from autodl.spaces.layers import (
     AvgPool,
     BatchNorm,
     Concat,
+    Conv,
     Dropout,
     GlobalAvgPool,
     Linear,
@@ -36,6 +37,7 @@ def cell_plan(
     dropout: float = 0.5,
     stem: str = "plain",
     shortcut: bool = False,
+    entry: str = "own",
 ) -> Plan:
     """Spell out the layers of an architecture's network.
 
@@ -51,6 +53,10 @@ def cell_plan(
         shortcut: a cell's input is added to its output, which the original does not do; around a
             reduction cell it is averaged over 2x2 and brought to the new width by a convolution
             (He et al., CVPR 2019, ResNet-D).
+        entry: ``own`` is the original's: every node without predecessor normalises and squeezes the
+            cell's input for itself, and every node normalises what it reads. ``shared`` normalises
+            the input once for all of them, squeezes it once if the bottleneck is above 1, and
+            normalises what leaves a node's convolution.
 
     Raises:
         ConfigError: an argument is out of range, the width is below the bottleneck, or the
@@ -77,6 +83,8 @@ def cell_plan(
         )
     if not 0.0 <= dropout < 1.0:
         raise ConfigError(f"Network.dropout must be at least 0 and below 1, got {dropout}")
+    if entry not in _NODES:
+        raise ConfigError(f"Network.entry must be {' or '.join(_NODES)}, got {entry!r}")
 
     builder = PlanBuilder((3, image_size, image_size))
     x = _add_stem(builder, width, stem)
@@ -84,10 +92,11 @@ def cell_plan(
         for index in range(cells_per_stage):
             reduces = stage > 0 and index == 0
             cell = architecture.reduction if reduces else architecture.normal
-            entry, name = x, f"stage{stage}.cell{index}"
-            x = _add_cell(builder, entry, cell, name, reduces, bottleneck)
+            before, name = x, f"stage{stage}.cell{index}"
+            outputs = _NODES[entry](builder, before, cell, name, reduces, bottleneck)
+            x = _add_ends(builder, before, outputs, cell, name, reduces)
             if shortcut:
-                x = _add_shortcut(builder, entry, x, name, reduces)
+                x = _add_shortcut(builder, before, x, name, reduces)
     x = _batch_norm_relu(builder, x, "head")
     x = builder.add("head.pool", GlobalAvgPool(), x)
     x = builder.add("head.dropout", Dropout(dropout), x)
@@ -127,10 +136,10 @@ def _batch_norm_relu(builder: PlanBuilder, x: int, name: str) -> int:
     return builder.add(f"{name}.relu", Relu(), x)
 
 
-def _add_cell(
+def _nodes_of_their_own(
     builder: PlanBuilder, entry: int, cell: Cell, name: str, reduces: bool, bottleneck: int
-) -> int:
-    """Append a cell that reads ``entry``; nodes without predecessor do its down-sampling."""
+) -> list[int]:
+    """Append a cell's nodes; those without predecessor do its down-sampling."""
     channels = builder.shape(entry)[0]
     outputs: list[int] = []
     for node, op_id in enumerate(cell.op_ids):
@@ -139,12 +148,46 @@ def _add_cell(
         if not parents:
             x = _batch_norm_relu(builder, entry, f"{here}.entry")
             x = same_conv(builder, x, f"{here}.squeeze", channels // bottleneck, (1, 1))
-        elif len(parents) == 1:
-            x = outputs[parents[0]]
         else:
-            x = builder.add(f"{here}.sum", Add(), *(outputs[parent] for parent in parents))
+            x = _sum(builder, [outputs[parent] for parent in parents], here)
         x = _batch_norm_relu(builder, x, here)
         outputs.append(operation(op_id).build(builder, x, here, reduces and not parents))
+    return outputs
+
+
+def _nodes_that_share(
+    builder: PlanBuilder, entry: int, cell: Cell, name: str, reduces: bool, bottleneck: int
+) -> list[int]:
+    """The same of a cell with a shared entry."""
+    channels = builder.shape(entry)[0]
+    entry = _batch_norm_relu(builder, entry, f"{name}.entry")
+    if bottleneck > 1:
+        entry = same_conv(builder, entry, f"{name}.squeeze", channels // bottleneck, (1, 1))
+        entry = _batch_norm_relu(builder, entry, f"{name}.squeezed")
+    outputs: list[int] = []
+    for node, op_id in enumerate(cell.op_ids):
+        here = f"{name}.node{node}"
+        parents = cell.parents(node)
+        x = _sum(builder, [outputs[parent] for parent in parents] or [entry], here)
+        x = operation(op_id).build(builder, x, here, reduces and not parents)
+        if isinstance(builder.layer(x), Conv):  # not behind a pool or a skip
+            x = _batch_norm_relu(builder, x, here)
+        outputs.append(x)
+    return outputs
+
+
+_NODES = {"own": _nodes_of_their_own, "shared": _nodes_that_share}
+
+
+def _sum(builder: PlanBuilder, inputs: list[int], name: str) -> int:
+    return builder.add(f"{name}.sum", Add(), *inputs) if len(inputs) > 1 else inputs[0]
+
+
+def _add_ends(
+    builder: PlanBuilder, entry: int, outputs: list[int], cell: Cell, name: str, reduces: bool
+) -> int:
+    """Bring what nobody reads to the channels of the cell's input, or to twice as many."""
+    channels = builder.shape(entry)[0] * (2 if reduces else 1)
     ends = [outputs[node] for node in cell.loose_ends()]
     x = builder.add(f"{name}.concat", Concat(), *ends) if len(ends) > 1 else ends[0]
-    return same_conv(builder, x, f"{name}.project", 2 * channels if reduces else channels, (1, 1))
+    return same_conv(builder, x, f"{name}.project", channels, (1, 1))

@@ -24,7 +24,7 @@ class CellSpaceOptions(Section):
 class CellNetworkOptions(Section):
     """How a network is stacked from the cells."""
 
-    ADDED = ("stem", "shortcut")
+    ADDED = ("stem", "shortcut", "entry")
 
     width: int = Field(64, ge=1, description="channels of the first stage")
     stem: Literal["plain", "halving", "pooled"] = Field(
@@ -32,6 +32,9 @@ class CellNetworkOptions(Section):
         description="one convolution, or two that halve the maps by a stride or by a maximum",
     )
     shortcut: bool = Field(False, description="add what enters a cell to what leaves it")
+    entry: Literal["own", "shared"] = Field(
+        "own", description="nodes normalise and squeeze a cell's input each, or once for all"
+    )
     cells_per_stage: int = Field(3, ge=1)
     stages: int = Field(3, ge=1)
     bottleneck: int = Field(4, ge=1, description="nodes work on channels // bottleneck")

@@ -120,6 +120,10 @@ class PlanBuilder:
         """Output shape of the layer at ``position``, without the batch axis."""
         return self._records[position].shape
 
+    def layer(self, position: int) -> Layer:
+        """The layer at ``position``."""
+        return self._records[position].layer
+
     def finish(self, auxiliary: Auxiliary | None = None) -> Plan:
         """The plan as built so far.
 

@@ -158,6 +158,40 @@ def test_a_pooled_stem_written_out_by_hand(side):
     assert pooled.macs == halving.macs + (side * side - half * half) * 9 * 4 * 8
 
 
+@pytest.mark.parametrize("bottleneck", [1, 2])
+def test_a_shared_entry_written_out_by_hand(bottleneck):
+    """Nodes 0 and 1 read what enters, once normalised; convolutions are normalised behind."""
+    cell = Cell.from_names(
+        ["conv_1x1", "skip_connect", "conv_3x3", "max_pool_3x3"],
+        [0, 1, 1, 0, 0, 1],
+    )
+    size = {"width": 8, "bottleneck": bottleneck, "cells_per_stage": 1, "stages": 2}
+    plan = cell_plan(CellPair(cell, cell), **size, image_size=8, entry="shared")
+    where = {record.name: position for position, record in enumerate(plan.records)}
+    squeeze = ["squeeze", "squeezed.norm", "squeezed.relu"] if bottleneck > 1 else []
+    normal = [
+        "entry.norm", "entry.relu", *squeeze,
+        "node0.conv", "node0.norm", "node0.relu",
+        "node2.sum", "node2.conv", "node2.norm", "node2.relu",
+        "node3.pool", "project",
+    ]  # fmt: skip
+    reduction = [*normal]
+    at = reduction.index("node2.sum")
+    reduction[at:at] = ["node1.widen", "node1.norm", "node1.relu"]
+    expected = ["input", "stem", *(f"stage0.cell0.{name}" for name in normal)]
+    expected += [f"stage1.cell0.{name}" for name in reduction]
+    assert [record.name for record in plan.records[: len(expected)]] == expected
+    entry = where[f"stage0.cell0.{'squeezed' if squeeze else 'entry'}.relu"]
+    assert plan.records[where["stage0.cell0.node0.conv"]].inputs == (entry,)
+    summed = plan.records[where["stage0.cell0.node2.sum"]].inputs
+    assert set(summed) == {where["stage0.cell0.node0.relu"], entry}  # the skip is the entry
+    assert plan.records[where["stage0.cell0.node2.conv"]].shape == (8 // bottleneck, 8, 8)
+    assert plan.records[where["stage1.cell0.node2.conv"]].shape == (16 // bottleneck, 4, 4)
+    assert plan.records[where["stage1.cell0.project"]].shape == (16, 4, 4)
+    with pytest.raises(ConfigError, match="must be own or shared, got 'none'"):
+        cell_plan(ONE, entry="none")
+
+
 @pytest.mark.parametrize("side", [16, 12, 7])
 def test_shortcuts_written_out_by_hand(side):
     """Around a normal cell a sum alone; around a reduction cell 8 x 16 weights, 16 biases."""
