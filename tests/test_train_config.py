@@ -6,6 +6,7 @@ import pytest
 
 from autodl.config import RawConfig
 from autodl.errors import ConfigError
+from autodl.resources import resource
 from autodl.train_config import load_train, resolve_train
 
 STUDY = [
@@ -49,3 +50,8 @@ def test_the_configs_of_a_study_differ_in_branches_alone(name):
     assert mine == other
     expected = {"acb": "acb", "dbb": "dbb", "repvgg": "repvgg"}
     assert config.train.branches == expected.get(name.rsplit("_", 1)[-1], "none")
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in resource("configs", "train").iterdir()))
+def test_every_shipped_training_is_valid(name):
+    load_train(f"train/{name}", ["Data.path=anywhere"])

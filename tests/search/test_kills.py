@@ -79,7 +79,8 @@ def test_every_child_has_the_weights_of_its_own_parent(tmp_path):
         assert numbers["ancestors"] == depth[parent] + 1
     assert sum(parent is not None for parent in parents.values()) > COUNT / 2
     assert first, "results are reused, or half of this proves nothing"
-    assert max(depth.values()) >= 4
+    # when it is killed decides how deep it gets; from 2 on a parent had a parent
+    assert max(depth.values()) >= 2
 
 
 @pytest.mark.parametrize("kind", ["asynchronous", "halving"])
