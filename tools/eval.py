@@ -67,15 +67,13 @@ def trained_result(folder: Path, overrides: Sequence[str]) -> tuple[str, dict[st
 def released_result(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """What is on record of a released network, or what it is worth on the data that are given."""
     from autodl.release import Ensemble, load
-    from autodl.release.evaluation import measure, on_record, read_data
+    from autodl.release.evaluation import measure, on_record, prepare
 
     name = args.model or "ensemble"
     if not args.override:
         return name, on_record(args.model)
-    if args.model:
-        return name, measure(load(args.model), read_data(args.model, args.override))
-    ensemble = Ensemble.released()
-    return name, measure(ensemble, read_data(ensemble.members[0].name, args.override))
+    dataset = prepare(args.model, args.override)
+    return name, measure(load(args.model) if args.model else Ensemble.released(), dataset)
 
 
 if __name__ == "__main__":

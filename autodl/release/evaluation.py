@@ -42,18 +42,27 @@ def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str
     }
 
 
-def read_data(name: str, overrides: Sequence[str]) -> Dataset:
-    """The data set that a released network was trained on, or another one by overrides.
+def prepare(name: str | None, overrides: Sequence[str]) -> Dataset:
+    """Choose the device, and read the data set of a released network, or of the ensemble (None).
 
     Args:
-        overrides: ``Data.path=...``, ``Data.name=folder`` ...
+        overrides: of how it was trained: ``Data.path=...``, ``Data.name=folder``,
+            ``Global.device=...``.
 
     Raises:
         ConfigError: an override is unusable.
+        DeviceError: no such device here.
         UnknownNameError: no such network.
+        CheckpointError: the ensemble's file is missing or damaged.
         DataError: the data are missing or unusable.
     """
-    return load(training_config(find(name), overrides).data)
+    from autodl.training.device import select_device
+
+    if name is None:  # all its members were trained on the same data
+        name = next(iter(read_metrics(EnsembleMetrics, resource("models") / FILE).members))
+    config = training_config(find(name), overrides)
+    select_device(config.general.device)
+    return load(config.data)
 
 
 def on_record(name: str | None) -> dict[str, Any]:

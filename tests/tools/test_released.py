@@ -86,6 +86,8 @@ def test_eval_says_what_is_on_record_or_measures_on_the_data_given(call, refused
     whole = call("eval", "--ensemble", "--json", "-o", "Data.image_size=8")
     assert json.loads(whole.out)["accuracy"] == record["accuracy"]
     refused("has the classes", "eval", "--model", "tiny_net", "-o", "Data.classes=3")
+    refused("gpu:93", "eval", "--model", "tiny_net", "-o", "Global.device=gpu:93")
+    refused("gpu:93", "eval", "--ensemble", "-o", "Global.device=gpu:93")
     assert call("eval").code == 2
     assert call("eval", "x", "--model", "tiny_net").code == 2
 
