@@ -13,7 +13,7 @@ from autodl.supernet.affine_sharing import AffineConv, ChannelAxis, Projection
 from autodl.supernet.annealing import AxisShape, Descent, LayerShape
 from autodl.supernet.projections import (
     Matrix,
-    Sharing,
+    SharingLevel,
     descend,
     sharing,
     smallest_singular_value,
@@ -115,7 +115,7 @@ def report(network: Supernet) -> SharingReport:
     )
 
 
-def _layer_sharing(layer: AffineConv) -> Sharing:
+def _layer_sharing(layer: AffineConv) -> SharingLevel:
     return sharing(*_values(layer.output), *_values(layer.inner))
 
 

@@ -146,7 +146,7 @@ def block_norms(products: Matrix, widths: Sequence[int]) -> Matrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
+class SharingLevel:
     """How much the candidates of one layer share.
 
     ``level`` is Phi: the sum, over ordered pairs of different candidates of the whole kernel, of
@@ -162,7 +162,7 @@ class Sharing:
 
 def sharing(
     output: Matrix, output_widths: Sequence[int], inner: Matrix, input_widths: Sequence[int]
-) -> Sharing:
+) -> SharingLevel:
     """Phi of one layer in closed form.
 
     Args:
@@ -180,7 +180,7 @@ def sharing(
         q = np.broadcast_to(q.reshape(len(inner), b, len(inner), b), (a, b, a, b))
         both = (p.transpose(1, 0, 3, 2) * q).reshape(a * b, a * b)
         level = both.sum() - np.trace(both)
-    return Sharing(float(level), _cross(output, output_widths), _cross(inner, input_widths))
+    return SharingLevel(float(level), _cross(output, output_widths), _cross(inner, input_widths))
 
 
 def _pair_norms(matrix: Matrix, widths: Sequence[int]) -> Matrix:
