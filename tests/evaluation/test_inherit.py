@@ -230,19 +230,20 @@ def test_arrays_of_another_rank_are_left_alone():
     assert found.tensors == 0
 
 
-def test_cells_share_node_by_node():
+@pytest.mark.parametrize(
+    "entry, apart", [("own", {"node0.conv", "node0.squeeze"}), ("shared", {"node0.conv"})]
+)
+def test_cells_share_node_by_node(entry, apart):
     """The stem, the head, the projections, and of a node what both operations have."""
 
     def cells(op_id):
         pair = CellPair(Cell((op_id, 1), (0,)), Cell((2, 1), (1,)))
-        plan = cell_plan(pair, width=8, cells_per_stage=1, stages=2, classes=3, image_size=8)
+        sizes = {"width": 8, "cells_per_stage": 1, "stages": 2, "classes": 3, "image_size": 8}
+        plan = cell_plan(pair, entry=entry, **sizes)
         return arrays(PlanNetwork(plan, op_id))
 
     parent, own = cells(1), cells(2)  # conv_3x3 and conv_5x5 in node 0 of the normal cell
     found = inherit_weights(parent, own)
     differing = {n for n, value in found.weights.items() if not np.array_equal(value, parent[n])}
-    assert differing == {
-        "stage0.cell0.node0.conv.weight",
-        "stage0.cell0.node0.squeeze.weight",
-    }
+    assert differing == {f"stage0.cell0.{name}.weight" for name in apart}
     assert found.tensors > 20
