@@ -7,7 +7,7 @@ network = paddle.hub.load("path/to/this/folder", "NAME", source="local")
 from typing import Any as _Any
 
 from autodl.release import load as _load
-from autodl.release import names as _names
+from autodl.release.network import folders as _folders
 
 dependencies = ["paddle", "numpy", "PIL", "pydantic", "safetensors", "scipy", "yaml"]
 
@@ -24,4 +24,4 @@ def _entry(name: str) -> _Any:
     return entry
 
 
-globals().update({_name: _entry(_name) for _name in _names()})
+globals().update({_name: _entry(_name) for _name in [folder.name for folder in _folders()]})

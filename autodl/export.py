@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PREFIX, DESCRIPTION = "inference", "deployment.json"
 TOLERANCE = 1e-4  # of the largest output; float32 in another order of summation gives 1e-6
 _COMPARED = 8  # pictures
+_MIRRORED = "means over each picture and its mirror image"
 
 
 class ExportError(AutoDLError, RuntimeError):
@@ -185,7 +186,9 @@ def describe(exported: Exported) -> dict[str, Any]:
         "output": {
             "type": "float32",
             "shape": [None, len(network.classes)],
-            "meaning": "logits in the order of classes; their softmax gives probabilities",
+            "meaning": "logits in the order of classes; softmax(logits / temperature) gives"
+            " probabilities",
+            "temperature": network.temperature,
         },
         "classes": list(network.classes),
         "fused": exported.fused,
@@ -193,6 +196,7 @@ def describe(exported: Exported) -> dict[str, Any]:
         "deployed_form": asdict(exported.deployed),
         "largest_difference": dict(exported.differences),
         "held_out_accuracy": network.held_out_accuracy,
+        "held_out_outputs": _MIRRORED if network.mirrored else "one run of each picture",
         "weights_sha256": network.weights_sha256,
         "versions": versions(),
     }
@@ -212,7 +216,8 @@ def export_lines(exported: Exported) -> list[str]:
     """What was done, for people."""
     network, size = exported.network, exported.network.image_size
     known = network.held_out_accuracy
-    accuracy = "" if known is None else f" (held-out accuracy {known:.4f})"
+    how = f", of {_MIRRORED}" if network.mirrored else ""
+    accuracy = "" if known is None else f" (held-out accuracy {known:.4f}{how})"
     lines = [
         f"{network.folder}{accuracy} is exported to {exported.folder}",
         f"trained form: {_costs(exported.trained)}",

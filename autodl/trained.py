@@ -26,7 +26,8 @@ class TrainedNetwork:
 
     It takes normalised pictures, float32 ``[B, 3, image_size, image_size]``. ``mirrored`` is
     whether its accuracy is that of means over each picture and its mirror image. An imported
-    network has no held-out accuracy.
+    network has no held-out accuracy. The softmax of logits over ``temperature`` is calibrated, if
+    the network was released.
     """
 
     folder: Path
@@ -36,7 +37,8 @@ class TrainedNetwork:
     normalisation: Normalisation
     mirrored: bool
     held_out_accuracy: float | None
-    weights_sha256: str
+    weights_sha256: str | None
+    temperature: float = 1.0
 
 
 def best_trained(folder: Path) -> Path:

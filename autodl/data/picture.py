@@ -74,7 +74,9 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):
         # 16 bits per pixel; Pillow's own conversion would clip at 255 instead of scaling
         deep = np.asarray(picture).astype(np.int64)
-        picture = Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
+        if picture.mode != "I" or deep.max(initial=0) > 255:  # mode I may hold either
+            deep >>= 8
+        picture = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)

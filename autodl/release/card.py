@@ -16,7 +16,9 @@ _FORMS = {
 def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
     """Markdown for people: what it is, how found and trained, what it is worth and costs."""
     training, train = metrics.training, config.train
-    branches = "" if train.branches == "none" else f", with {train.branches} branches"
+    branched = train.branches != "none"
+    branches = f", with {train.branches} branches" if branched else ""
+    fused = ", once its branches are fused" if branched else ""
     parts = [
         f"# {name}",
         f"Classifies pictures of {metrics.image_size}x{metrics.image_size} into"
@@ -31,7 +33,7 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         f" {metrics.held_out.pictures:,} more pictures were held out: nothing was trained on them.",
         "## What it is worth\n\n" + "\n".join(_worth(metrics)),
         f"## What it costs\n\n{metrics.parameters:,} parameters and {metrics.macs:,}"
-        " multiply-accumulates for a picture, once fused; weights of"
+        f" multiply-accumulates for a picture{fused}; weights of"
         f" {metrics.weights_bytes / 1e6:.1f} MB.",
         *_latency(metrics),
         "## Limits\n\nIt knows nothing but its classes, and calls any picture one of them. It saw"
@@ -43,7 +45,8 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
 
 
 def _worth(metrics: ReleaseMetrics) -> list[str]:
-    rows = ["| pictures | accuracy | loss |", "|---|---|---|", held_out_row(metrics.held_out)]
+    rows = ["| pictures | accuracy | loss, not calibrated |", "|---|---|---|"]
+    rows.append(held_out_row(metrics.held_out))
     if metrics.test is not None:
         rows.append(test_row(metrics.test))
     if metrics.mirrored:
@@ -89,4 +92,7 @@ def _latency(metrics: ReleaseMetrics) -> list[str]:
             for form, row in metrics.latency.items()
         ),
     ]
-    return ["Median (quartiles) on one core, without mirror images:", "\n".join(rows)]
+    return [
+        f"Median (quartiles) on {metrics.timed_on}, without mirror images:",
+        "\n".join(rows),
+    ]

@@ -29,8 +29,10 @@ class Ensemble:
         vote: ``soft``, the mean of the members' calibrated probabilities; ``hard``, one vote each;
             ``weighted``, the mean by ``weights``.
         weights: of the members, for ``weighted`` alone: not negative, with a positive sum. None
-            takes those that were selected on the held-out pictures (``ensemble.json``).
+            takes those that were selected on the held-out pictures (``ensemble.json``), 0 for who
+            was not.
         temperature: calibrates the result: probabilities to the power of its inverse, rescaled.
+            None is 1 or, where all that were selected vote by their weights, the one fitted then.
 
     Raises:
         ConfigError: no member, different classes, an unknown vote or wrong weights.
@@ -44,7 +46,7 @@ class Ensemble:
         vote: Vote = "soft",
         *,
         weights: Sequence[float] | None = None,
-        temperature: float = 1.0,
+        temperature: float | None = None,
     ) -> None:
         if not members or not isinstance(members, list | tuple):
             got = "an empty one" if isinstance(members, list | tuple) else type(members).__name__
@@ -59,14 +61,17 @@ class Ensemble:
             raise ConfigError(
                 f"unknown vote {vote!r}.{did_you_mean(str(vote), known)} Known: {', '.join(known)}."
             )
-        if not temperature > 0:
+        if temperature is not None and not temperature > 0:
             raise ConfigError(f"a temperature is positive, got {temperature}")
         self.members = [load(each) if isinstance(each, str) else each for each in members]
         if untrained := [each.name for each in self.members if not each.trained]:
             raise ConfigError(f"{untrained[0]} has no trained classifier: it cannot vote")
         self.classes = check_same_classes(self.members)
         self.vote: Vote = vote
-        self.temperature = temperature
+        fitted = 1.0
+        if vote == "weighted" and weights is None:
+            weights, fitted = _as_selected(self.members)
+        self.temperature = fitted if temperature is None else temperature
         self.weights = self._weights(weights)
 
     @classmethod
@@ -76,16 +81,12 @@ class Ensemble:
         Raises:
             CheckpointError: its file, or files of a member, are missing or damaged, or a member is
                 not the network that was weighted.
+            UnknownNameError: a member is not there.
         """
         root = resource("models") if models is None else Path(models)
         chosen = read_metrics(EnsembleMetrics, root / FILE)
         members = [load(name, models=root) for name in chosen.members]
-        for member in members:
-            if chosen.weights_sha256.get(member.name) != member.metrics.weights_sha256:
-                raise CheckpointError(
-                    f"{root / FILE} was made with another {member.name}; make it anew by"
-                    " tools/release.py"
-                )
+        _check_members(members, chosen, root)
         weights = [float(count) for count in chosen.members.values()]
         return cls(members, "weighted", weights=weights, temperature=chosen.temperature)
 
@@ -123,14 +124,7 @@ class Ensemble:
             if given is not None:
                 raise ConfigError(f"weights are for vote='weighted', got vote={self.vote!r}")
             return np.ones(len(self.members))
-        if given is None:
-            chosen = read_metrics(EnsembleMetrics, resource("models") / FILE).members
-            given = [float(chosen.get(member.name, 0)) for member in self.members]
-            if not any(given):
-                raise ConfigError(
-                    f"no weight is known of {', '.join(member.name for member in self.members)}:"
-                    f" {FILE} weights {', '.join(chosen)} alone; give weights=[...]"
-                )
+        given = given or []
         weights = np.asarray(given, np.float64)
         if weights.shape != (len(self.members),) or not np.isfinite(weights).all():
             raise ConfigError(
@@ -139,6 +133,31 @@ class Ensemble:
         if weights.min() < 0 or not weights.sum() > 0:
             raise ConfigError(f"weights are not negative and not all 0, got {list(given)}")
         return weights
+
+
+def _as_selected(members: Sequence[ReleasedNetwork]) -> tuple[list[float], float]:
+    """The members' weights in the released ensemble, and its temperature if all of it is here."""
+    root = resource("models")
+    chosen = read_metrics(EnsembleMetrics, root / FILE)
+    _check_members(members, chosen, root)
+    names = [member.name for member in members]
+    weights = [float(chosen.members.get(name, 0)) for name in names]
+    if not any(weights):
+        raise ConfigError(
+            f"no weight is known of {', '.join(names)}:"
+            f" {FILE} weights {', '.join(chosen.members)} alone; give weights=[...]"
+        )
+    return weights, chosen.temperature if set(chosen.members) <= set(names) else 1.0
+
+
+def _check_members(members: Sequence[ReleasedNetwork], chosen: EnsembleMetrics, root: Path) -> None:
+    for member in members:
+        known = chosen.weights_sha256.get(member.name)
+        if known not in (None, member.metrics.weights_sha256):
+            raise CheckpointError(
+                f"{root / FILE} was made with another {member.name}; make it anew by"
+                " tools/release.py"
+            )
 
 
 def calibrated(

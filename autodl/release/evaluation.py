@@ -21,8 +21,9 @@ def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str
     """Accuracy, loss and accuracies of the classes on the test part of a data set.
 
     Returns:
-        What ``final_test.test_result`` gives (the loss is that of the calibrated probabilities),
-        ``data``, ``checksum`` and ``official``.
+        What ``final_test.test_result`` gives (the loss is that on record: of a network's logits
+        as they are, of an ensemble's calibrated probabilities), ``data``, ``checksum`` and
+        ``official``.
 
     Raises:
         ConfigError: the data have other classes than the network.
@@ -32,8 +33,11 @@ def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str
             f"{dataset.name} has the classes {', '.join(dataset.classes[:4])}, ..., the network"
             f" knows {', '.join(predictor.classes[:4])}, ...; give data with these classes"
         )
-    chances = predictor.predict(dataset.test.images).probabilities
-    logits = np.log(np.maximum(chances, 1e-300))
+    if isinstance(predictor, Ensemble):
+        chances = predictor.predict(dataset.test.images).probabilities
+        logits = np.log(np.maximum(chances, 1e-300))
+    else:
+        logits = predictor.logits(dataset.test.images)
     return {
         **test_result(logits, dataset.test.labels, dataset.classes),
         "data": dataset.name,
@@ -46,11 +50,11 @@ def prepare(name: str | None, overrides: Sequence[str]) -> Dataset:
     """Choose the device, and read the data set of a released network, or of the ensemble (None).
 
     Args:
-        overrides: of how it was trained: ``Data.path=...``, ``Data.name=folder``,
+        overrides: of how it was trained: ``Data.path=...``, ``Data.name=folder`` and the like, and
             ``Global.device=...``.
 
     Raises:
-        ConfigError: an override is unusable.
+        ConfigError: an override is unusable, or of something else.
         DeviceError: no such device here.
         UnknownNameError: no such network.
         CheckpointError: the ensemble's file is missing or damaged.
@@ -58,6 +62,13 @@ def prepare(name: str | None, overrides: Sequence[str]) -> Dataset:
     """
     from autodl.training.device import select_device
 
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if key != "Global.device" and not key.startswith("Data."):
+            raise ConfigError(
+                f"-o {override}: of a released network Data.* and Global.device may change, the"
+                " rest is as it was trained"
+            )
     if name is None:  # all its members were trained on the same data
         name = next(iter(read_metrics(EnsembleMetrics, resource("models") / FILE).members))
     config = training_config(find(name), overrides)

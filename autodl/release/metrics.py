@@ -72,7 +72,8 @@ class ReleaseMetrics(Section):
 
     ``mirrored`` is whether outputs are means over each picture and its mirror image,
     ``temperature`` divides the logits, ``latency`` has a value for each form (Paddle's inference
-    engine, ONNX Runtime, ...) of one run of the network, without mirror images.
+    engine, ONNX Runtime, ...) of one run of the network, without mirror images, and ``timed_on``
+    names the processor and the packages. Losses are those of logits that are not calibrated.
     """
 
     format: Literal[1]
@@ -92,6 +93,7 @@ class ReleaseMetrics(Section):
     test: TestScores | None
     training: TrainingFacts
     latency: dict[str, Latency] = Field(default_factory=dict)
+    timed_on: str = ""
 
 
 class EnsembleMetrics(Section):

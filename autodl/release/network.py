@@ -82,7 +82,12 @@ class ReleasedNetwork:
         return np.asarray(found, np.float64)
 
     def as_trained(self) -> TrainedNetwork:
-        """The same for ``autodl.export``; its folder is the one it was released in."""
+        """The same for ``autodl.export``; its folder is the one it was released in.
+
+        With other classes, or without the release's classifier, it has neither accuracy nor
+        checksum.
+        """
+        as_released = self.trained and self.classes == self.metrics.classes
         return TrainedNetwork(
             folder=self.folder,
             network=self.network,
@@ -90,8 +95,9 @@ class ReleasedNetwork:
             classes=self.classes,
             normalisation=self.normalisation,
             mirrored=self.mirrored,
-            held_out_accuracy=self.metrics.held_out.accuracy if self.trained else None,
-            weights_sha256=self.metrics.weights_sha256,
+            held_out_accuracy=self.metrics.held_out.accuracy if as_released else None,
+            weights_sha256=self.metrics.weights_sha256 if as_released else None,
+            temperature=self.temperature,
         )
 
     def predict(self, pictures: Given, *, batch_size: int = 256) -> Prediction:
@@ -166,9 +172,13 @@ def find(name: str, models: Path | str | None = None) -> Path:
 
     Raises:
         UnknownNameError: there is none of this name.
+        CheckpointError: there is its folder, but not what tells about it.
     """
     known = {folder.name: folder for folder in folders(models)}
     if name not in known:
+        root = resource("models") if models is None else Path(models)
+        if str(name).isidentifier() and (root / name).is_dir():
+            raise CheckpointError(f"{root / name / METRICS} is missing; install the project anew")
         raise UnknownNameError(
             f"no released network {name!r}.{did_you_mean(str(name), known)}"
             f" Known: {', '.join(known) or 'none'}."

@@ -11,7 +11,7 @@ from autodl.release.network import METRICS, folders
 from autodl.resources import resource
 
 _HEAD = ("network", "found by", "parameters", "MACs", "MB", "ms", "held out", "test (95 %)")
-_FASTEST = "inference"
+_TIMED = "inference"
 
 
 def overview(models: Path | None = None) -> str:
@@ -40,7 +40,7 @@ def overview(models: Path | None = None) -> str:
 
 
 def _cells(name: str, metrics: ReleaseMetrics) -> list[str]:
-    latency = metrics.latency.get(_FASTEST)
+    latency = metrics.latency.get(_TIMED)
     return [
         f"`{name}`",
         " ".join(metrics.training.found_by.partition(":")[0].split()).replace("|", "\\|"),

@@ -23,11 +23,11 @@ def as_pictures(given: Given, side: int) -> NDArray[np.uint8]:
     """Pictures as a network sees them: uint8 ``[N, side, side, 3]``, red, green, blue.
 
     Args:
-        given: uint8 ``[N, H, W, 3]`` or one ``[H, W, 3]``; with four channels (the last is opacity)
-            or one; grey ``[N, H, W]`` or ``[H, W]``; a file; a ``PIL.Image``; or a sequence of
-            these. Three numbers ``[a, b, c]`` are one picture if ``c`` is 1, 3 or 4. Of other sizes
-            the square at the centre is resized; grey and transparent pictures are converted, the
-            latter on white.
+        given: uint8 ``[N, H, W, 3]`` or one ``[H, W, 3]``; with one channel, or with two or four,
+            of which the last is opacity; grey ``[N, H, W]`` or ``[H, W]``; a file; a
+            ``PIL.Image``; or a sequence of these. Three numbers ``[a, b, c]`` are one picture if
+            ``c`` is 1 to 4. Of other sizes the square at the centre is resized; grey and
+            transparent pictures are converted, the latter on white.
 
     Raises:
         DataError: no picture at all, another type or shape, or an unreadable file, which is named.
@@ -66,17 +66,17 @@ def _of_array(array: NDArray[Any], side: int) -> NDArray[np.uint8]:
 
 
 def _stack(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """``[N, H, W, C]`` with 1, 3 or 4 channels."""
+    """``[N, H, W, C]`` with 1 to 4 channels."""
     if array.ndim == 2:
         return array[None, :, :, None]
-    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] not in (1, 3, 4):
+    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] not in (1, 2, 3, 4):
         raise DataError(
             f"an array {list(array.shape)} is one picture with its channels in front, or three grey"
             " ones: give pictures.transpose(1, 2, 0) or pictures[..., None]"
         )
     if array.ndim == 3:
-        return array[None] if array.shape[2] in (1, 3, 4) else array[..., None]
-    if array.ndim == 4 and array.shape[3] in (1, 3, 4):
+        return array[None] if array.shape[2] in (1, 2, 3, 4) else array[..., None]
+    if array.ndim == 4 and array.shape[3] in (1, 2, 3, 4):
         return array
     hint = "; move the channels behind: pictures.transpose(0, 2, 3, 1)" if array.ndim == 4 else ""
     raise DataError(f"pictures have the shape [N, H, W, 3], got {list(array.shape)}{hint}")

@@ -12,7 +12,7 @@ from autodl.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Probabilities of classes, calibrated on held-out pictures.
+    """Probabilities of classes, calibrated on held-out pictures where a release was.
 
     ``probabilities`` is float64 ``[N, classes]``, rows sum to 1; ``classes`` names the columns.
     ``agreement`` (of an ensemble) is float64 ``[N]``: the share of votes, 0..1, for the label.

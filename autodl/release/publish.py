@@ -6,7 +6,9 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +22,7 @@ from autodl.data.load import SearchData, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.export import export, latencies
 from autodl.files import checksum, folder_aside, write_text
+from autodl.latency.machine import this_machine
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
 from autodl.release.card import card_text
 from autodl.release.metrics import (
@@ -109,6 +112,7 @@ def publish(
             found_by=found_by,
         ),
         latency=_latency(training, repetitions) if repetitions else {},
+        timed_on=_timed_on() if repetitions else "",
     )
     with folder_aside(folder) as aside:
         shutil.copyfile(training / WEIGHTS, aside / WEIGHTS)
@@ -206,6 +210,14 @@ def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
     except (OSError, ValueError, KeyError, TypeError) as error:  # also pydantic's
         reason = " ".join(str(error).split())
         raise StoreError(f"{record} is damaged ({reason}); bring it back") from None
+
+
+def _timed_on() -> str:
+    """The processor and the packages that ran, for people."""
+    found = [str(this_machine())]
+    with suppress(PackageNotFoundError):
+        found.append(f"ONNX Runtime {version('onnxruntime')}")
+    return ", ".join(found)
 
 
 def _latency(training: Path, repetitions: int) -> dict[str, Latency]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from autodl.data.load import SearchData, load, load_split, public_name
-from autodl.errors import ConfigError, DataError
+from autodl.errors import ConfigError, DataError, StoreError
 from autodl.release.calibration import calibration_error, log_loss
 from autodl.release.ensemble import FILE, select
 from autodl.release.evaluation import measure
@@ -29,6 +29,7 @@ def publish_ensemble(
         overrides: ``Data.path=...``, where the data are now.
 
     Raises:
+        StoreError: there is one already: choosing again would read the test set again.
         ConfigError: no name or one twice, members that know other classes or were cut in another
             way, or an override of something else.
         DataError: other data than those of the trainings.
@@ -46,6 +47,8 @@ def publish_ensemble(
             raise DataError(
                 f"{data.name} is not what {member.name} was trained on; give Data.path of that"
             )
+    if (models / FILE).exists():
+        raise StoreError(f"{models / FILE} is there already; remove it first to choose anew")
     pictures, labels = data.held_out.images, data.held_out.labels
     logits = [member.logits(pictures) for member in members]
     chosen = select(members, logits, labels)

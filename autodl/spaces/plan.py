@@ -133,3 +133,16 @@ class PlanBuilder:
         if auxiliary is not None and AUXILIARY in self._names | self._folders:
             raise ValueError(f"{AUXILIARY!r} is the place of the auxiliary classifier")
         return Plan(tuple(self._records), auxiliary)
+
+
+def for_input(plan: Plan, input_shape: Shape) -> Plan:
+    """The same layers, with the paddings they have, for inputs of another shape.
+
+    Raises:
+        ValueError: the shapes do not fit any more; the layer is named. Of an odd height, paddings
+            made for an even one give a strided 3x3 less than a strided 1x1.
+    """
+    builder = PlanBuilder(input_shape)
+    for record in plan.records[1:]:
+        builder.add(record.name, record.layer, *record.inputs)
+    return builder.finish()

@@ -23,6 +23,7 @@ from autodl.data.resize import resize_batch
 from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.layers import DropPath
 from autodl.options.training import TrainOptions
+from autodl.spaces.plan import for_input
 from autodl.state import decode_state, encode_state
 from autodl.training.averaging import WeightAverage
 from autodl.training.early_stopping import reason_to_stop
@@ -106,6 +107,8 @@ class Trainer:
                 f"Train.drop_path {options.drop_path:g} is for networks with edges to drop, as"
                 " GenotypeNetwork; use Train.drop_path=0"
             )
+        if options.first_size is not None:
+            self._check_sides()
         self._optimizer = make_optimizer(network, options)
         self._average = WeightAverage(network, options.averaging)
         self._batch_size = options.batch_size * share.size
@@ -208,10 +211,8 @@ class Trainer:
         They are shuffled, changed and normalised, without a last smaller one. Each process makes
         the whole batch, so that what is drawn for a picture depends on no one's part.
         """
-        options, part = self._options, self._share.part
-        full, epoch = self._pictures.images.shape[1], len(self.curve)
-        growth = (options.first_size, options.grown, options.grown_by)
-        side = picture_side(epoch, options.epochs, full, *growth)
+        options, part, epoch = self._options, self._share.part, len(self.curve)
+        side = self._side(epoch)
         augment = augmenter(
             padding=options.pad_crop,
             flip_rule=options.flip,
@@ -230,6 +231,24 @@ class Trainer:
         ):
             images, targets = self._targets(resize_batch(images, side), labels, rng)
             yield part(images), part(labels), None if targets is None else part(targets)
+
+    def _side(self, epoch: int) -> int:
+        options, full = self._options, self._pictures.images.shape[1]
+        growth = (options.first_size, options.grown, options.grown_by)
+        return picture_side(epoch, options.epochs, full, *growth)
+
+    def _check_sides(self) -> None:
+        """Try every size the pictures will have, before hours are spent on the first ones."""
+        plan, epochs = self.network.plan, range(self._options.epochs)
+        for side in sorted({self._side(epoch) for epoch in epochs}):
+            try:
+                for_input(plan, (plan.input_shape[0], side, side))
+            except ValueError as error:
+                raise TrialFailure(
+                    f"pictures of {side}x{side} do not fit this network ({error}); use"
+                    " Train.first_size=null, or sizes that can be halved as often as it halves them"
+                    " (Train.first_size=16 Train.grown_by=8)"
+                ) from None
 
     def _check_finite(self, mean_loss: float, when: str) -> None:
         mend = "a lower Train.learning_rate or Train.gradient_clip may help"

@@ -12,7 +12,7 @@ from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import is_convolution
 
-_PICTURES = 2000  # the first ones; half a million patches and more tell the covariance
+_PICTURES = 2000  # half a million patches and more tell the covariance
 _EPSILON = 5e-4  # below this variance a direction is noise, and is not blown up
 
 
@@ -63,7 +63,9 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
             f" {type(layer).__name__}; use Train.whiten=false"
         )
     out, _, height, width = layer.weight.shape
-    images = normalisation.normalise(pictures.images[:_PICTURES])
+    # from all of them: a folder's are sorted by class
+    some = pictures.images[:: max(len(pictures) // _PICTURES, 1)][:_PICTURES]
+    images = normalisation.normalise(some)
     kernels = whitening_kernels(images, (height, width), out)
     weights = layer.weight.numpy()
     weights[: len(kernels)] = kernels

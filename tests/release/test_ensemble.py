@@ -70,6 +70,16 @@ def test_names_and_weights_that_ship(shipped):
     ensemble = Ensemble(["tiny_a", "tiny_b"], "weighted")
     chosen = shipped.ensemble.members
     assert ensemble.weights.tolist() == [chosen.get("tiny_a", 0), chosen.get("tiny_b", 0)]
+    assert ensemble.temperature == shipped.ensemble.temperature
+    assert Ensemble(["tiny_a", "tiny_b"], "weighted", temperature=2.0).temperature == 2.0
+    assert Ensemble(["tiny_a", "tiny_b"]).temperature == 1.0
+
+
+def test_weights_that_ship_are_for_the_networks_that_ship(members, shipped):
+    other = members[0].metrics.model_copy(update={"weights_sha256": "0" * 64})
+    mine = replace(members[0], metrics=other)
+    with pytest.raises(CheckpointError, match="was made with another tiny_"):
+        Ensemble([mine, members[1]], "weighted")
 
 
 def test_members_without_weights_that_ship(members, shipped):

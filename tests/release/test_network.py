@@ -110,6 +110,8 @@ def test_a_new_classifier_keeps_the_rest(models):
     assert other.temperature == 1.0  # that of the release is not for a new classifier
     learned = replace(other, trained=True, classes=("a", "b", "c", "d"))
     assert learned.predict(np.zeros((1, 8, 8, 3), np.uint8)).probabilities.shape == (1, 4)
+    assert learned.as_trained().held_out_accuracy is None  # it is nobody's any more
+    assert learned.as_trained().weights_sha256 is None
     assert load("tiny_a", classes=10, models=models.folder).trained
 
 
@@ -129,6 +131,13 @@ def test_what_is_refused(models):
     for classes in (1, 0, -3, True, 2.5, 10.0, "10"):
         with pytest.raises(ConfigError, match="at least 2 classes, got"):
             load("tiny_a", classes=classes, models=models.folder)
+
+
+def test_a_folder_without_its_metrics_is_damaged_and_not_unknown(copied):
+    (copied / "tiny_a" / "metrics.json").unlink()
+    with pytest.raises(CheckpointError, match=r"tiny_a/metrics\.json is missing"):
+        load("tiny_a", models=copied)
+    assert load("tiny_b", models=copied).trained
 
 
 def spoil_weights(folder):

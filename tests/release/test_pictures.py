@@ -51,8 +51,19 @@ def test_grey_and_transparent_pictures_are_converted():
     assert (as_pictures(Image.fromarray(grey[0]), 8) == expected[:1]).all()
     clear = np.dstack([ONE, np.zeros((8, 8), np.uint8)])
     assert (as_pictures(clear, 8) == 255).all()
+    for shade in (grey[0], grey[:1]):  # with opacity
+        pair = np.stack([shade, np.full_like(shade, 255)], axis=-1)
+        assert (as_pictures(pair, 8) == expected[:1]).all()
     solid = np.dstack([ONE, np.full((8, 8), 255, np.uint8)])
     assert (as_pictures(solid, 8) == ONE[None]).all()
+
+
+@pytest.mark.parametrize("scale", [1, 256])
+def test_pictures_of_wide_integers(scale):
+    """Pillow's mode I holds 8 bits or 16; nothing in the file says which."""
+    wide = Image.fromarray(ONE[:, :, 0].astype(np.int32) * scale)
+    assert wide.mode == "I"
+    assert (as_pictures(wide, 8) == np.repeat(ONE[None, :, :, :1], 3, axis=3)).all()
 
 
 @pytest.mark.parametrize(

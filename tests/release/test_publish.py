@@ -106,6 +106,8 @@ def test_a_network_that_needs_a_plugin_is_not_released(models, tmp_path):
 def test_members_of_an_ensemble(models, monkeypatch):
     with pytest.raises(ConfigError, match="tiny_a is named twice"):
         publish_ensemble(["tiny_a", "tiny_a"], models.folder)
+    with pytest.raises(StoreError, match=r"ensemble\.json is there already; remove it first"):
+        publish_ensemble(["tiny_a", "tiny_b"], models.folder)
     with pytest.raises(ConfigError, match="at least one released network"):
         publish_ensemble([], models.folder)
     with pytest.raises(ConfigError, match=r"a release may change Data\.path alone"):

@@ -32,6 +32,44 @@ def test_parameters_equal_those_of_the_originals_code(name, alone, with_auxiliar
     assert plan.parameters + plan.auxiliary.plan.parameters == with_auxiliary
 
 
+def counted(genotype, channels=36, layers=20, classes=10):
+    """Parameters by DARTS's formulas, without a plan: the network's, and with its auxiliary's."""
+
+    def of_edge(name, width, halves):
+        if "pool" in name or (name == "skip_connect" and not halves):
+            return 0
+        size = int(name[-1]) if name[-1].isdigit() else 1
+        depthwise = size * size * width + width * width + 2 * width
+        if name.startswith("sep_conv"):
+            return 2 * depthwise
+        if name.startswith("dil_conv"):
+            return depthwise
+        if name.startswith("conv_"):  # 7x1 behind 1x7
+            return 2 * int(name[5]) * width * width + 2 * width
+        return width * width + 2 * width  # a skip that halves: two of half the width
+
+    width, before, last = channels, 3 * channels, 3 * channels
+    total, auxiliary = 27 * last + 2 * last, 0  # the stem
+    for number in range(layers):
+        halves = number in (layers // 3, 2 * layers // 3)
+        width *= 2 if halves else 1
+        cell = genotype.reduce if halves else genotype.normal
+        total += (before + last) * width + 4 * width
+        total += sum(of_edge(name, width, halves and node < 2) for name, node in cell.edges)
+        before, last = last, width * len(cell.concat)
+        if number == 2 * layers // 3:
+            auxiliary = last * 128 + 256 + 128 * 768 * 4 + 2 * 768 + 769 * classes
+    total += (last + 1) * classes
+    return total, total + auxiliary
+
+
+@pytest.mark.parametrize("name", published_genotypes())
+def test_parameters_by_another_count(name):
+    plan = published_genotype_plan(genotype=name)
+    both = plan.parameters + plan.auxiliary.plan.parameters
+    assert (plan.parameters, both) == counted(published_genotypes()[name].genotype)
+
+
 @pytest.mark.parametrize("name", published_genotypes())
 def test_every_published_genotype_makes_a_network(name):
     """Maps of 32, 16 and 8; the auxiliary classifier reads the second reduction cell."""

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from autodl.spaces.layers import Add, Conv, GlobalAvgPool, Linear, Relu
-from autodl.spaces.plan import PlanBuilder
+from autodl.spaces.plan import PlanBuilder, for_input
 
 
 @pytest.fixture
@@ -65,3 +65,18 @@ def test_a_finished_plan_does_not_grow(builder):
     assert len(plan.records) == 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.records = ()
+
+
+def test_the_same_layers_for_other_inputs(builder):
+    x = builder.add("conv", Conv(3, 2, (3, 3), stride=(2, 2), padding=(0, 1, 0, 1)), 0)
+    y = builder.add("beside", Conv(3, 2, (1, 1), stride=(2, 2)), 0)
+    builder.add("pool", GlobalAvgPool(), builder.add("sum", Add(), x, y))
+    plan = builder.finish()
+    assert for_input(plan, (3, 4, 4)) == plan
+    larger = for_input(plan, (3, 8, 6))
+    assert [record.shape for record in larger.records] == [
+        (3, 8, 6), (2, 4, 3), (2, 4, 3), (2, 4, 3), (2,),
+    ]  # fmt: skip
+    assert larger.parameters == plan.parameters
+    with pytest.raises(ValueError, match="sum: "):
+        for_input(plan, (3, 5, 5))

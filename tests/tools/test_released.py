@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import paddle
@@ -12,6 +14,7 @@ from PIL import Image
 
 from autodl.data.sample import load_sample
 from autodl.final_test import measure_once
+from autodl.release.network import load
 from autodl.release.publish import publish
 from autodl.release.publish_ensemble import publish_ensemble
 
@@ -86,6 +89,7 @@ def test_eval_says_what_is_on_record_or_measures_on_the_data_given(call, refused
     whole = call("eval", "--ensemble", "--json", "-o", "Data.image_size=8")
     assert json.loads(whole.out)["accuracy"] == record["accuracy"]
     refused("has the classes", "eval", "--model", "tiny_net", "-o", "Data.classes=3")
+    refused("Data.* and Global.device", "eval", "--model", "tiny_net", "-o", "Network.width=8")
     refused("gpu:93", "eval", "--model", "tiny_net", "-o", "Global.device=gpu:93")
     refused("gpu:93", "eval", "--ensemble", "-o", "Global.device=gpu:93")
     assert call("eval").code == 2
@@ -122,6 +126,11 @@ def test_a_released_network_is_exported(call, root, tmp_path):
     kept = {path.name for path in (tmp_path / "out").iterdir()}  # all compared, or not there
     assert {"inference.json", "inference.pdiparams", "deployment.json"} <= kept
     assert "differ" in done.out
+    about = json.loads((tmp_path / "out" / "deployment.json").read_text())
+    network = load("tiny_net")
+    assert about["output"]["temperature"] == network.temperature != 1.0
+    assert about["held_out_accuracy"] == network.metrics.held_out.accuracy
+    assert about["held_out_outputs"] == "one run of each picture"
     both = call("export_model", root / "training", "--model", "tiny_net", "--out", tmp_path / "b")
     assert (both.code, "either the FOLDER" in both.err) == (2, True)
 
@@ -135,3 +144,16 @@ def test_the_hub_lists_and_loads(root, monkeypatch):
     assert network.trained
     other = paddle.hub.load(str(root), "tiny_net", source="local", pretrained=False, classes=3)
     assert len(other.classes) == 3
+
+
+def test_the_hub_in_a_process_that_knows_nothing_of_the_project(tmp_path):
+    """What ships, from another folder, with no path but the one that is given."""
+    code = (
+        "import sys, paddle\n"
+        "sys.meta_path = [it for it in sys.meta_path if 'editable' not in repr(it).lower()]\n"
+        "names = paddle.hub.list(sys.argv[1], source='local')\n"
+        "print(paddle.hub.load(sys.argv[1], names[0], source='local').trained)"
+    )
+    command = [sys.executable, "-I", "-c", code, str(ROOT)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stderr

@@ -11,7 +11,10 @@ import pytest
 from autodl.data.augment import mixup
 from autodl.data.dataset import Pictures
 from autodl.errors import CheckpointError, ConfigError
+from autodl.networks.cell import build_network
 from autodl.options.training import TrainOptions
+from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.operations import operation
 from autodl.state import decode_state, encode_state
 from autodl.training import trainer as module
 from autodl.training.parallel import Share
@@ -454,6 +457,18 @@ def test_pictures_grow_over_the_epochs(make_trainer, make_network, monkeypatch):
     )
     seen = sizes_seen(trainer, monkeypatch)
     assert seen == [(8, 8)] * 4 + [(12, 12)] * 2 + [(16, 16)] * 2  # two updates an epoch
+
+
+def test_sizes_that_a_cell_cannot_halve_are_found_before_training(pictures, normalisation):
+    """Of three rows a strided 1x1 leaves two, and a 3x3 whose padding was made for four one."""
+    conv_1x1, conv_3x3 = operation("conv_1x1").id, operation("conv_3x3").id
+    pair = CellPair(Cell((conv_3x3, conv_3x3), (1,)), Cell((conv_1x1, conv_3x3), (0,)))
+    network = build_network(pair, width=4, cells_per_stage=1, stages=4, classes=4, image_size=16)
+    twice = pictures.images.repeat(2, axis=1).repeat(2, axis=2)
+    data = (Pictures(twice, pictures.labels), normalisation)
+    Trainer(network, *data, TrainOptions(epochs=4, first_size=8, grown_by=8), 0)
+    with pytest.raises(TrialFailure, match=r"12x12 do not fit .*stage3\.cell0.*first_size=null"):
+        Trainer(network, *data, TrainOptions(epochs=4, first_size=12), 0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
+from autodl.data.batches import Normalisation
+from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
@@ -56,6 +58,18 @@ def test_the_first_convolution_is_given_them_and_frozen(pictures, normalisation)
     assert (weight.numpy() != before).any()
     expected = whitening_kernels(normalisation.normalise(pictures.images), (5, 5), 32)
     assert (weight.numpy() == expected).all()
+
+
+def test_every_class_is_looked_at_where_pictures_are_sorted():
+    """As those of folders are: dark ones here, then noise."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((4000, 6, 6, 3), np.uint8)
+    images[2000:] = rng.integers(0, 256, (2000, 6, 6, 3))
+    network = PlanNetwork(cifar_quick_plan(image_size=16), seed=0)
+    plain = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    whiten(network, Pictures(images, np.repeat([0, 1], 2000)), plain)
+    expected = whitening_kernels(plain.normalise(images[::2]), (5, 5), 32)
+    assert (network.layer("stage0.conv").weight.numpy() == expected).all()
 
 
 def test_a_network_that_begins_with_something_else(pictures, normalisation):
