@@ -10,6 +10,7 @@ loaded.
 
 from autodl.release.ensemble import Ensemble as Ensemble
 from autodl.release.network import ReleasedNetwork as ReleasedNetwork
+from autodl.release.network import from_training as from_training
 from autodl.release.network import load as load
 from autodl.release.network import names as names
 from autodl.release.prediction import Prediction as Prediction

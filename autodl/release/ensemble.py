@@ -25,7 +25,7 @@ class Ensemble:
     """Networks that vote on the same classes.
 
     Args:
-        members: names of released networks, or loaded ones.
+        members: names of released networks, or loaded ones (``load``, ``from_training``).
         vote: ``soft``, the mean of the members' calibrated probabilities; ``hard``, one vote each;
             ``weighted``, the mean by ``weights``.
         weights: of the members, for ``weighted`` alone: not negative, with a positive sum. None
@@ -153,7 +153,8 @@ def _as_selected(members: Sequence[ReleasedNetwork]) -> tuple[list[float], float
 def _check_members(members: Sequence[ReleasedNetwork], chosen: EnsembleMetrics, root: Path) -> None:
     for member in members:
         known = chosen.weights_sha256.get(member.name)
-        if known not in (None, member.metrics.weights_sha256):
+        own = None if member.metrics is None else member.metrics.weights_sha256
+        if known not in (None, own):
             raise CheckpointError(
                 f"{root / FILE} was made with another {member.name}; make it anew by"
                 " tools/release.py"

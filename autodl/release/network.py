@@ -23,7 +23,7 @@ from autodl.spaces.codec import load_architecture
 from autodl.spaces.layers import Linear
 from autodl.spaces.plan import AUXILIARY, Plan
 from autodl.train_config import TrainConfig, load_train
-from autodl.trained import TrainedNetwork
+from autodl.trained import TrainedNetwork, load_trained_network
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
@@ -47,11 +47,11 @@ def names() -> list[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReleasedNetwork:
-    """A network with its weights, and what it takes to use it.
+    """A network with its weights, and what it takes to use it: released, or trained here.
 
     ``network`` is a ``paddle.nn.Layer`` in evaluation mode that takes normalised pictures, float32
     ``[N, 3, image_size, image_size]``, and gives logits ``[N, classes]``. ``trained`` is whether
-    its classifier is that of the release.
+    its classifier is that of the release. ``metrics`` is None of a network that was not released.
     """
 
     name: str
@@ -62,7 +62,7 @@ class ReleasedNetwork:
     mirrored: bool
     temperature: float
     trained: bool
-    metrics: ReleaseMetrics
+    metrics: ReleaseMetrics | None
     folder: Path
 
     def logits(self, pictures: Given, *, batch_size: int = 256) -> NDArray[np.float64]:
@@ -87,7 +87,9 @@ class ReleasedNetwork:
         With other classes, or without the release's classifier, it has neither accuracy nor
         checksum.
         """
-        as_released = self.trained and self.classes == self.metrics.classes
+        released = self.metrics if self.trained else None
+        if released is not None and released.classes != self.classes:
+            released = None
         return TrainedNetwork(
             folder=self.folder,
             network=self.network,
@@ -95,8 +97,8 @@ class ReleasedNetwork:
             classes=self.classes,
             normalisation=self.normalisation,
             mirrored=self.mirrored,
-            held_out_accuracy=self.metrics.held_out.accuracy if as_released else None,
-            weights_sha256=self.metrics.weights_sha256 if as_released else None,
+            held_out_accuracy=None if released is None else released.held_out.accuracy,
+            weights_sha256=None if released is None else released.weights_sha256,
             temperature=self.temperature,
         )
 
@@ -164,6 +166,31 @@ def load(
         trained=pretrained and own,
         metrics=metrics,
         folder=folder,
+    )
+
+
+def from_training(folder: Path | str) -> ReleasedNetwork:
+    """A network that ``autodl train`` or ``autodl import-fluid`` has left, to predict and to vote.
+
+    It goes by its folder's name, and is not calibrated: its temperature is 1.
+
+    Raises:
+        StoreError: no finished training there.
+        CheckpointError: its weights are missing, damaged or of another network.
+        DataError: the size of the pictures is not on record, and the data cannot be read.
+    """
+    own = load_trained_network(Path(folder))
+    return ReleasedNetwork(
+        name=own.folder.name,
+        network=own.network,
+        classes=own.classes,
+        image_size=own.image_size,
+        normalisation=own.normalisation,
+        mirrored=own.mirrored,
+        temperature=own.temperature,
+        trained=True,
+        metrics=None,
+        folder=own.folder,
     )
 
 

@@ -12,8 +12,15 @@ from autodl.errors import ConfigError, DataError, StoreError
 from autodl.release.calibration import calibration_error, log_loss
 from autodl.release.ensemble import FILE, select
 from autodl.release.evaluation import measure
-from autodl.release.metrics import EnsembleMetrics, HeldOutScores, TestScores, write_metrics
-from autodl.release.network import find, training_config
+from autodl.release.metrics import (
+    EnsembleMetrics,
+    HeldOutScores,
+    ReleaseMetrics,
+    TestScores,
+    read_metrics,
+    write_metrics,
+)
+from autodl.release.network import METRICS, find, training_config
 from autodl.release.network import load as load_network
 from autodl.release.publish import check_overrides
 from autodl.train_config import TrainConfig
@@ -42,10 +49,11 @@ def publish_ensemble(
     members = [load_network(name, models=models) for name in names]
     configs = [training_config(find(name, models), overrides) for name in names]
     data = _same_data(names, configs)
-    for member in members:
-        if member.metrics.training.checksum != data.checksum:
+    facts = {name: read_metrics(ReleaseMetrics, find(name, models) / METRICS) for name in names}
+    for name in names:
+        if facts[name].training.checksum != data.checksum:
             raise DataError(
-                f"{data.name} is not what {member.name} was trained on; give Data.path of that"
+                f"{data.name} is not what {name} was trained on; give Data.path of that"
             )
     if (models / FILE).exists():
         raise StoreError(f"{models / FILE} is there already; remove it first to choose anew")
@@ -64,7 +72,7 @@ def publish_ensemble(
             name: round(weight) for name, weight in zip(kept, chosen.weights.tolist(), strict=True)
         },
         temperature=chosen.temperature,
-        weights_sha256={each.name: each.metrics.weights_sha256 for each in chosen.members},
+        weights_sha256={name: facts[name].weights_sha256 for name in kept},
         held_out=HeldOutScores(
             accuracy=right / len(labels),
             right=right,

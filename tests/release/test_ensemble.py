@@ -10,9 +10,10 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import CheckpointError, ConfigError
+from autodl.release.calibration import probabilities
 from autodl.release.ensemble import Ensemble, calibrated
 from autodl.release.metrics import EnsembleMetrics, read_metrics, write_metrics
-from autodl.release.network import load
+from autodl.release.network import from_training, load
 from autodl.retrain import load_trained
 
 
@@ -86,6 +87,22 @@ def test_members_without_weights_that_ship(members, shipped):
     strangers = [replace(member, name=f"my-{member.name}") for member in members]
     with pytest.raises(ConfigError, match=r"no weight is known of my-tiny_a, my-tiny_b"):
         Ensemble(strangers, "weighted")
+
+
+def test_trained_networks_vote_like_released_ones(models, members, held_out):
+    """Also imported ones, which cannot be released; nobody has calibrated them."""
+    own = [from_training(models.training / name) for name in ("a", "b")]
+    assert [(each.name, each.temperature, each.mirrored) for each in own] == [
+        ("a", 1.0, False),
+        ("b", 1.0, True),
+    ]
+    logits = [each.logits(held_out.images) for each in own]
+    for mine, released in zip(logits, members, strict=True):
+        assert (mine == released.logits(held_out.images)).all()
+    expected = np.mean([probabilities(each, 1.0) for each in logits], axis=0)
+    found = Ensemble(own).predict(held_out.images).probabilities
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert own[0].as_trained().weights_sha256 is None
 
 
 @pytest.mark.parametrize(

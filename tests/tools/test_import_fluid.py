@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from autodl import final_test
 from autodl.data.sample import load_sample
+from autodl.release import Ensemble, from_training
 from autodl.spaces.genotype_names import darts_names
 from autodl.trained import best_trained, load_trained_network
 
@@ -143,3 +144,13 @@ def test_wrong_arguments(refused, tmp_path):
     refused("--genotype", *wrong)
     refused("not an empty folder", "import_fluid", ARCHIVE, *SIZE, "--out", tmp_path.parent)
     assert not (tmp_path / "model").exists()
+
+
+def test_imported_models_vote(imported):
+    """Two of them as one: the mean of their probabilities, float64 sums."""
+    one = from_training(imported)
+    images = load_sample().test.images[:4]
+    alone = one.predict(images)
+    both = Ensemble([one, one]).predict(images)
+    np.testing.assert_allclose(both.probabilities, alone.probabilities, rtol=1e-12)
+    assert (both.agreement == 1).all()
