@@ -23,7 +23,7 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         f"# {name}",
         f"Classifies pictures of {metrics.image_size}x{metrics.image_size} into"
         f" {len(metrics.classes)} classes ({', '.join(metrics.classes)}).",
-        "```python\nfrom autodl.release import load\n"
+        "```python\nfrom autodl.release import load\n\n"
         f'print(load("{name}").predict("picture.png").top(3))\n```',
         f"## How it was found\n\n{training.found_by}",
         "## How it was trained\n\n"
