@@ -102,10 +102,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("packaging") / "tree"
     left_out = (".git", ".venv", "runs", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
     shutil.copytree(TREE, copy, ignore=shutil.ignore_patterns(*left_out, "tests"))
-    # `models/` may still be empty; with a file of ours in it, it has to ship.
-    card = copy / "models" / "example" / "card.md"
-    card.parent.mkdir(parents=True)
-    card.write_text("# Example\n", encoding="utf-8")
     return copy
 
 
@@ -167,12 +163,15 @@ def test_wheel_requires_neither_paddle_nor_parl(wheel) -> None:
 
 
 def test_wheel_works_without_the_tree(wheel, tmp_path) -> None:
-    """The console command of an unpacked wheel finds its tools, configs and lock inside."""
+    """An unpacked wheel finds its tools, configs, networks and lock inside."""
     wheel.extractall(tmp_path)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
         "import autodl; from autodl.resources import install_command, resource\n"
-        "print(autodl.__file__, resource('models', 'example'), install_command(), sep='\\n')"
+        "from autodl.data.sample import load_sample; from autodl.release import load, names\n"
+        "pictures = load_sample().test.images[:3]\n"
+        "labels = [load(name).predict(pictures).labels.shape for name in names()]\n"
+        "print(autodl.__file__, resource('models'), labels, install_command(), sep='\\n')"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, str(tmp_path)],
@@ -184,7 +183,8 @@ def test_wheel_works_without_the_tree(wheel, tmp_path) -> None:
     package = tmp_path / "autodl"
     assert done.stdout.splitlines() == [
         str(package / "__init__.py"),
-        str(package / "models" / "example"),
+        str(package / "models"),
+        str([(3,)] * len(list((TREE / "models").glob("*/weights.safetensors")))),
         f"{sys.executable} -m pip install --no-deps -r {package / 'requirements.lock'}",
     ]
 
