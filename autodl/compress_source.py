@@ -76,7 +76,7 @@ def load_source(folder: Path) -> TrainedNetwork:
         return load_trained_network(folder)
     from autodl.release.network import load
 
-    return load(folder.name, models=folder.parent).as_trained()
+    return load(folder.name, models=folder.parent)
 
 
 def open_source(model: str, place: Path | None) -> Source:

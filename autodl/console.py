@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from autodl.errors import AutoDLError
@@ -69,6 +70,16 @@ def add_override_argument(parser: argparse.ArgumentParser, text: str) -> None:
         default=[],
         metavar="Section.key=value",
         help=text,
+    )
+
+
+def add_models_argument(parser: argparse.ArgumentParser) -> None:
+    """``--models FOLDER``: where released networks are."""
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="FOLDER",
+        help="of released networks; default: those that ship with the project",
     )
 
 

@@ -82,7 +82,7 @@ def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
 
 
 def export_network(trained: TrainedNetwork, out: Path, *, needs_onnx: bool = False) -> Exported:
-    """The same of a network that is loaded already, as ``ReleasedNetwork.as_trained()`` gives it.
+    """The same of a network that is loaded already, as ``autodl.release.load`` gives it.
 
     The folder ``out`` appears when all of it is right, or not at all.
 
@@ -188,15 +188,15 @@ def describe(exported: Exported) -> dict[str, Any]:
             "shape": [None, len(network.classes)],
             "meaning": "logits in the order of classes; softmax(logits / temperature) gives"
             " probabilities",
-            "temperature": network.temperature,
+            "temperature": network.single_temperature,
         },
         "classes": list(network.classes),
         "fused": exported.fused,
         "trained_form": asdict(exported.trained),
         "deployed_form": asdict(exported.deployed),
         "largest_difference": dict(exported.differences),
-        "held_out_accuracy": network.held_out_accuracy,
-        "held_out_outputs": _MIRRORED if network.mirrored else "one run of each picture",
+        "held_out_accuracy": network.single_accuracy,
+        "held_out_accuracy_mirrored": network.held_out_accuracy if network.mirrored else None,
         "weights_sha256": network.weights_sha256,
         "versions": versions(),
     }

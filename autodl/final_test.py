@@ -38,7 +38,8 @@ def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, flo
     share = right / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return middle - reach, middle + reach
+    # rounding can leave [0, 1] by one part in 10^16 where all or none are right
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
 
 
 def test_result(

@@ -36,7 +36,7 @@ _IMAGE_SIZE = 32
 # of the original's reader
 _MEAN = (0.49139968, 0.48215827, 0.44653124)
 _STD = (0.24703233, 0.24348505, 0.26158768)
-_VELOCITY = re.compile(r"(.+)_velocity_\d+")
+_VELOCITY = re.compile(r"(?:(.+)_)?velocity_\d+")  # without a name before Fluid 1.4
 _COUNTER = re.compile(r"learning_rate(_\d+)?|@LR_DECAY_COUNTER@")
 
 
@@ -129,4 +129,6 @@ def _fill(network: PlanNetwork, variables: Variables, archive: Path) -> tuple[st
 
 def _of_optimiser(name: str, parameters: Collection[str]) -> bool:
     velocity = _VELOCITY.fullmatch(name)
-    return bool(_COUNTER.fullmatch(name)) or (velocity is not None and velocity[1] in parameters)
+    if velocity is not None:
+        return velocity[1] is None or velocity[1] in parameters
+    return bool(_COUNTER.fullmatch(name))

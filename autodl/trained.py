@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TrainedNetwork:
     """A network with its weights, in evaluation mode, and what its training says of it.
 
-    It takes normalised pictures, float32 ``[B, 3, image_size, image_size]``. ``mirrored`` is
-    whether its accuracy is that of means over each picture and its mirror image. An imported
-    network has no held-out accuracy. The softmax of logits over ``temperature`` is calibrated, if
-    the network was released.
+    ``network`` takes normalised pictures, float32 ``[N, 3, image_size, image_size]``, and gives
+    logits ``[N, classes]``. ``mirrored`` is whether its accuracy is that of means over each picture
+    and its mirror image; ``single_accuracy`` is that of one run of each, as an exported network
+    does it. An accuracy that nobody has measured is None. Where a network was released,
+    ``softmax(logits / temperature)`` is calibrated: by ``single_temperature`` for one run.
     """
 
     folder: Path
@@ -38,7 +39,9 @@ class TrainedNetwork:
     mirrored: bool
     held_out_accuracy: float | None
     weights_sha256: str | None
+    single_accuracy: float | None
     temperature: float = 1.0
+    single_temperature: float = 1.0
 
 
 def best_trained(folder: Path) -> Path:
@@ -73,6 +76,7 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
 
     config, architecture, metrics = load_trained(folder)
     classes, image_size = tuple(metrics["classes"]), _image_size(config, metrics)
+    mirrored = bool(metrics.get("mirrored", False))
     make_plan = plan_maker(config.network, classes=len(classes), image_size=image_size)
     network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
@@ -83,8 +87,9 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
         image_size=image_size,
         classes=classes,
         normalisation=Normalisation(tuple(metrics["mean"]), tuple(metrics["std"])),
-        mirrored=bool(metrics.get("mirrored", False)),
+        mirrored=mirrored,
         held_out_accuracy=metrics["held_out_accuracy"],
+        single_accuracy=None if mirrored else metrics["held_out_accuracy"],
         weights_sha256=checksum(folder / WEIGHTS),
     )
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from autodl.release.overview import overview
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -28,3 +30,9 @@ def test_runs(name, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "right" in done.stdout
+
+
+def test_the_saved_table_is_that_of_the_networks_that_ship():
+    notebook = json.loads((EXAMPLES / "released_networks.ipynb").read_text(encoding="utf-8"))
+    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert "".join(first["outputs"][0]["text"]).strip() == overview().strip(), "run it and save it"

@@ -26,6 +26,13 @@ def test_interval_against_published_values(right, count, low, high):
     assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
 
 
+@pytest.mark.parametrize("count", [1, 200, 1000, 2000, 10_000])
+def test_an_interval_stays_a_share_where_all_or_none_are_right(count):
+    low, high = zip(*(wilson_interval(right, count) for right in (0, count)), strict=True)
+    assert 0 <= low[0] < 1e-15  # middle less reach, which are equal but for rounding
+    assert 1 - 1e-15 < high[1] <= 1
+
+
 def test_result_counted_by_hand():
     """Rows: right, wrong, right by the first of equal logits; class c has no picture."""
     logits = np.log([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [0.4, 0.4, 0.2]])

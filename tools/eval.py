@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_override_argument, run_tool
+from autodl.console import Parser, add_models_argument, add_override_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a released network: its record, or by -o on other data",
     )
     parser.add_argument("--ensemble", action="store_true", help="the released ensemble, alike")
+    add_models_argument(parser)
     add_override_argument(
         parser, "Data.path=..., where the data are now, or Global.device=...; repeatable"
     )
@@ -69,11 +70,12 @@ def released_result(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from autodl.release import Ensemble, load
     from autodl.release.evaluation import measure, on_record, prepare
 
-    name = args.model or "ensemble"
+    name, models = args.model or "ensemble", args.models
     if not args.override:
-        return name, on_record(args.model)
-    dataset = prepare(args.model, args.override)
-    return name, measure(load(args.model) if args.model else Ensemble.released(), dataset)
+        return name, on_record(args.model, models)
+    dataset = prepare(args.model, args.override, models)
+    predictor = load(name, models=models) if args.model else Ensemble.released(models)
+    return name, measure(predictor, dataset)
 
 
 if __name__ == "__main__":

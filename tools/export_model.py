@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.console import Parser, add_models_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of tools/train.py: of one network, or of several, of which the best is taken",
     )
     parser.add_argument("--model", metavar="NAME", help="in place of FOLDER, a released network")
+    add_models_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument(
         "--onnx", action="store_true", help="fail without the ONNX packages (else: leave ONNX out)"
@@ -69,8 +70,8 @@ def export_model(args: argparse.Namespace) -> None:
     if args.model is None:
         exported = export(args.source, args.out, needs_onnx=args.onnx)
     else:
-        trained = load(args.model).as_trained()
-        exported = export_network(trained, args.out, needs_onnx=args.onnx)
+        released = load(args.model, models=args.models)
+        exported = export_network(released, args.out, needs_onnx=args.onnx)
     if not args.json:
         print("\n".join(export_lines(exported)), flush=True)
     measured = latencies(exported, args.repetitions) if args.repetitions else {}

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.console import Parser, add_models_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--model", metavar="NAME", help="a released network")
     who.add_argument("--ensemble", action="store_true", help="the released ensemble")
-    parser.add_argument("--top", type=int, default=3, metavar="N", help="classes to list")
+    add_models_argument(parser)
+    parser.add_argument("--top", type=int, metavar="N", help="classes to list; default: 3 at most")
     parser.add_argument("--json", action="store_true", help="print one JSON object per picture")
     args = parser.parse_args(argv)
     return run_tool(lambda: infer(args))
@@ -42,14 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def infer(args: argparse.Namespace) -> None:
     """Predict, and print a line for each picture."""
     from autodl.data.picture import picture_files
+    from autodl.errors import ConfigError
     from autodl.release import Ensemble, load
 
     files = picture_files(args.pictures)
-    predictor = Ensemble.released() if args.ensemble else load(args.model)
+    models = args.models
+    predictor = Ensemble.released(models) if args.ensemble else load(args.model, models=models)
+    known = len(predictor.classes)
+    if args.top is not None and not 1 <= args.top <= known:
+        raise ConfigError(f"--top {args.top}: there are {known} classes, give 1 to {known}")
+    listed = args.top or min(3, known)
     prediction = predictor.predict(files)
     agreement = prediction.agreement
     width = max(len(str(file)) for file in files)
-    for number, (file, top) in enumerate(zip(files, prediction.top(args.top), strict=True)):
+    for number, (file, top) in enumerate(zip(files, prediction.top(listed), strict=True)):
         share = None if agreement is None else float(agreement[number])
         if args.json:
             about = {} if share is None else {"agreement": share}

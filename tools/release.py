@@ -2,8 +2,8 @@
 """Make a trained network, or an ensemble of released ones, into a release, or list what there is.
 
 Examples:
-    python tools/release.py runs/full/trial-0007 --name cell-a --found-by "..." -o Data.path=ARCHIVE
-    python tools/release.py --ensemble cell-a cell-b mobile-a -o Data.path=ARCHIVE
+    python tools/release.py runs/full/trial-0007 --name cell_a --found-by "..." -o Data.path=ARCHIVE
+    python tools/release.py --ensemble cell_a cell_b mobile_a -o Data.path=ARCHIVE
     python tools/release.py --table
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_override_argument, run_tool
+from autodl.console import Parser, add_models_argument, add_override_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--ensemble", nargs="+", metavar="NAME", help="released networks to choose and weight from"
     )
     parser.add_argument("--table", action="store_true", help="print a table of what is released")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="default: models")
+    add_models_argument(parser)
     parser.add_argument(
         "--repetitions", type=int, default=20, metavar="N", help="of every timing; 0: no timings"
     )
@@ -61,12 +61,15 @@ def release(args: argparse.Namespace) -> None:
 
         print(overview(args.models), end="")
         return
+    from autodl.resources import resource
+
+    models = args.models or resource("models")
     if args.ensemble is not None:
         from autodl.release.publish_ensemble import publish_ensemble
 
-        made = publish_ensemble(args.ensemble, args.models, overrides=args.override)
+        made = publish_ensemble(args.ensemble, models, overrides=args.override)
         chosen = ", ".join(f"{name} x{count}" for name, count in made.members.items())
-        print(f"wrote {args.models / 'ensemble.json'}: {chosen}")
+        print(f"wrote {models / 'ensemble.json'}: {chosen}")
         print(f"held-out accuracy {made.held_out.accuracy:.4f}")
         if made.test is not None:
             print(f"test accuracy {made.test.accuracy:.4f}")
@@ -75,7 +78,7 @@ def release(args: argparse.Namespace) -> None:
 
     published = publish(
         args.training,
-        args.models / args.name,
+        models / args.name,
         found_by=args.found_by,
         overrides=args.override,
         repetitions=args.repetitions,

@@ -45,7 +45,7 @@ class Ensemble:
         members: Sequence[str | ReleasedNetwork],
         vote: Vote = "soft",
         *,
-        weights: Sequence[float] | None = None,
+        weights: Sequence[float] | NDArray[np.float64] | None = None,
         temperature: float | None = None,
     ) -> None:
         if not members or not isinstance(members, list | tuple):
@@ -119,19 +119,21 @@ class Ensemble:
         chances = calibrated(self.members, logits)
         return (hard_vote if self.vote == "hard" else soft_vote)(chances, self.weights)
 
-    def _weights(self, given: Sequence[float] | None) -> NDArray[np.float64]:
+    def _weights(self, given: Sequence[float] | NDArray[np.float64] | None) -> NDArray[np.float64]:
         if self.vote != "weighted":
             if given is not None:
                 raise ConfigError(f"weights are for vote='weighted', got vote={self.vote!r}")
             return np.ones(len(self.members))
-        given = given or []
-        weights = np.asarray(given, np.float64)
+        try:
+            weights = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            weights = np.empty(0)
         if weights.shape != (len(self.members),) or not np.isfinite(weights).all():
             raise ConfigError(
-                f"{len(self.members)} members need as many finite weights, got {list(given)}"
+                f"{len(self.members)} members need as many finite weights, got {given!r}"
             )
         if weights.min() < 0 or not weights.sum() > 0:
-            raise ConfigError(f"weights are not negative and not all 0, got {list(given)}")
+            raise ConfigError(f"weights are not negative and not all 0, got {given!r}")
         return weights
 
 
@@ -204,6 +206,6 @@ def select(
     return Ensemble(
         [member for member, _, _ in kept],
         "weighted",
-        weights=weights.tolist(),
+        weights=weights,
         temperature=temperature,
     )

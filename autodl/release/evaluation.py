@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,13 @@ def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str
     }
 
 
-def prepare(name: str | None, overrides: Sequence[str]) -> Dataset:
+def prepare(name: str | None, overrides: Sequence[str], models: Path | None = None) -> Dataset:
     """Choose the device, and read the data set of a released network, or of the ensemble (None).
 
     Args:
         overrides: of how it was trained: ``Data.path=...``, ``Data.name=folder`` and the like, and
             ``Global.device=...``.
+        models: the folder of the networks, if not the one that ships with the project.
 
     Raises:
         ConfigError: an override is unusable, or of something else.
@@ -70,13 +72,13 @@ def prepare(name: str | None, overrides: Sequence[str]) -> Dataset:
                 " rest is as it was trained"
             )
     if name is None:  # all its members were trained on the same data
-        name = next(iter(read_metrics(EnsembleMetrics, resource("models") / FILE).members))
-    config = training_config(find(name), overrides)
+        name = next(iter(_ensemble(models).members))
+    config = training_config(find(name, models), overrides)
     select_device(config.general.device)
     return load(config.data)
 
 
-def on_record(name: str | None) -> dict[str, Any]:
+def on_record(name: str | None, models: Path | None = None) -> dict[str, Any]:
     """The test result that was measured once, of a released network, or of the ensemble (None).
 
     Raises:
@@ -85,9 +87,13 @@ def on_record(name: str | None) -> dict[str, Any]:
         CheckpointError: its metrics are damaged.
     """
     if name is None:
-        test = read_metrics(EnsembleMetrics, resource("models") / FILE).test
+        test = _ensemble(models).test
     else:
-        test = read_metrics(ReleaseMetrics, find(name) / METRICS).test
+        test = read_metrics(ReleaseMetrics, find(name, models) / METRICS).test
     if test is None:
         raise StoreError(f"{name or 'the ensemble'} was released without a test accuracy")
     return test.model_dump(mode="json")
+
+
+def _ensemble(models: Path | None) -> EnsembleMetrics:
+    return read_metrics(EnsembleMetrics, (models or resource("models")) / FILE)

@@ -67,13 +67,21 @@ class Latency(Section):
     pictures_per_second: float
 
 
+class SingleRun(Section):
+    """What one run of each picture is worth, as an exported network does it."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    held_out: HeldOutScores
+
+
 class ReleaseMetrics(Section):
     """``metrics.json`` of a released network.
 
     ``mirrored`` is whether outputs are means over each picture and its mirror image,
-    ``temperature`` divides the logits, ``latency`` has a value for each form (Paddle's inference
-    engine, ONNX Runtime, ...) of one run of the network, without mirror images, and ``timed_on``
-    names the processor and the packages. Losses are those of logits that are not calibrated.
+    ``temperature`` divides the logits, ``single`` is without mirror images, and ``latency`` has a
+    value for each form (Paddle's inference engine, ONNX Runtime, ...), without mirror images, too.
+    ``timed_on`` names the processor and the packages. Losses are those of logits that are not
+    calibrated.
     """
 
     format: Literal[1]
@@ -90,6 +98,7 @@ class ReleaseMetrics(Section):
     architecture_sha256: Sha256
     config_sha256: Sha256
     held_out: HeldOutScores
+    single: SingleRun
     test: TestScores | None
     training: TrainingFacts
     latency: dict[str, Latency] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autodl.assemble import plan_maker
 from autodl.data.batches import Normalisation
-from autodl.errors import CheckpointError, ConfigError, UnknownNameError, did_you_mean
+from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
 from autodl.files import checksum
 from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics
@@ -45,25 +45,17 @@ def names() -> list[str]:
     return sorted(accuracy, key=lambda name: (-accuracy[name], name))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReleasedNetwork:
-    """A network with its weights, and what it takes to use it: released, or trained here.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ReleasedNetwork(TrainedNetwork):
+    """A network that says what is on pictures: released, or trained here.
 
-    ``network`` is a ``paddle.nn.Layer`` in evaluation mode that takes normalised pictures, float32
-    ``[N, 3, image_size, image_size]``, and gives logits ``[N, classes]``. ``trained`` is whether
-    its classifier is that of the release. ``metrics`` is None of a network that was not released.
+    ``trained`` is whether its classifier has learned. ``metrics`` is None of a network that was not
+    released. With other classes than the release's, or without its weights, it has no accuracy.
     """
 
     name: str
-    network: PlanNetwork
-    classes: tuple[str, ...]
-    image_size: int
-    normalisation: Normalisation
-    mirrored: bool
-    temperature: float
     trained: bool
     metrics: ReleaseMetrics | None
-    folder: Path
 
     def logits(self, pictures: Given, *, batch_size: int = 256) -> NDArray[np.float64]:
         """Logits ``[N, classes]``, not calibrated; see ``as_pictures`` for what can be given.
@@ -80,27 +72,6 @@ class ReleasedNetwork:
             self.network, unlabelled, self.normalisation, batch_size, mirrored=self.mirrored
         )
         return np.asarray(found, np.float64)
-
-    def as_trained(self) -> TrainedNetwork:
-        """The same for ``autodl.export``; its folder is the one it was released in.
-
-        With other classes, or without the release's classifier, it has neither accuracy nor
-        checksum.
-        """
-        released = self.metrics if self.trained else None
-        if released is not None and released.classes != self.classes:
-            released = None
-        return TrainedNetwork(
-            folder=self.folder,
-            network=self.network,
-            image_size=self.image_size,
-            classes=self.classes,
-            normalisation=self.normalisation,
-            mirrored=self.mirrored,
-            held_out_accuracy=None if released is None else released.held_out.accuracy,
-            weights_sha256=None if released is None else released.weights_sha256,
-            temperature=self.temperature,
-        )
 
     def predict(self, pictures: Given, *, batch_size: int = 256) -> Prediction:
         """Calibrated probabilities of the classes, prepared as in training.
@@ -155,17 +126,22 @@ def load(
     if pretrained:
         _give_weights(network, folder / WEIGHTS, metrics, own)
     network.eval()
+    trained = pretrained and own
     return ReleasedNetwork(
         name=name,
+        folder=folder,
         network=network,
         classes=labels,
         image_size=metrics.image_size,
         normalisation=Normalisation(metrics.mean, metrics.std),
         mirrored=metrics.mirrored,
-        temperature=metrics.temperature if pretrained and own else 1.0,
-        trained=pretrained and own,
+        held_out_accuracy=metrics.held_out.accuracy if trained else None,
+        weights_sha256=metrics.weights_sha256 if trained else None,
+        single_accuracy=metrics.single.held_out.accuracy if trained else None,
+        temperature=metrics.temperature if trained else 1.0,
+        single_temperature=metrics.single.temperature if trained else 1.0,
+        trained=trained,
         metrics=metrics,
-        folder=folder,
     )
 
 
@@ -180,18 +156,8 @@ def from_training(folder: Path | str) -> ReleasedNetwork:
         DataError: the size of the pictures is not on record, and the data cannot be read.
     """
     own = load_trained_network(Path(folder))
-    return ReleasedNetwork(
-        name=own.folder.name,
-        network=own.network,
-        classes=own.classes,
-        image_size=own.image_size,
-        normalisation=own.normalisation,
-        mirrored=own.mirrored,
-        temperature=own.temperature,
-        trained=True,
-        metrics=None,
-        folder=own.folder,
-    )
+    facts = {field.name: getattr(own, field.name) for field in fields(own)}
+    return ReleasedNetwork(**facts, name=own.folder.name, trained=True, metrics=None)
 
 
 def find(name: str, models: Path | str | None = None) -> Path:
@@ -217,8 +183,13 @@ def folders(models: Path | str | None = None) -> list[Path]:
     """The folders of the released networks, by name.
 
     Hidden ones do not count: a publication that was killed has left them, half-written.
+
+    Raises:
+        StoreError: ``models`` is no folder.
     """
     root = resource("models") if models is None else Path(models)
+    if not root.is_dir():
+        raise StoreError(f"{root} is no folder; give one that holds released networks")
     found = (path.parent for path in root.glob(f"*/{METRICS}"))
     return sorted(folder for folder in found if not folder.name.startswith("."))
 

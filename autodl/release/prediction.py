@@ -33,12 +33,16 @@ class Prediction:
         """Name of the likeliest class of every picture."""
         return [self.classes[label] for label in self.labels]
 
-    def top(self, count: int = 5) -> list[list[tuple[str, float]]]:
+    def top(self, count: int | None = None) -> list[list[tuple[str, float]]]:
         """The ``count`` likeliest classes of every picture with their probabilities, best first.
+
+        None is 5 of them, or all if there are fewer.
 
         Raises:
             ConfigError: ``count`` is not between 1 and the number of classes.
         """
+        if count is None:
+            count = min(5, len(self.classes))
         if not 1 <= count <= len(self.classes):
             raise ConfigError(f"top takes 1 to {len(self.classes)} classes, got {count}")
         order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]

@@ -29,6 +29,7 @@ from autodl.release.metrics import (
     HeldOutScores,
     Latency,
     ReleaseMetrics,
+    SingleRun,
     TestScores,
     TrainingFacts,
     write_metrics,
@@ -81,8 +82,10 @@ def publish(
     config, facts, weights_sha256 = _releasable(training, overrides)
     data = _same_data(training, config)
     mirrored = bool(facts.get("mirrored", False))
+    labels = data.held_out.labels
     logits = held_out_logits(training, data.held_out, mirrored)
-    temperature = fit_temperature(logits, data.held_out.labels)
+    single = held_out_logits(training, data.held_out, False) if mirrored else logits
+    temperature, single_temperature = (fit_temperature(each, labels) for each in (logits, single))
     plain = config.to_plain()
     plain["Data"]["path"] = None  # where the data were is nobody's business
     train_yaml = yaml.safe_dump(plain, sort_keys=False)
@@ -100,7 +103,11 @@ def publish(
         weights_sha256=weights_sha256,
         architecture_sha256=checksum(training / ARCHITECTURE),
         config_sha256=hashlib.sha256(train_yaml.encode()).hexdigest(),
-        held_out=held_out_scores(logits, data.held_out.labels, temperature),
+        held_out=held_out_scores(logits, labels, temperature),
+        single=SingleRun(
+            temperature=single_temperature,
+            held_out=held_out_scores(single, labels, single_temperature),
+        ),
         test=_test_on_record(training, weights_sha256),
         training=TrainingFacts(
             data=public_name(data.name, data.checksum),

@@ -24,9 +24,8 @@ def soft_vote(chances: NDArray[np.float64], weights: NDArray[np.float64]) -> Out
         chances: ``[members, N, classes]``.
         weights: ``[members]``, not negative, with a positive sum.
     """
-    shares = weights / weights.sum()
-    mean = np.tensordot(shares, chances, axes=1)
-    return Outcome(mean, _agreement(chances, shares, mean))
+    mean = np.tensordot(weights / weights.sum(), chances, axes=1)
+    return Outcome(mean, _agreement(chances, weights, mean))
 
 
 def hard_vote(chances: NDArray[np.float64], weights: NDArray[np.float64]) -> Outcome:
@@ -39,17 +38,19 @@ def hard_vote(chances: NDArray[np.float64], weights: NDArray[np.float64]) -> Out
     classes = chances.shape[2]
     votes = np.tensordot(shares, np.eye(classes)[chances.argmax(axis=2)], axes=1)
     mixed = (1 - _TIE) * votes + _TIE * np.tensordot(shares, chances, axes=1)
-    return Outcome(mixed, _agreement(chances, shares, mixed))
+    return Outcome(mixed, _agreement(chances, weights, mixed))
 
 
 _TIE = 1e-9
 
 
 def _agreement(
-    chances: NDArray[np.float64], shares: NDArray[np.float64], outcome: NDArray[np.float64]
+    chances: NDArray[np.float64], weights: NDArray[np.float64], outcome: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    agreed: NDArray[np.float64] = shares @ (chances.argmax(axis=2) == outcome.argmax(axis=1))
-    return agreed
+    agreed: NDArray[np.bool_] = chances.argmax(axis=2) == outcome.argmax(axis=1)
+    # exact for counts of votes: where all agree it is 1 to the last bit
+    share: NDArray[np.float64] = weights @ agreed / weights.sum()
+    return share
 
 
 def select_greedily(

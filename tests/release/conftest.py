@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from autodl.data.load import load_split
 from autodl.final_test import measure_once
 from autodl.release import publish_ensemble as ensemble_module
 from autodl.release.publish import publish
-from autodl.retrain import retrain
+from autodl.retrain import load_trained, retrain
 from autodl.train_config import load_train
 
 
@@ -29,6 +30,13 @@ def models(small_training, tmp_path_factory):
     }
     made = ensemble_module.publish_ensemble(["tiny_a", "tiny_b"], folder)
     return SimpleNamespace(folder=folder, training=root, published=published, ensemble=made)
+
+
+@pytest.fixture(scope="session")
+def held_out(models):
+    """The pictures that neither of them was trained on."""
+    config, _, _ = load_trained(models.training / "a")
+    return load_split(config.data).held_out
 
 
 @pytest.fixture

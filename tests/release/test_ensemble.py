@@ -8,24 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autodl.data.load import load_split
 from autodl.errors import CheckpointError, ConfigError
 from autodl.release.calibration import probabilities
 from autodl.release.ensemble import Ensemble, calibrated
 from autodl.release.metrics import EnsembleMetrics, read_metrics, write_metrics
 from autodl.release.network import from_training, load
-from autodl.retrain import load_trained
 
 
 @pytest.fixture(scope="module")
 def members(models):
     return [load(name, models=models.folder) for name in ("tiny_a", "tiny_b")]
-
-
-@pytest.fixture(scope="module")
-def held_out(models):
-    config, _, _ = load_trained(models.training / "a")
-    return load_split(config.data).held_out
 
 
 def test_the_released_one_is_reproduced_to_the_picture(models, held_out):
@@ -102,7 +94,7 @@ def test_trained_networks_vote_like_released_ones(models, members, held_out):
     expected = np.mean([probabilities(each, 1.0) for each in logits], axis=0)
     found = Ensemble(own).predict(held_out.images).probabilities
     np.testing.assert_allclose(found, expected, rtol=1e-12)
-    assert own[0].as_trained().weights_sha256 is None
+    assert own[0].weights_sha256 == members[0].weights_sha256
 
 
 @pytest.mark.parametrize(
@@ -111,6 +103,11 @@ def test_trained_networks_vote_like_released_ones(models, members, held_out):
         ({"vote": "sof"}, r"unknown vote 'sof'\. Did you mean 'soft'"),
         ({"weights": [1, 2]}, "weights are for vote='weighted'"),
         ({"vote": "weighted", "weights": [1]}, "2 members need as many finite weights"),
+        ({"vote": "weighted", "weights": 3.0}, r"2 members need as many .* got 3\.0"),
+        (
+            {"vote": "weighted", "weights": ["a", "b"]},
+            r"need as many .* got \['a', 'b'\]",
+        ),
         ({"vote": "weighted", "weights": [1, -1]}, "not negative and not all 0"),
         ({"vote": "weighted", "weights": [0, 0]}, "not negative and not all 0"),
         ({"temperature": 0}, "a temperature is positive, got 0"),
@@ -119,6 +116,15 @@ def test_trained_networks_vote_like_released_ones(models, members, held_out):
 def test_wrong_options(members, options, wanted):
     with pytest.raises(ConfigError, match=wanted):
         Ensemble(members, **options)
+
+
+def test_weights_may_be_an_array(members, held_out):
+    pictures = held_out.images[:5]
+    found, expected = (
+        Ensemble(members, "weighted", weights=weights).predict(pictures).probabilities
+        for weights in (np.array([1.0, 2.0]), [1, 2])
+    )
+    assert (found == expected).all()
 
 
 def test_members_that_cannot_vote_together(members, models):

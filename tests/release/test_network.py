@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autodl.data.load import load_split
 from autodl.errors import CheckpointError, ConfigError, UnknownNameError
 from autodl.files import checksum
 from autodl.release.calibration import probabilities
@@ -24,15 +23,10 @@ def copied(models, tmp_path):
     return shutil.copytree(models.folder, tmp_path / "models")
 
 
-def held_out(models):
-    config, _, _ = load_trained(models.training / "a")
-    return load_split(config.data).held_out
-
-
 @pytest.mark.parametrize("name", ["a", "b"])
-def test_the_held_out_accuracy_is_reproduced_to_the_picture(models, name):
+def test_the_held_out_accuracy_is_reproduced_to_the_picture(models, held_out, name):
     network = load(f"tiny_{name}", models=models.folder)
-    pictures = held_out(models)
+    pictures = held_out
     found = network.predict(pictures.images)
     assert int((found.labels == pictures.labels).sum()) == network.metrics.held_out.right
     _, _, facts = load_trained(models.training / name)
@@ -41,9 +35,14 @@ def test_the_held_out_accuracy_is_reproduced_to_the_picture(models, name):
     assert network.mirrored == (name == "b")
 
 
-def test_predictions_are_calibrated_and_named(models):
+def two_classes(prediction):
+    chances = prediction.probabilities[:, :2]
+    return replace(prediction, probabilities=chances, classes=prediction.classes[:2])
+
+
+def test_predictions_are_calibrated_and_named(models, held_out):
     network = load("tiny_a", models=models.folder)
-    images = held_out(models).images[:7]
+    images = held_out.images[:7]
     found = network.predict(images)
     logits = network.logits(images)
     np.testing.assert_allclose(
@@ -56,13 +55,14 @@ def test_predictions_are_calibrated_and_named(models):
     assert first[0][1] >= first[1][1]
     with pytest.raises(ConfigError, match="top takes 1 to 10 classes, got 11"):
         found.top(11)
+    assert [len(each.top()[0]) for each in (found, two_classes(found))] == [5, 2]
     # other batches, other rounding: float32 sums of about a hundred numbers
     one_by_one = network.logits(images, batch_size=1)
     np.testing.assert_allclose(one_by_one, logits, atol=1e-4)
 
 
-def test_mirror_images_do_not_matter_where_they_are_averaged(models):
-    images = held_out(models).images[:5]
+def test_mirror_images_do_not_matter_where_they_are_averaged(models, held_out):
+    images = held_out.images[:5]
     for name, same in (("tiny_a", False), ("tiny_b", True)):
         network = load(name, models=models.folder)
         logits, mirrored = network.logits(images), network.logits(images[:, :, ::-1])
@@ -110,8 +110,8 @@ def test_a_new_classifier_keeps_the_rest(models):
     assert other.temperature == 1.0  # that of the release is not for a new classifier
     learned = replace(other, trained=True, classes=("a", "b", "c", "d"))
     assert learned.predict(np.zeros((1, 8, 8, 3), np.uint8)).probabilities.shape == (1, 4)
-    assert learned.as_trained().held_out_accuracy is None  # it is nobody's any more
-    assert learned.as_trained().weights_sha256 is None
+    assert learned.held_out_accuracy is None  # it is nobody's any more
+    assert learned.weights_sha256 is None
     assert load("tiny_a", classes=10, models=models.folder).trained
 
 

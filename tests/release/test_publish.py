@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from autodl.errors import ConfigError, DataError, StoreError
 from autodl.files import checksum
 from autodl.release import publish as module
 from autodl.release import publish_ensemble as ensemble_module
-from autodl.release.publish import publish
+from autodl.release.calibration import fit_temperature
+from autodl.release.network import load
+from autodl.release.publish import held_out_scores, publish
 from autodl.release.publish_ensemble import publish_ensemble
 
 
@@ -38,6 +41,24 @@ def test_the_folder(models):
     other = (models.folder / "tiny_b" / "card.md").read_text()
     assert "Outputs are means over each picture and its mirror image" in other
     assert "read once" not in other  # it has no test accuracy
+
+
+def test_an_exported_network_runs_once_and_has_a_temperature_of_its_own(models, held_out):
+    """Outputs of mirror images are flatter: their temperature is not that of one run."""
+    for letter in "ab":
+        metrics = models.published[letter].metrics
+        network = load(f"tiny_{letter}", models=models.folder)
+        once = replace(network, mirrored=False).logits(held_out.images)
+        single = metrics.single
+        assert single.held_out == held_out_scores(once, held_out.labels, single.temperature)
+        assert single.temperature == pytest.approx(fit_temperature(once, held_out.labels), rel=1e-3)
+        assert (network.single_accuracy, network.single_temperature) == (
+            single.held_out.accuracy,
+            single.temperature,
+        )
+    plain, mirrored = (models.published[letter].metrics for letter in "ab")
+    assert (plain.single.temperature, plain.single.held_out) == (plain.temperature, plain.held_out)
+    assert mirrored.single.temperature != mirrored.temperature
 
 
 def test_latencies_enter_the_card(models, tmp_path):

@@ -34,9 +34,9 @@ def root(small_training, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _shipped(root, monkeypatch):
-    from autodl.release import ensemble, evaluation, network
+    from autodl.release import ensemble, evaluation, network, overview
 
-    for module in (ensemble, evaluation, network):
+    for module in (ensemble, evaluation, network, overview):
         monkeypatch.setattr(module, "resource", lambda *parts: root.joinpath(*parts))
 
 
@@ -77,6 +77,28 @@ def test_mistakes(refused, call, pictures, tmp_path):
     (pictures / "9.png").write_text("not a picture")
     refused("cannot read the picture", "infer", pictures, "--model", "tiny_net")
     assert call("infer", pictures).code == 2
+    for top in (0, 11):
+        refused(f"--top {top}: there are 10 classes", "infer", pictures, "--ensemble", "--top", top)
+    for tool in (("infer", pictures), ("eval",), ("export_model", "--out", tmp_path / "out")):
+        refused("nowhere is no folder", *tool, "--model", "x", "--models", tmp_path / "nowhere")
+    refused("nowhere is no folder", "release", "--table", "--models", tmp_path / "nowhere")
+
+
+def test_a_folder_of_ones_own_networks(call, root, pictures, tmp_path, monkeypatch):
+    """Wherever one stands, the networks are those of ``--models``, or those that ship."""
+    monkeypatch.chdir(tmp_path)
+    own = shutil.copytree(root / "models" / "tiny_net", tmp_path / "mine" / "own_net").parent
+    done = call("infer", pictures, "--model", "own_net", "--models", own)
+    assert done.code == 0
+    done = call("eval", "--model", "own_net", "--models", own)
+    assert "own_net: test accuracy" in done.out
+    done = call("release", "--table", "--models", own)
+    assert ("`own_net`" in done.out, "`tiny_net`" in done.out) == (True, False)
+    shutil.copyfile(root / "models" / "ensemble.json", own / "ensemble.json")
+    done = call("infer", pictures, "--ensemble", "--models", own)
+    assert "no released network 'tiny_net'" in done.err
+    done = call("release", "--table")
+    assert "`tiny_net`" in done.out
 
 
 def test_eval_says_what_is_on_record_or_measures_on_the_data_given(call, refused, root):
@@ -128,9 +150,9 @@ def test_a_released_network_is_exported(call, root, tmp_path):
     assert "differ" in done.out
     about = json.loads((tmp_path / "out" / "deployment.json").read_text())
     network = load("tiny_net")
-    assert about["output"]["temperature"] == network.temperature != 1.0
-    assert about["held_out_accuracy"] == network.metrics.held_out.accuracy
-    assert about["held_out_outputs"] == "one run of each picture"
+    assert about["output"]["temperature"] == network.single_temperature != 1.0
+    assert about["held_out_accuracy"] == network.metrics.single.held_out.accuracy
+    assert about["held_out_accuracy_mirrored"] is None
     both = call("export_model", root / "training", "--model", "tiny_net", "--out", tmp_path / "b")
     assert (both.code, "either the FOLDER" in both.err) == (2, True)
 
