@@ -6,6 +6,8 @@ cell, which halves the resolution and doubles the channels; then the classifier.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from autodl.errors import ConfigError
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.layers import (
@@ -67,24 +69,15 @@ def cell_plan(
             f"CellNetwork is made of two cells, got a {type(architecture).__name__}; name the"
             " Network of the architecture's own space"
         )
-    for name, value in {
+    whole = {
         "width": width,
         "cells_per_stage": cells_per_stage,
         "stages": stages,
         "classes": classes,
         "bottleneck": bottleneck,
         "image_size": image_size,
-    }.items():
-        if value < 1:
-            raise ConfigError(f"Network.{name} must be at least 1, got {value}")
-    if width < bottleneck:
-        raise ConfigError(
-            f"Network.width must be at least Network.bottleneck = {bottleneck}, got {width}"
-        )
-    if not 0.0 <= dropout < 1.0:
-        raise ConfigError(f"Network.dropout must be at least 0 and below 1, got {dropout}")
-    if entry not in _NODES:
-        raise ConfigError(f"Network.entry must be {' or '.join(_NODES)}, got {entry!r}")
+    }
+    _check(whole, dropout, entry)
 
     builder = PlanBuilder((3, image_size, image_size))
     x = _add_stem(builder, width, stem)
@@ -102,6 +95,22 @@ def cell_plan(
     x = builder.add("head.dropout", Dropout(dropout), x)
     builder.add("head.classifier", Linear(builder.shape(x)[0], classes), x)
     return builder.finish()
+
+
+def _check(whole: Mapping[str, int], dropout: float, entry: str) -> None:
+    """Refuse what is out of range, or too narrow for its bottleneck."""
+    for name, value in whole.items():
+        if value < 1:
+            raise ConfigError(f"Network.{name} must be at least 1, got {value}")
+    width, bottleneck = whole["width"], whole["bottleneck"]
+    if width < bottleneck:
+        raise ConfigError(
+            f"Network.width must be at least Network.bottleneck = {bottleneck}, got {width}"
+        )
+    if not 0.0 <= dropout < 1.0:
+        raise ConfigError(f"Network.dropout must be at least 0 and below 1, got {dropout}")
+    if entry not in _NODES:
+        raise ConfigError(f"Network.entry must be {' or '.join(_NODES)}, got {entry!r}")
 
 
 def _add_stem(builder: PlanBuilder, width: int, kind: str) -> int:
