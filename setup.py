@@ -2,7 +2,7 @@
 
 ``configs/``, ``models/`` and ``tools/`` stand at the top of the git tree, where people look
 for them, and are installed inside the package (``autodl/configs`` ...), where they cannot
-get in the way of anybody else's ``models`` or ``tools``. ``autodl/resources.py`` finds them
+get in the way of anybody else's ``models`` or ``tools``. ``autodl/system/resources.py`` finds them
 in both places.
 """
 

@@ -17,7 +17,7 @@ from typing import cast
 
 from autodl import __version__
 from autodl.errors import AutoDLError, lookup
-from autodl.resources import resource
+from autodl.system.resources import resource
 
 USAGE = "usage: autodl [-h] [--version] TOOL [ARGUMENT ...]"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from autodl.components import TABLES, Component, register
-from autodl.config import RawConfig
+from autodl.config.components import TABLES, Component, register
+from autodl.config.reading import RawConfig
 from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.latency.machine import this_machine

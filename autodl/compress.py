@@ -16,18 +16,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.components import (
+from autodl.compress_report import sizes
+from autodl.compress_source import Source, find_source, load_source, open_source, trained_with
+from autodl.config.components import (
     Component,
     check_sections,
     read_component,
     read_general,
     read_section,
 )
-from autodl.compress_report import sizes
-from autodl.compress_source import Source, find_source, load_source, open_source, trained_with
-from autodl.config import GlobalOptions, RawConfig, load_config, validate
+from autodl.config.plugins import plugin_identity
+from autodl.config.reading import GlobalOptions, RawConfig, load_config, validate
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
-from autodl.files import checksum, write_bytes, write_json
 from autodl.options.compression import (
     BitSearchOptions,
     LayersOptions,
@@ -35,10 +35,10 @@ from autodl.options.compression import (
     StudyOptions,
 )
 from autodl.options.training import TrainOptions
-from autodl.plugins import plugin_identity
 from autodl.retrain import ARCHITECTURE, CHECKPOINT, METRICS, WEIGHTS
 from autodl.search.run_folder import check_content, read_manifest, run_folder, update_manifest
-from autodl.state import decode_state, encode_state
+from autodl.system.files import checksum, write_bytes, write_json
+from autodl.system.state import decode_state, encode_state
 
 if TYPE_CHECKING:
     from paddle import nn

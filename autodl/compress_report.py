@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.files import checksum
+from autodl.system.files import checksum
 
 if TYPE_CHECKING:
     from paddle import nn

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.bits_report import STUDY
-from autodl.components import read_component
 from autodl.compress import CompressConfig, compress
-from autodl.config import RawConfig
+from autodl.config.components import read_component
+from autodl.config.reading import RawConfig
 from autodl.errors import StoreError
-from autodl.files import write_json
 from autodl.options.compression import BitSearchOptions
+from autodl.system.files import write_json
 
 if TYPE_CHECKING:
     from autodl.compression.choice import Method

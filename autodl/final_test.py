@@ -23,9 +23,9 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load, public_name
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
-from autodl.files import write_json
 from autodl.retrain import WEIGHTS, load_trained
 from autodl.search.run_folder import MANIFEST, read_manifest
+from autodl.system.files import write_json
 from autodl.train_config import TrainConfig
 from autodl.trial import Architecture
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.archives import archived_files
 from autodl.errors import CheckpointError, DataError
+from autodl.system.archives import archived_files
 
 Variables = Mapping[str, NDArray[Any]]
 _TYPES = {2: "<i4", 3: "<i8", 5: "<f4", 6: "<f8"}  # numbers of Fluid's enumeration

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autodl.config import load_config
+from autodl.config.plugins import import_plugins
+from autodl.config.reading import load_config
 from autodl.drawing.names import readable_number
-from autodl.plugins import import_plugins
 from autodl.search.outcome import full_epochs, one_line, reached
 from autodl.search.run_folder import CONFIG, TRIALS, read_manifest
 from autodl.search.store import TrialStore

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from autodl.assemble import plan_maker
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
-from autodl.files import replacing, write_json
 from autodl.report import import_run_plugins
 from autodl.search.event_log import EventLog
 from autodl.search.run_folder import (
@@ -33,7 +32,8 @@ from autodl.search.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan import Plan
-from autodl.state import decode_state, encode_state
+from autodl.system.files import replacing, write_json
+from autodl.system.state import decode_state, encode_state
 from autodl.train_config import TrainConfig, load_train
 from autodl.trial import Architecture, Trial
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autodl.components import (
+from autodl.config.components import (
     Component,
     check_sections,
     read_component,
     read_general,
     read_section,
 )
-from autodl.config import GlobalOptions, RawConfig, load_config
+from autodl.config.plugins import plugin_identity
+from autodl.config.reading import GlobalOptions, RawConfig, load_config
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError, did_you_mean
-from autodl.files import checksum
 from autodl.options.training import TrainOptions
-from autodl.plugins import plugin_identity
 from autodl.search.options import ObjectivesOptions, SearchOptions
+from autodl.system.files import checksum
 
 _SECTIONS = (
     *("Global", "Search", "Strategy", "Space", "Network", "Evaluator", "Data", "Train"),

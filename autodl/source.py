@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError, StoreError
-from autodl.files import write_json
 from autodl.report import import_run_plugins
 from autodl.retrain import ARCHITECTURE
 from autodl.search.run_folder import TRIALS, read_manifest
@@ -22,6 +21,7 @@ from autodl.search.store import TrialStore
 from autodl.search_config import SearchConfig
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.strategies.elastic_transfer import basic_architecture
+from autodl.system.files import write_json
 
 SOURCE = "source.json"
 

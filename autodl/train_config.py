@@ -9,18 +9,18 @@ from typing import Any
 
 from pydantic import Field
 
-from autodl.components import (
+from autodl.config.components import (
     Component,
     check_sections,
     read_component,
     read_general,
     read_section,
 )
-from autodl.config import GlobalOptions, RawConfig, Section, load_config
+from autodl.config.plugins import plugin_identity
+from autodl.config.reading import GlobalOptions, RawConfig, Section, load_config
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
 from autodl.options.training import TrainOptions
-from autodl.plugins import plugin_identity
 
 
 class EvaluationOptions(Section):

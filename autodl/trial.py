@@ -61,7 +61,7 @@ class Evaluation:
     ``reward`` is finite and higher is better; ``metrics`` are further numbers (parameters,
     losses, seconds of each phase); ``curve`` has one mapping per epoch. ``fidelity``, above 0 and
     at most 1, is the part of the full evaluation that was run; after a stage, ``checkpoint`` is
-    what the next one goes on from (see ``autodl.state``).
+    what the next one goes on from (see ``autodl.system.state``).
     """
 
     reward: float

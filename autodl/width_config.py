@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autodl.components import check_sections, read_general, read_section
-from autodl.config import GlobalOptions, RawConfig, load_config
+from autodl.config.components import check_sections, read_general, read_section
+from autodl.config.plugins import plugin_identity
+from autodl.config.reading import GlobalOptions, RawConfig, load_config
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
 from autodl.options.width import ControllerOptions, SupernetOptions, WidthOptions
-from autodl.plugins import plugin_identity
 from autodl.spaces.cell import CellPair
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width_space import WidthSpace, make_width_space

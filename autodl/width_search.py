@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from autodl.data.batches import iterate
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
-from autodl.files import write_bytes, write_json
 from autodl.search.event_log import EventLog
 from autodl.search.run_folder import check_content, run_folder, update_manifest
 from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width import WidthArchitecture
 from autodl.spaces.width_space import WidthSpace
-from autodl.state import decode_state, encode_state
+from autodl.system.files import write_bytes, write_json
+from autodl.system.state import decode_state, encode_state
 from autodl.width_config import (
     WidthConfig,
     control_range,

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from autodl.components import check_sections, read_section
-from autodl.config import RawConfig, Section, load_config
+from autodl.config.components import check_sections, read_section
+from autodl.config.reading import RawConfig, Section, load_config
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
-from autodl.files import write_json
 from autodl.search.run_folder import read_manifest
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width import WidthArchitecture
+from autodl.system.files import write_json
 from autodl.train_config import TrainConfig, resolve_train
 from autodl.trial import Architecture
 from autodl.width_config import WIDTH_SECTIONS, WidthConfig, resolve_width

@@ -68,7 +68,7 @@ def ray_here():
 @pytest.fixture
 def own_tables(monkeypatch):
     """Tables of components that plugins may change, without a trace in other tests."""
-    from autodl import components
+    from autodl.config.reading import components
 
     tables = {section: dict(table) for section, table in components.TABLES.items()}
     monkeypatch.setattr(components, "TABLES", tables)

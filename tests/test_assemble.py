@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from autodl import assemble, components
+from autodl import assemble
 from autodl.assemble import (
     TABLES,
     evaluator_in_worker,
@@ -21,12 +21,12 @@ from autodl.assemble import (
     register,
     resolve_search,
 )
-from autodl.components import DEFAULTS
-from autodl.config import RawConfig, Section
+from autodl.config.components import DEFAULTS
+from autodl.config.reading import RawConfig, Section, components
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
-from autodl.resources import resource
 from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell_space import CellSpace
+from autodl.system.resources import resource
 from autodl.train_config import resolve_train
 
 ROOT = Path(__file__).resolve().parents[1]

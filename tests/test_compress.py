@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autodl.components import register
 from autodl.compress import compress, load_compress, load_packed_weights, resolve_compress
 from autodl.compress_report import result_lines
 from autodl.compress_source import open_source
 from autodl.compress_study import study, study_lines
-from autodl.config import RawConfig
+from autodl.config.components import register
+from autodl.config.reading import RawConfig
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, DataError, StoreError
-from autodl.files import checksum
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.retrain import load_trained
+from autodl.system.files import checksum
 from autodl.training.metrics import score
 
 TRAIN = {"epochs": 2, "batch_size": 40, "learning_rate": 0.01}

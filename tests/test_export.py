@@ -39,7 +39,7 @@ def exported(small_training, tmp_path_factory):
 def without_onnx(monkeypatch):
     """As if the ONNX packages were not there."""
     monkeypatch.setattr(
-        "autodl.packages.find_spec", lambda name: None if "onnx" in name else find_spec(name)
+        "autodl.system.packages.find_spec", lambda name: None if "onnx" in name else find_spec(name)
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import autodl
 from autodl import __main__ as command
-from autodl import resources
+from autodl.system import resources
 
 SHOUT = '''"""Say things loudly.
 

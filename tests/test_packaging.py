@@ -167,7 +167,7 @@ def test_wheel_works_without_the_tree(wheel, tmp_path) -> None:
     wheel.extractall(tmp_path)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
-        "import autodl; from autodl.resources import install_command, resource\n"
+        "import autodl; from autodl.system.resources import install_command, resource\n"
         "from autodl.data.sample import load_sample; from autodl.release import load, names\n"
         "pictures = load_sample().test.images[:3]\n"
         "labels = [load(name).predict(pictures).labels.shape for name in names()]\n"

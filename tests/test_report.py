@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from autodl.errors import StoreError
-from autodl.files import write_json
 from autodl.report import describe_inheritance, failures, name_ids, read_run, summary_lines
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell_space import CellSpace
+from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState
 
 TOOL = Path(__file__).parents[1] / "tools" / "report.py"

@@ -16,12 +16,12 @@ import pytest
 from visualdl import LogReader
 
 from autodl.errors import CheckpointError, ConfigError, DeviceError, StoreError
-from autodl.files import write_json
 from autodl.retrain import best_of_run, load_trained, retrain
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.codec import save_architecture
-from autodl.state import decode_state, encode_state
+from autodl.system.files import write_json
+from autodl.system.state import decode_state, encode_state
 from autodl.train_config import load_train
 from autodl.training.parallel import Share
 from autodl.trial import Evaluation, Trial, TrialState

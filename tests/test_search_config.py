@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from autodl import assemble, components
+from autodl import assemble
 from autodl.assemble import load_search, make_costs, make_limits, make_rule, make_space, register
-from autodl.config import RawConfig
+from autodl.config.reading import RawConfig, components
 from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
 from autodl.experiment import run_search
 from autodl.latency.machine import this_machine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autodl.config import RawConfig
+from autodl.config.reading import RawConfig
 from autodl.errors import ConfigError
-from autodl.resources import resource
+from autodl.system.resources import resource
 from autodl.train_config import load_train, resolve_train
 
 STUDY = [

@@ -136,7 +136,7 @@ def test_killed_at_any_moment_it_ends_the_same(finished, config_file, tmp_path):
 
 def _epochs(folder):
     """How many epochs the checkpoint holds, 0 without one."""
-    from autodl.state import decode_state
+    from autodl.system.state import decode_state
 
     path = folder / "checkpoint.safetensors"
     return len(decode_state(path.read_bytes())["curve"]) if path.exists() else 0

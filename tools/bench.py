@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.system.console import Parser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:

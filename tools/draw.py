@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.system.console import Parser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def draw(args: argparse.Namespace) -> None:
     """Draw what ``args`` ask for, and say where it is."""
+    from autodl.config.plugins import import_plugins
     from autodl.drawing.cells import draw_gallery
     from autodl.drawing.figures import save_figure
-    from autodl.plugins import import_plugins
     from autodl.spaces.codec import load_architecture
 
     import_plugins(args.plugin)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_models_argument, add_override_argument, run_tool
+from autodl.system.console import Parser, add_models_argument, add_override_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.system.console import Parser, run_tool
 
 FOLDER = (
     "The folder is like one of tools/train.py, for `autodl eval`, `autodl export-model` and"

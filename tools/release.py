@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_models_argument, add_override_argument, run_tool
+from autodl.system.console import Parser, add_models_argument, add_override_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def release(args: argparse.Namespace) -> None:
 
         print(overview(args.models), end="")
         return
-    from autodl.resources import resource
+    from autodl.system.resources import resource
 
     models = args.models or resource("models")
     if args.ensemble is not None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, run_tool
+from autodl.system.console import Parser, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +39,8 @@ def report(args: argparse.Namespace) -> None:
 
     content = read_run(args.run)
     if args.html is not None:
-        from autodl.files import write_text
         from autodl.html_report import html_report
+        from autodl.system.files import write_text
 
         write_text(args.html, html_report(content, top=args.top))
         print(f"wrote {args.html}")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_config_arguments, print_config, run_tool
+from autodl.system.console import Parser, add_config_arguments, print_config, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import Parser, add_config_arguments, print_config, run_tool
+from autodl.system.console import Parser, add_config_arguments, print_config, run_tool
 
 SEVERAL = (
     "Several devices for one network: python -m paddle.distributed.launch --devices 0,1 (on CPUs:"

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.console import (
+from autodl.system.console import (
     Parser,
     add_config_arguments,
     add_override_argument,

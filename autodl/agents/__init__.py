@@ -1,5 +1,5 @@
 """Strategies that learn with Paddle, cut as PARL cuts them: Model, Algorithm, Agent."""
 
-from autodl.packages import require_paddle
+from autodl.system.packages import require_paddle
 
 require_paddle()

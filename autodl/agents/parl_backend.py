@@ -8,7 +8,7 @@ import warnings
 from contextlib import redirect_stdout
 
 from autodl.errors import MissingPackageError
-from autodl.resources import install_command
+from autodl.system.resources import install_command
 
 os.environ["PARL_BACKEND"] = "paddle"  # without it, PARL looks for the long-gone paddle.fluid
 

@@ -55,7 +55,7 @@ class Method(Protocol):
 
 
 def levels_to_state(levels: Mapping[str, Levels]) -> dict[str, Any]:
-    """Levels as ``autodl.state`` can store them."""
+    """Levels as ``autodl.system.state`` can store them."""
     return {
         path: {"bits": own.bits, "values": own.values, "grid": own.grid}
         for path, own in levels.items()

@@ -26,7 +26,7 @@ from safetensors.numpy import load, save
 from autodl.compression.errors import CompressionError
 from autodl.compression.levels import MOST_BITS, Levels
 from autodl.errors import CheckpointError, StoreError
-from autodl.files import write_bytes
+from autodl.system.files import write_bytes
 
 FloatArray = NDArray[np.float32]
 Shapes: TypeAlias = Mapping[str, Sequence[int]]

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.archives import Parts, archived_files
 from autodl.data.dataset import Dataset, Pictures
 from autodl.data.unpickle import as_text, load_restricted
 from autodl.errors import DataError
+from autodl.system.archives import Parts, archived_files
 
 _SIDE = 32
 _LARGEST_MEMBER = 512 * 1024**2  # bytes; the largest official file has 155 million

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from autodl.data.dataset import Dataset, Pictures, resize_dataset, select_classes
 from autodl.data.splits import SPLIT_SEED, reserve_size, split_per_class
 from autodl.errors import DataError
-from autodl.files import replacing
+from autodl.system.files import replacing
 
 VERSION = 1
 _ARRAYS = (

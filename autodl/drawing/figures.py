@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from autodl.errors import AutoDLError
-from autodl.files import replacing
+from autodl.system.files import replacing
 
 SUFFIXES = (".svg", ".png")
 _PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE = 150.0, 12_000

@@ -1,5 +1,5 @@
 """From an architecture to its reward."""
 
-from autodl.packages import require_paddle
+from autodl.system.packages import require_paddle
 
 require_paddle()

@@ -15,7 +15,7 @@ from autodl.options.training import TrainOptions
 from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan import Plan
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 from autodl.training.metrics import final_score
 from autodl.training.trainer import Trainer, load_arrays
 from autodl.trial import Evaluation, Stage

@@ -74,7 +74,7 @@ def _cpu_model(source: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _gpu_model() -> str:
-    from autodl.packages import require_paddle
+    from autodl.system.packages import require_paddle
 
     require_paddle()
     import paddle

@@ -20,10 +20,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from autodl.errors import DataError, UnknownNameError
-from autodl.files import write_json
 from autodl.latency.machine import DECISIVE, Machine, this_machine
 from autodl.spaces.layers import Layer, Shape
 from autodl.spaces.plan import Plan, Record
+from autodl.system.files import write_json
 
 FORMAT, VERSION = "autodl latency table", 1
 Milliseconds = Annotated[FiniteFloat, Field(gt=0)]

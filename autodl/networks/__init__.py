@@ -1,5 +1,5 @@
 """Plans as Paddle networks."""
 
-from autodl.packages import require_paddle
+from autodl.system.packages import require_paddle
 
 require_paddle()

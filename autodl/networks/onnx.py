@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from autodl.errors import MissingPackageError
 from autodl.networks.inference import INPUT, Images, threads
 from autodl.networks.quiet import quiet
-from autodl.packages import require
-from autodl.resources import ONNX_LOCK
+from autodl.system.packages import require
+from autodl.system.resources import ONNX_LOCK
 
 OPSET = 13
 

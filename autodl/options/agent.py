@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from autodl.config import Section
+from autodl.config.reading import Section
 
 
 class AgentOptions(Section):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from autodl.config import Section
+from autodl.config.reading import Section
 
 Bits = Annotated[int, Field(ge=1, le=16)]
 

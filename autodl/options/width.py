@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from autodl.config import Section
+from autodl.config.reading import Section
 from autodl.spaces.width import NetworkName
 
 

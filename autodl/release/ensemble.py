@@ -16,7 +16,7 @@ from autodl.release.network import ReleasedNetwork, check_same_classes, load
 from autodl.release.pictures import Given, as_pictures
 from autodl.release.prediction import Prediction
 from autodl.release.voting import Outcome, Vote, hard_vote, select_greedily, soft_vote
-from autodl.resources import resource
+from autodl.system.resources import resource
 
 FILE = "ensemble.json"
 

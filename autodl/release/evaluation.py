@@ -15,7 +15,7 @@ from autodl.final_test import test_result
 from autodl.release.ensemble import FILE, Ensemble
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, read_metrics
 from autodl.release.network import METRICS, ReleasedNetwork, find, training_config
-from autodl.resources import resource
+from autodl.system.resources import resource
 
 
 def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from autodl.config import Section
+from autodl.config.reading import Section
 from autodl.errors import CheckpointError
-from autodl.files import write_json
+from autodl.system.files import write_json
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, TestScores, read_metrics
 from autodl.release.network import METRICS, folders
-from autodl.resources import resource
+from autodl.system.resources import resource
 
 _HEAD = ("network", "found by", "parameters", "MACs", "MB", "ms", "held out", "test (95 %)")
 _TIMED = "inference"

@@ -21,7 +21,6 @@ from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.export import export, latencies
-from autodl.files import checksum, folder_aside, write_text
 from autodl.latency.machine import this_machine
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
 from autodl.release.card import card_text
@@ -37,6 +36,7 @@ from autodl.release.metrics import (
 from autodl.release.network import ARCHITECTURE, CARD, CONFIG, METRICS, WEIGHTS
 from autodl.retrain import load_trained
 from autodl.search.run_folder import read_manifest
+from autodl.system.files import checksum, folder_aside, write_text
 from autodl.train_config import TrainConfig
 from autodl.trained import load_trained_network
 

@@ -10,6 +10,6 @@ Both forms give the same outputs in evaluation mode. While training they differ,
 branches normalise with the statistics of the batch.
 """
 
-from autodl.packages import require_paddle
+from autodl.system.packages import require_paddle
 
 require_paddle()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.packages import require
+from autodl.system.packages import require
 
 Curves = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from autodl.config import Section
+from autodl.config.reading import Section
 
 
 def _above_zero(workers: object) -> object:

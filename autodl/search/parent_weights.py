@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from autodl.errors import StoreError
-from autodl.files import write_bytes
 from autodl.search.store import Proposal, TrialStore
-from autodl.state import decode_state
 from autodl.strategies.strategy import Breeder
+from autodl.system.files import write_bytes
+from autodl.system.state import decode_state
 from autodl.trial import Stage, Trial, TrialFailure, TrialState
 
 

@@ -14,11 +14,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from autodl.errors import ConfigError
-from autodl.packages import require
-from autodl.resources import RAY_LOCK
+from autodl.system.packages import require
+from autodl.system.resources import PACKAGE, RAY_LOCK
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 20.0
@@ -135,7 +134,7 @@ def _own_sigterm() -> Iterator[None]:
 def _importable() -> Iterator[None]:
     """Let what is started here find this package, wherever it was imported from."""
     before = os.environ.get("PYTHONPATH")
-    package_parent = str(Path(__file__).resolve().parents[2])
+    package_parent = str(PACKAGE.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (package_parent, before or "") if p)
     try:
         yield

@@ -24,7 +24,7 @@ import yaml
 
 from autodl import __version__
 from autodl.errors import StoreError
-from autodl.files import write_json, write_text
+from autodl.system.files import write_json, write_text
 
 CONFIG, MANIFEST, TRIALS, BEST = "config.yaml", "run.json", "trials.sqlite", "best.json"
 CHECKPOINTS, WEIGHTS = "checkpoints", "weights"

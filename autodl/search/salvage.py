@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
-from autodl.files import replacing
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import decode_text
-from autodl.state import decode_state
+from autodl.system.files import replacing
+from autodl.system.state import decode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
 _ROW_BYTES = 16  # the row of a report, the smallest, is larger, so this bounds the ids in a file

@@ -21,7 +21,7 @@ from autodl.errors import EncodingError, StoreError
 from autodl.search.schema import VERSION, statements
 from autodl.search.transaction import Transaction
 from autodl.spaces.codec import Architecture, decode_architecture, encode_text
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
 _CHUNK = 1000  # rows in memory at a time

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from autodl.errors import DataError, EncodingError
-from autodl.files import write_text
-from autodl.resources import resource
 from autodl.spaces.canonical import canonical_pair
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.codec import Architecture
+from autodl.system.files import write_text
+from autodl.system.resources import resource
 from autodl.trial import Evaluation, Trial, TrialFailure
 
 _CELLS = ("normal_operations", "normal_edges", "reduction_operations", "reduction_edges")

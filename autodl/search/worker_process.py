@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from autodl.errors import StoreError
+from autodl.system.resources import PACKAGE
 
 READY = "ready"  # a worker's first message: its evaluator is made, trials may come
 _PATIENCE_SECONDS = 5.0
@@ -48,7 +49,7 @@ class WorkerProcess:
         self.connection: Connection[Any, Any]
         self.connection, theirs = Pipe()
         variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-        package_parent = str(Path(__file__).resolve().parents[2])
+        package_parent = str(PACKAGE.parent)
         variables["PYTHONPATH"] = os.pathsep.join(
             p for p in (package_parent, variables.get("PYTHONPATH", "")) if p
         )

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, did_you_mean
-from autodl.files import write_json
 from autodl.spaces.cell import CellPair
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.genotype import Genotype
 from autodl.spaces.mobile import MobileArchitecture
 from autodl.spaces.width import WidthArchitecture
+from autodl.system.files import write_json
 from autodl.trial import Architecture as Architecture
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {

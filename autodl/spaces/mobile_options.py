@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autodl.config import Section
+from autodl.config.reading import Section
 from autodl.spaces.mobile import BLOCKS
 from autodl.spaces.mobile_plan import BASE_WIDTHS
 

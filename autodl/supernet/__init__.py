@@ -4,6 +4,6 @@ Wang, Bai et al., "Revisiting Parameter Sharing for Automatic Neural Channel Num
 NeurIPS 2020.
 """
 
-from autodl.packages import require_paddle
+from autodl.system.packages import require_paddle
 
 require_paddle()

@@ -1,5 +1,5 @@
 """One fit of one network: the loop, its schedules, early stopping, checkpoints."""
 
-from autodl.packages import require_paddle
+from autodl.system.packages import require_paddle
 
 require_paddle()

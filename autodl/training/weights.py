@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from autodl.errors import CheckpointError
-from autodl.files import replacing
+from autodl.system.files import replacing
 from autodl.training.trainer import load_arrays
 
 

@@ -11,7 +11,7 @@ from autodl.errors import ConfigError
 from autodl.options.agent import AgentOptions
 from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell_space import CellSpace
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
 SPACE = CellSpace(nodes=4)

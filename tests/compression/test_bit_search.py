@@ -12,7 +12,7 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.options.compression import BitSearchOptions
 from autodl.options.training import TrainOptions
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 
 OPTIONS = {"rollouts": 4, "warm_up": 2, "updates": 1, "reward_pictures": 20, "batch_size": 8}
 

@@ -17,8 +17,8 @@ from autodl.search.store import TrialStore
 from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.mobile import MobileSpace
-from autodl.state import decode_state, encode_state
 from autodl.strategies.strategy import BatchStrategy, Prepared, Strategy, Watchable
+from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
 CELLS, MOBILE = CellSpace(nodes=3), MobileSpace()

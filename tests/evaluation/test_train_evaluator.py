@@ -18,7 +18,7 @@ from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.search.evaluate import evaluate_trial
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.cell_plan import cell_plan
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 from autodl.training import metrics
 from autodl.training import trainer as trainer_module
 from autodl.training.trainer import Trainer

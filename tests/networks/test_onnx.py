@@ -24,7 +24,9 @@ needs_onnx = pytest.mark.skipif(
 
 @pytest.mark.parametrize("absent", ["paddle2onnx", "onnx", "onnxruntime"])
 def test_missing_packages_come_with_the_command(monkeypatch, absent):
-    monkeypatch.setattr("autodl.packages.find_spec", lambda name: None if name == absent else 1)
+    monkeypatch.setattr(
+        "autodl.system.packages.find_spec", lambda name: None if name == absent else 1
+    )
     with pytest.raises(MissingPackageError, match=rf"'{absent}'.*requirements-onnx\.lock"):
         require_onnx()
 

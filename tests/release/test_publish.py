@@ -11,13 +11,13 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, DataError, StoreError
-from autodl.files import checksum
 from autodl.release import publish as module
 from autodl.release import publish_ensemble as ensemble_module
 from autodl.release.calibration import fit_temperature
 from autodl.release.network import load
 from autodl.release.publish import held_out_scores, publish
 from autodl.release.publish_ensemble import publish_ensemble
+from autodl.system.files import checksum
 
 
 def test_the_folder(models):

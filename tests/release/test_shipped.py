@@ -26,8 +26,8 @@ from autodl.release.metrics import EnsembleMetrics, read_metrics
 from autodl.release.network import ARCHITECTURE, CARD, CONFIG, WEIGHTS, find
 from autodl.release.overview import overview
 from autodl.release.publish import LARGEST
-from autodl.resources import resource
 from autodl.spaces.codec import load_architecture
+from autodl.system.resources import resource
 from autodl.train_config import load_train
 
 NAMES = names()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from autodl.config.plugins import import_plugins
 from autodl.errors import ConfigError
-from autodl.plugins import import_plugins
 from autodl.spaces.codec import encode_text, register_architecture
 from autodl.trial import Evaluation, Stage, TrialFailure
 

@@ -13,7 +13,7 @@ from autodl.search.evaluate import evaluate_trial
 from autodl.search.loop import search
 from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.codec import encode_text
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState
 
 SPACE = CellSpace(nodes=3)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from autodl.assemble import register
-from autodl.config import Section
+from autodl.config.reading import Section
 from autodl.trial import Evaluation, TrialFailure
 
 

@@ -17,8 +17,8 @@ from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.search.store import Proposal
 from autodl.spaces.mobile import MobileSpace
-from autodl.state import encode_state
 from autodl.strategies.evolution import Evolution
+from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState
 
 SPACE = MobileSpace()

@@ -216,7 +216,7 @@ def test_no_workers_are_refused(tmp_path):
 
 
 def test_without_ray_the_command_that_installs_it_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr("autodl.packages.find_spec", lambda name: None)
+    monkeypatch.setattr("autodl.system.packages.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="'ray', which is not installed") as caught:
         RayExecutor("a:b", {}, 1, log_folder=tmp_path)
     assert "pip install --no-deps -r" in str(caught.value)

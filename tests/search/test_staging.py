@@ -9,7 +9,7 @@ from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, Verdict
 from autodl.search.staging import Staging
 from autodl.search.store import Proposal, Report
 from autodl.spaces.cell_space import CellSpace
-from autodl.state import encode_state
+from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialState
 
 ARCHITECTURE = CellSpace(nodes=3).sample(np.random.default_rng(0))

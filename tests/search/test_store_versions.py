@@ -12,7 +12,7 @@ from autodl.errors import StoreError
 from autodl.search import schema
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import encode_text
-from autodl.state import encode_state
+from autodl.system.state import encode_state
 
 FIRST_VERSION = """
 CREATE TABLE trials (

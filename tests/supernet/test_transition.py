@@ -9,13 +9,13 @@ import paddle
 import pytest
 
 from autodl.data.dataset import Pictures
-from autodl.state import decode_state, encode_state
 from autodl.supernet.affine_sharing import Sharing
 from autodl.supernet.annealing import annealed_updates
 from autodl.supernet.projection_descent import report
 from autodl.supernet.projections import descend
 from autodl.supernet.supernet import Supernet, meta_widths
 from autodl.supernet.transition import SupernetTrainer, descent_of, step_rate
+from autodl.system.state import decode_state, encode_state
 from autodl.trial import TrialFailure
 
 

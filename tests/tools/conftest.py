@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from autodl.resources import resource
+from autodl.system.resources import resource
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from autodl.resources import resource
 from autodl.spaces.cell import CellPair
 from autodl.spaces.codec import save_architecture
+from autodl.system.resources import resource
 
 TOOL = resource("tools") / "draw.py"
 

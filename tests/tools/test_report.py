@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from autodl.files import write_json
 from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell import CellPair
+from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState
 
 

@@ -138,7 +138,7 @@ def test_a_reader_that_goes_away_causes_no_noise(config):
     ],
 )
 def test_a_mistake_is_told_in_one_line_and_makes_no_folder(config, tmp_path, override, wanted):
-    # each kind of mistake is tested in tests/test_config.py, test_assemble.py, test_plugins.py
+    # each kind of mistake is tested in tests/config/ and in test_assemble.py
     refused(run("-c", config, "-o", override, "--out", tmp_path / "run"), wanted)
     assert not (tmp_path / "run").exists()
 

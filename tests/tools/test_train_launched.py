@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from autodl.resources import resource
 from autodl.spaces.cell_space import CellSpace
 from autodl.spaces.codec import save_architecture
+from autodl.system.resources import resource
 
 # all that a batch takes part in: dropout, mixup, clipping; neither 210 nor 101 are whole batches
 SMALL = """

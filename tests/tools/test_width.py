@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autodl.resources import resource
+from autodl.system.resources import resource
 
 SHORT = ["-o", "Supernet={epochs: 2, warmup_epochs: 1, batch_size: 40, projection_rate: 1.0}"]
 SHORT += ["Data={train: 40, held_out: 40, image_size: 8}", "Width.candidates=[1, 2]"]

@@ -15,7 +15,7 @@ from autodl.networks.cell import build_network
 from autodl.options.training import TrainOptions
 from autodl.spaces.cell import Cell, CellPair
 from autodl.spaces.operations import operation
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 from autodl.training import trainer as module
 from autodl.training.parallel import Share
 from autodl.training.schedules import cosine_rate

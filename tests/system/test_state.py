@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from autodl.errors import StoreError
-from autodl.state import decode_state, encode_state
+from autodl.system.state import decode_state, encode_state
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 DTYPES = ["float32", "float64", "float16", "int64", "int8", "uint8", "bool"]

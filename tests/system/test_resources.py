@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autodl import resources
 from autodl.errors import AutoDLError, ConfigError
-from autodl.resources import find_config, install_command, resource
+from autodl.system import resources
+from autodl.system.resources import find_config, install_command, resource
 
 CONFIGS = ("search/demo.yaml", "search/random.yaml", "train/cell.yaml")
 

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from autodl.config import GlobalOptions, RawConfig, Section, load_config, validate
+from autodl.config.reading import GlobalOptions, RawConfig, Section, load_config, validate
 from autodl.errors import ConfigError
 
 

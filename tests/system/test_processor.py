@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from autodl.processor import VARIABLE, use_vector_units
+from autodl.system.processor import VARIABLE, use_vector_units
 
 AMD = "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu sse2 avx avx2 fma\n"
 

@@ -20,7 +20,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from autodl.errors import ConfigError, did_you_mean
-from autodl.resources import find_config
+from autodl.system.resources import find_config
 
 KeyPath: TypeAlias = tuple[str, ...]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from autodl.config import GlobalOptions, KeyPath, RawConfig, Section, validate
+from autodl.config.plugins import import_plugins
+from autodl.config.reading import GlobalOptions, KeyPath, RawConfig, Section, validate
 from autodl.errors import ConfigError, PluginError, UnknownNameError, did_you_mean, lookup
-from autodl.plugins import import_plugins
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from autodl.config.plugins import import_plugins
 from autodl.errors import PluginError
-from autodl.plugins import import_plugins
 
 
 @pytest.fixture(autouse=True)

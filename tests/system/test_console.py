@@ -7,8 +7,8 @@ import argparse
 import pytest
 import yaml
 
-from autodl.console import Parser, add_config_arguments, print_config, run_tool
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.system.console import Parser, add_config_arguments, print_config, run_tool
 
 
 def raising(error):

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from autodl.errors import MissingPackageError
-from autodl.resources import LOCK, install_command
+from autodl.system.resources import LOCK, install_command
 
 
 def require(package: str, lock: str = LOCK) -> None:

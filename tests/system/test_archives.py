@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
-from autodl.archives import archived_files
 from autodl.errors import DataError
+from autodl.system.archives import archived_files
 
 FILES = {"a/one": b"1" * 700, "a/two": b"2", "b/three": b""}
 

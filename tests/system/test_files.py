@@ -11,7 +11,7 @@ import stat
 import pytest
 
 from autodl.errors import StoreError
-from autodl.files import replacing, write_json, write_text
+from autodl.system.files import replacing, write_json, write_text
 
 
 def names(folder):

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from autodl.errors import MissingPackageError
-from autodl.packages import require, require_paddle
-from autodl.resources import RAY_LOCK, install_command
+from autodl.system.packages import require, require_paddle
+from autodl.system.resources import RAY_LOCK, install_command
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_command_names_the_lock_that_brings_the_package():
 
 
 def test_paddle_is_not_installed(monkeypatch):
-    monkeypatch.setattr("autodl.packages.find_spec", lambda name: None)
+    monkeypatch.setattr("autodl.system.packages.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="'paddle', which is not installed"):
         require_paddle()
 

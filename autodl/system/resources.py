@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autodl.errors import ConfigError, UnknownNameError, did_you_mean
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 LOCK = "requirements.lock"
 RAY_LOCK = "requirements-ray.lock"
 ONNX_LOCK = "requirements-onnx.lock"

@@ -1,0 +1,1 @@
+"""A run on disk: its folder, its store of trials, its event log."""
