@@ -16,6 +16,7 @@ from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.latency.machine import this_machine
 from autodl.latency.table import LatencyTable
+from autodl.plans.plan import Plan
 from autodl.search.asking import Costs, Limits
 from autodl.search.devices import gpu_of_worker, gpus_to_share
 from autodl.search.evaluate import Evaluator, evaluate_trial
@@ -27,7 +28,6 @@ from autodl.search.ray_executor import RayExecutor
 from autodl.search_config import SearchConfig, load_search, resolve_search
 from autodl.spaces.codec import Architecture
 from autodl.spaces.fixed import FixedArchitecture
-from autodl.spaces.plan import Plan
 from autodl.strategies.strategy import Breeder, Strategy
 from autodl.trial import ACCURACY
 

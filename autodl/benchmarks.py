@@ -22,15 +22,15 @@ from autodl.assemble import SearchConfig, load_data, load_search, make_evaluator
 from autodl.data.augment import augmenter
 from autodl.data.load import SearchData
 from autodl.data.sample import load_sample
+from autodl.plans.plan import Plan
 from autodl.search.evaluate import evaluate_trial
 from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor
 from autodl.search.loop import search
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.store import Proposal, TrialStore
 from autodl.search.synthetic import TokenCount
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import Architecture
-from autodl.spaces.plan import Plan
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Strategy
 from autodl.trial import Evaluation, Trial, TrialState

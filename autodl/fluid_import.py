@@ -25,7 +25,7 @@ from autodl.retrain import ARCHITECTURE, METRICS, WEIGHTS
 from autodl.search.run_folder import CONFIG, MANIFEST, versions
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.fixed import FixedArchitecture
-from autodl.spaces.genotype_names import darts_names, from_darts
+from autodl.spaces.genotype.names import darts_names, from_darts
 from autodl.system.files import check_free, checksum, folder_aside, write_json, write_text
 from autodl.train_config import resolve_train
 

@@ -18,9 +18,9 @@ from autodl.errors import ConfigError
 from autodl.latency.machine import this_machine
 from autodl.latency.records import MakePlan, distinct_networks, find_records, records_of, signature
 from autodl.latency.table import LatencyTable, Network, Timing
+from autodl.plans.plan import Plan
 from autodl.search.run_folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
-from autodl.spaces.plan import Plan
 from autodl.strategies.random_search import SampledSpace
 
 Progress = Callable[[str], None]

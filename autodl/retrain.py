@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from autodl.assemble import plan_maker
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.plans.plan import Plan
 from autodl.report import import_run_plugins
 from autodl.search.event_log import EventLog
 from autodl.search.run_folder import (
@@ -31,7 +32,6 @@ from autodl.search.run_folder import (
 from autodl.search.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
-from autodl.spaces.plan import Plan
 from autodl.system.files import replacing, write_json
 from autodl.system.state import decode_state, encode_state
 from autodl.train_config import TrainConfig, load_train

@@ -24,8 +24,8 @@ from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.search.event_log import EventLog
 from autodl.search.run_folder import check_content, run_folder, update_manifest
 from autodl.spaces.codec import load_architecture, save_architecture
-from autodl.spaces.width import WidthArchitecture
-from autodl.spaces.width_space import WidthSpace
+from autodl.spaces.width.architecture import WidthArchitecture
+from autodl.spaces.width.space import WidthSpace
 from autodl.system.files import write_bytes, write_json
 from autodl.system.state import decode_state, encode_state
 from autodl.width_config import (

@@ -23,7 +23,7 @@ from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
 from autodl.search.run_folder import read_manifest
 from autodl.spaces.codec import load_architecture
-from autodl.spaces.width import WidthArchitecture
+from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
 from autodl.train_config import TrainConfig, resolve_train
 from autodl.trial import Architecture

@@ -28,7 +28,7 @@ Train: {epochs: 4, batch_size: 20, learning_rate: 0.05, cutout: 2}
 def small_training(tmp_path_factory):
     """An unbroken training of a second: copy its folder before changing anything in it."""
     from autodl.retrain import retrain
-    from autodl.spaces.cell_space import CellSpace
+    from autodl.spaces.cell.space import CellSpace
     from autodl.train_config import load_train
 
     folder = tmp_path_factory.mktemp("training")

@@ -25,7 +25,7 @@ from autodl.config.components import DEFAULTS
 from autodl.config.reading import RawConfig, Section, components
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
 from autodl.search.synthetic import TokenCount
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.system.resources import resource
 from autodl.train_config import resolve_train
 

@@ -18,12 +18,12 @@ from autodl.errors import MissingPackageError, StoreError
 from autodl.export import ExportError, compare, deployed_form, export, export_lines, latencies
 from autodl.networks.inference import InferenceEngine, eager
 from autodl.networks.network import PlanNetwork
+from autodl.plans.fused import fused_plan
+from autodl.plans.layers import Conv, GlobalAvgPool, Linear, Relu
+from autodl.plans.plan import PlanBuilder
 from autodl.reparam.replacement import replace_convolutions
 from autodl.retrain import load_trained
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
-from autodl.spaces.fused import fused_plan
-from autodl.spaces.layers import Conv, GlobalAvgPool, Linear, Relu
-from autodl.spaces.plan import PlanBuilder
 from autodl.trained import load_trained_network
 
 HAS_ONNX = all(find_spec(name) for name in ("paddle2onnx", "onnx", "onnxruntime"))

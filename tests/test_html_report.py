@@ -10,7 +10,7 @@ import pytest
 
 from autodl.html_report import html_report
 from autodl.report import front_values, trade_off
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 
 SPACE = CellSpace(nodes=3)
 EVIL = '</pre></table></title><script>alert("1")</script><img src="//x" onerror=alert(2)>'

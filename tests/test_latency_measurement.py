@@ -13,7 +13,7 @@ from autodl.errors import ConfigError, DataError
 from autodl.latency.machine import this_machine
 from autodl.latency.table import LatencyTable
 from autodl.latency_measurement import Check, check_table, load_network, make_plans, measure_table
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_architecture, save_architecture
 
 TINY = """

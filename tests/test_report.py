@@ -12,7 +12,7 @@ import pytest
 from autodl.errors import StoreError
 from autodl.report import describe_inheritance, failures, name_ids, read_run, summary_lines
 from autodl.search.store import Proposal, TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState
 

@@ -21,9 +21,9 @@ from autodl.search.run_folder import MANIFEST, TRIALS
 from autodl.search.store import Proposal, TrialStore
 from autodl.search.synthetic import TargetMatch
 from autodl.source import SOURCE, find_source
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
-from autodl.spaces.mobile import MobileSpace
+from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer
 from autodl.trial import Evaluation, Trial, TrialState
 

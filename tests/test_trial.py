@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.trial import Evaluation, Trial, TrialState
 
 PAIR = CellPair.from_tokens([1, 5, 6, 8], [1, 0])

@@ -10,7 +10,7 @@ import pytest
 
 from autodl.drawing.width_modes import draw_modes
 from autodl.errors import StoreError
-from autodl.spaces.width import WidthArchitecture
+from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.width_report import (
     Searched,
     WidthStudy,

@@ -22,7 +22,7 @@ from autodl.final_test import measure_once
 from autodl.networks.costs import network_costs
 from autodl.retrain import retrain
 from autodl.spaces.codec import save_architecture
-from autodl.spaces.width import WidthArchitecture
+from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.train_config import load_train
 from autodl.trained import load_trained_network
 from autodl.width_config import control_range, load_width
@@ -309,7 +309,7 @@ def test_independent_candidates_need_the_sum_of_widths(config_file, tmp_path):
 
 
 def test_a_cell_search_takes_the_file_of_a_cell(tmp_path, config_file):
-    from autodl.spaces.cell_space import CellSpace
+    from autodl.spaces.cell.space import CellSpace
 
     pair = CellSpace(nodes=2, operations=("conv_3x3", "sep_conv_3x3")).sample(
         np.random.default_rng(0)

@@ -15,8 +15,8 @@ from autodl.agents.parl_backend import Agent
 from autodl.agents.policy_model import PolicyModel
 from autodl.agents.reinforce_policy_gradient import ReinforcePolicyGradient
 from autodl.options.agent import AgentOptions
-from autodl.spaces.cell import CellPair
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.architecture import CellPair
+from autodl.spaces.cell.space import CellSpace
 from autodl.training.device import computing_on
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.trial import Trial

@@ -33,13 +33,15 @@ class Entry:
 TABLES: dict[str, dict[str, Entry]] = {
     "Space": {
         "CellSpace": Entry(
-            "autodl.spaces.options:CellSpaceOptions", "autodl.spaces.cell_space:CellSpace"
+            "autodl.spaces.cell.options:CellSpaceOptions", "autodl.spaces.cell.space:CellSpace"
         ),
-        "MobileSpace": Entry("autodl.search.options:NoOptions", "autodl.spaces.mobile:MobileSpace"),
+        "MobileSpace": Entry(
+            "autodl.search.options:NoOptions", "autodl.spaces.mobile.architecture:MobileSpace"
+        ),
     },
     "Network": {
         "CellNetwork": Entry(
-            "autodl.spaces.options:CellNetworkOptions", "autodl.spaces.cell_plan:cell_plan"
+            "autodl.spaces.cell.options:CellNetworkOptions", "autodl.spaces.cell.plan:cell_plan"
         ),
         "CifarQuick": Entry(
             "autodl.search.options:NoOptions",
@@ -47,17 +49,17 @@ TABLES: dict[str, dict[str, Entry]] = {
             searched=False,
         ),
         "GenotypeNetwork": Entry(
-            "autodl.spaces.genotype_options:GenotypeNetworkOptions",
-            "autodl.spaces.genotype_plan:published_genotype_plan",
+            "autodl.spaces.genotype.options:GenotypeNetworkOptions",
+            "autodl.spaces.genotype.plan:published_genotype_plan",
             searched=False,
         ),
         "MobileNetwork": Entry(
-            "autodl.spaces.mobile_options:MobileNetworkOptions",
-            "autodl.spaces.mobile_plan:mobile_plan",
+            "autodl.spaces.mobile.options:MobileNetworkOptions",
+            "autodl.spaces.mobile.plan:mobile_plan",
         ),
         "OwnGenotype": Entry(
-            "autodl.spaces.genotype_options:OwnGenotypeOptions",
-            "autodl.spaces.genotype_plan:genotype_plan",
+            "autodl.spaces.genotype.options:OwnGenotypeOptions",
+            "autodl.spaces.genotype.plan:genotype_plan",
         ),
         "RepVGG": Entry(
             "autodl.spaces.classic.options:RepVGGOptions",
@@ -80,7 +82,8 @@ TABLES: dict[str, dict[str, Entry]] = {
             searched=False,
         ),
         "WidthNetwork": Entry(
-            "autodl.spaces.width_options:WidthNetworkOptions", "autodl.spaces.width:width_plan"
+            "autodl.spaces.width.options:WidthNetworkOptions",
+            "autodl.spaces.width.architecture:width_plan",
         ),
     },
     "Strategy": {

@@ -26,7 +26,7 @@ from autodl.drawing.panel import (
     make_panel,
 )
 from autodl.errors import AutoDLError
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 
 _MARGIN, _CELL_GAP, _BLOCK_GAP = 0.30, 0.70, 0.70
 _LINE_HEIGHT, _CAPTION_GAP = 0.22, 0.14

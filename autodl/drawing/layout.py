@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from autodl.spaces.cell import Cell
+from autodl.spaces.cell.architecture import Cell
 
 INPUT = -1
 BOX_GAP = 0.30

@@ -18,7 +18,7 @@ from matplotlib.textpath import TextToPath
 
 from autodl.drawing.layout import INPUT, Layout, Link, Stop, lay_out
 from autodl.drawing.names import Family, families, family, readable
-from autodl.spaces.cell import Cell
+from autodl.spaces.cell.architecture import Cell
 
 HEADING = 11.0  # points
 _FONT = "DejaVu Sans"  # comes with Matplotlib, so widths are the same everywhere

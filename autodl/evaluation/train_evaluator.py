@@ -12,9 +12,9 @@ from autodl.data.load import SearchData
 from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.options.training import TrainOptions
+from autodl.plans.plan import Plan
 from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
-from autodl.spaces.plan import Plan
 from autodl.system.state import decode_state, encode_state
 from autodl.training.metrics import final_score
 from autodl.training.trainer import Trainer, load_arrays

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import numpy as np
 
 from autodl.latency.table import keyed_records
-from autodl.spaces.cell_space import CellSpace
+from autodl.plans.layers import Layer, Shape
+from autodl.plans.plan import Plan
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import Architecture
-from autodl.spaces.layers import Layer, Shape
-from autodl.spaces.plan import Plan
 from autodl.strategies.random_search import SampledSpace
 
 MakePlan: TypeAlias = Callable[[Architecture], Plan]

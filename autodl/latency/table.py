@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from autodl.errors import DataError, UnknownNameError
 from autodl.latency.machine import DECISIVE, Machine, this_machine
-from autodl.spaces.layers import Layer, Shape
-from autodl.spaces.plan import Plan, Record
+from autodl.plans.layers import Layer, Shape
+from autodl.plans.plan import Plan, Record
 from autodl.system.files import write_json
 
 FORMAT, VERSION = "autodl latency table", 1

@@ -11,8 +11,8 @@ from paddle import nn
 
 from autodl.errors import CheckpointError
 from autodl.networks.network import PlanNetwork
-from autodl.spaces.cell import CellPair
-from autodl.spaces.cell_plan import cell_plan
+from autodl.spaces.cell.architecture import CellPair
+from autodl.spaces.cell.plan import cell_plan
 
 
 def build_network(

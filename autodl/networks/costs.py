@@ -1,6 +1,6 @@
 """What a built network costs, counted from its layers while it runs.
 
-This knows nothing of plans, so it is a second opinion on the counts of ``autodl/spaces/plan.py``.
+This knows nothing of plans, so it is a second opinion on the counts of ``autodl/plans/plan.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from autodl.spaces.layers import Shape
+from autodl.plans.layers import Shape
 
 _FREE = (nn.BatchNorm2D, nn.SyncBatchNorm)  # their parameters make no multiply-accumulates
 

@@ -17,7 +17,7 @@ from paddle import nn
 
 from autodl.networks.quiet import quiet
 from autodl.networks.timing import time_calls
-from autodl.spaces.layers import Shape
+from autodl.plans.layers import Shape
 
 INPUT = "image"
 Images: TypeAlias = NDArray[np.float32]

@@ -6,7 +6,7 @@ import paddle
 from paddle import nn
 
 from autodl.networks.layers import make_layer
-from autodl.spaces.plan import AUXILIARY, Plan
+from autodl.plans.plan import AUXILIARY, Plan
 
 
 class PlanNetwork(nn.Layer):

@@ -16,8 +16,8 @@ from paddle import nn
 
 from autodl.networks.layers import make_layer
 from autodl.networks.network import PlanNetwork
-from autodl.spaces.layers import Layer, Shape
-from autodl.spaces.plan import Plan
+from autodl.plans.layers import Layer, Shape
+from autodl.plans.plan import Plan
 
 Call: TypeAlias = Callable[[], object]
 WARM_UP, TRIES = 2, 3

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from autodl.config.reading import Section
-from autodl.spaces.width import NetworkName
+from autodl.spaces.width.architecture import NetworkName
 
 
 def _absolute(path: Path) -> Path:
@@ -34,7 +34,7 @@ class WidthOptions(Section):
     cells_per_stage: int = Field(3, ge=1, description="of network: cells")
     stages: int = Field(3, ge=1, description="of network: cells")
     convention: Literal["stem_and_3x3", "all", "all_and_bias"] = Field(
-        "all", description="what counts as a multiply-accumulate, see spaces/width_cost.py"
+        "all", description="what counts as a multiply-accumulate, see spaces/width/cost.py"
     )
     budget_macs: int = Field(gt=0, description="the budget F_max, in multiply-accumulates")
     budget_range: tuple[float, float] = Field(

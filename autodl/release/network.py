@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from autodl.assemble import plan_maker
 from autodl.data.batches import Normalisation
 from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
+from autodl.plans.layers import Linear
+from autodl.plans.plan import AUXILIARY, Plan
 from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.pictures import Given, as_pictures
 from autodl.release.prediction import Prediction
 from autodl.spaces.codec import load_architecture
-from autodl.spaces.layers import Linear
-from autodl.spaces.plan import AUXILIARY, Plan
 from autodl.system.files import checksum
 from autodl.system.resources import resource
 from autodl.train_config import TrainConfig, load_train

@@ -7,10 +7,10 @@ from typing import Any
 
 from paddle import nn
 
+from autodl.plans.layers import Padding, Pair
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import Margin
 from autodl.reparam.geometry import short_padding
-from autodl.spaces.layers import Padding, Pair
 
 
 class AsymmetricConvBlock(MultiBranchConv2D):

@@ -9,12 +9,12 @@ from typing import Any
 
 from autodl.networks.inference import InferenceEngine, Runner, eager, save_inference, time_runners
 from autodl.networks.network import PlanNetwork
+from autodl.plans.fused import fused_plan
+from autodl.plans.plan import Plan
 from autodl.reparam.fusion import fuse
 from autodl.reparam.replacement import replace_convolutions
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.classic.repvgg import repvgg_plan
-from autodl.spaces.fused import fused_plan
-from autodl.spaces.plan import Plan
 
 NETWORKS: Mapping[str, tuple[Plan, str]] = {
     "cifar_quick_dbb": (cifar_quick_plan(), "dbb"),

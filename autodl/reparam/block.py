@@ -10,11 +10,11 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.nn import initializer
 
+from autodl.plans.layers import Padding, Pair
 from autodl.reparam.branches import PaddedBatchNorm2D, fold
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.functional import add_branches, pad_kernel
 from autodl.reparam.geometry import ConvGeometry
-from autodl.spaces.layers import Padding, Pair
 
 
 class MultiBranchConv2D(nn.Layer):

@@ -16,6 +16,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from autodl.networks.layers import is_convolution
+from autodl.plans.layers import Padding, Pair
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.functional import (
     average_kernel,
@@ -24,7 +25,6 @@ from autodl.reparam.functional import (
     merge_pointwise,
 )
 from autodl.reparam.geometry import ConvGeometry
-from autodl.spaces.layers import Padding, Pair
 
 
 class Margin(nn.Layer):

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from autodl.errors import lookup
 from autodl.networks.costs import Costs
+from autodl.plans.fused import absorbed_norms
+from autodl.plans.layers import BatchNorm, Conv, Layer, Pair, Shape
+from autodl.plans.plan import Plan
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.diverse import DiverseBranchBlock
@@ -17,9 +20,6 @@ from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.geometry import ConvGeometry, short_padding
 from autodl.reparam.replacement import BLOCKS
 from autodl.reparam.repvgg import RepVGGBlock
-from autodl.spaces.fused import absorbed_norms
-from autodl.spaces.layers import BatchNorm, Conv, Layer, Pair, Shape
-from autodl.spaces.plan import Plan
 
 Branches = Iterator[tuple[Layer, Shape]]  # layers, and the shapes of their outputs
 

@@ -14,8 +14,8 @@ from typing import TypeAlias
 import paddle
 import paddle.nn.functional as F
 
+from autodl.plans.layers import Pair
 from autodl.reparam.errors import ReparameterisationError
-from autodl.spaces.layers import Pair
 
 Affine: TypeAlias = tuple[paddle.Tensor, paddle.Tensor]  # kernel and bias of a convolution
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from autodl.plans.layers import Padding, Pair
 from autodl.reparam.errors import ReparameterisationError
-from autodl.spaces.layers import Padding, Pair
 
 
 @dataclass(frozen=True, slots=True)

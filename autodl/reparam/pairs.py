@@ -15,10 +15,10 @@ from paddle import nn
 
 from autodl.networks.layers import is_convolution
 from autodl.networks.network import PlanNetwork
+from autodl.plans.plan import Plan
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import keeps_to_batches
 from autodl.reparam.errors import ReparameterisationError
-from autodl.spaces.plan import Plan
 
 NORMS = (nn.BatchNorm2D, nn.SyncBatchNorm)  # these exactly: a subclass may compute otherwise
 

@@ -7,8 +7,8 @@ from typing import Any
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
 from autodl.options.training import TrainOptions
+from autodl.plans.plan import Plan
 from autodl.reparam.replacement import replace_convolutions
-from autodl.spaces.plan import Plan
 
 
 def training_network(plan: Plan, options: TrainOptions, seed: int | None = None) -> PlanNetwork:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from autodl.errors import ConfigError
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import Architecture
-from autodl.spaces.mobile import MobileArchitecture, MobileSpace
+from autodl.spaces.mobile.architecture import MobileArchitecture, MobileSpace
 from autodl.spaces.operations import operation
 from autodl.trial import Evaluation
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from autodl.errors import DataError, EncodingError
-from autodl.spaces.canonical import canonical_pair
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.canonical import canonical_pair
 from autodl.spaces.codec import Architecture
 from autodl.system.files import write_text
 from autodl.system.resources import resource

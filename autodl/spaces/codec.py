@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, did_you_mean
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.fixed import FixedArchitecture
-from autodl.spaces.genotype import Genotype
-from autodl.spaces.mobile import MobileArchitecture
-from autodl.spaces.width import WidthArchitecture
+from autodl.spaces.genotype.architecture import Genotype
+from autodl.spaces.mobile.architecture import MobileArchitecture
+from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
 from autodl.trial import Architecture as Architecture
 

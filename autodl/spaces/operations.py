@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from autodl.errors import EncodingError, did_you_mean
-from autodl.spaces.layers import AvgPool, Conv, MaxPool, Padding, Pair
-from autodl.spaces.plan import PlanBuilder
+from autodl.plans.layers import AvgPool, Conv, MaxPool, Padding, Pair
+from autodl.plans.plan import PlanBuilder
 
 # builder, position of the input, name of the node, whether to down-sample -> position of the output
 Build: TypeAlias = Callable[[PlanBuilder, int, str, bool], int]

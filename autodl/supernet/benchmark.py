@@ -14,7 +14,7 @@ from paddle import nn
 
 from autodl.networks.network import PlanNetwork
 from autodl.options.training import TrainOptions
-from autodl.spaces.width_space import make_width_space
+from autodl.spaces.width.space import make_width_space
 from autodl.supernet.affine_sharing import AffineConv, Sharing
 from autodl.supernet.annealing import Descent
 from autodl.supernet.projection_descent import ProjectionDescent

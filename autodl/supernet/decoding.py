@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
 from autodl.options.width import ControllerOptions
-from autodl.spaces.width_cost import cost_bounds
-from autodl.spaces.width_space import WidthSpace
+from autodl.spaces.width.cost import cost_bounds
+from autodl.spaces.width.space import WidthSpace
 from autodl.supernet.width_controller import WidthController
 from autodl.supernet.width_policy import Integers, beam_search
 

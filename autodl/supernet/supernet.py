@@ -14,11 +14,11 @@ from paddle import nn
 from autodl.errors import ConfigError
 from autodl.networks.layers import make_layer
 from autodl.networks.network import PlanNetwork, _attach
-from autodl.spaces.layers import BatchNorm, Conv, Linear
-from autodl.spaces.plan import Record
-from autodl.spaces.width import with_outputs
-from autodl.spaces.width_cost import Axis, is_shortcut
-from autodl.spaces.width_space import WidthSpace
+from autodl.plans.layers import BatchNorm, Conv, Linear
+from autodl.plans.plan import Record
+from autodl.spaces.width.architecture import with_outputs
+from autodl.spaces.width.cost import Axis, is_shortcut
+from autodl.spaces.width.space import WidthSpace
 from autodl.supernet.affine_sharing import (
     AffineConv,
     AffineLinear,

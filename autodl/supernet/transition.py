@@ -23,7 +23,7 @@ from autodl.data.batches import Batch, batch_count, iterate
 from autodl.data.load import SearchData
 from autodl.options.training import TrainOptions
 from autodl.options.width import ControllerOptions, SupernetOptions
-from autodl.spaces.width_space import WidthSpace
+from autodl.spaces.width.space import WidthSpace
 from autodl.supernet.annealing import Descent
 from autodl.supernet.projection_descent import ProjectionDescent, report
 from autodl.supernet.supernet import Choices, Supernet

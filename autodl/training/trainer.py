@@ -23,7 +23,7 @@ from autodl.data.resize import resize_batch
 from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.layers import DropPath
 from autodl.options.training import TrainOptions
-from autodl.spaces.plan import for_input
+from autodl.plans.plan import for_input
 from autodl.system.state import decode_state, encode_state
 from autodl.training.averaging import WeightAverage
 from autodl.training.early_stopping import reason_to_stop

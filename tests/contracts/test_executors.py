@@ -17,8 +17,8 @@ from autodl.search.executors import InlineExecutor, ProcessExecutor
 from autodl.search.loop import search
 from autodl.search.ray_executor import RayExecutor
 from autodl.search.store import Proposal, TrialStore
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.random_search import RandomSearch
 from autodl.trial import Stage, TrialState
 

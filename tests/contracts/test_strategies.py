@@ -15,8 +15,8 @@ from autodl.search.executors import InlineExecutor
 from autodl.search.loop import search
 from autodl.search.store import TrialStore
 from autodl.search.synthetic import TargetMatch, TokenCount
-from autodl.spaces.cell_space import CellSpace
-from autodl.spaces.mobile import MobileSpace
+from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.strategy import BatchStrategy, Prepared, Strategy, Watchable
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState

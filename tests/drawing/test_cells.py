@@ -17,7 +17,7 @@ from autodl.drawing.cells import draw_architecture, draw_gallery
 from autodl.drawing.figures import save_figure, to_pixels
 from autodl.drawing.names import readable
 from autodl.errors import AutoDLError
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation_names
 
 
@@ -57,7 +57,7 @@ def test_equal_architectures_give_equal_bytes_in_any_process(tmp_path):
         "import sys; from pathlib import Path\n"
         "from autodl.drawing.cells import draw_architecture\n"
         "from autodl.drawing.figures import save_figure\n"
-        "from autodl.spaces.cell import CellPair\n"
+        "from autodl.spaces.cell.architecture import CellPair\n"
         "pair = CellPair.from_tokens([0, 1, 5, 6, 7, 8], [1, 0, 1, 1, 1, 0])\n"
         "save_figure(draw_architecture(pair, title='t'), Path(sys.argv[1]))\n"
     )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodl.drawing.layout import BOX_GAP, INPUT, LANE_GAP, cell_edges, lay_out
-from autodl.spaces.cell import MAX_NODES, Cell
+from autodl.spaces.cell.architecture import MAX_NODES, Cell
 
 ROUNDING = 1e-9  # places are sums of some hundred float64 of at most 100 inches
 

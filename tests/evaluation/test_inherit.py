@@ -9,10 +9,10 @@ import pytest
 
 from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.cell_plan import cell_plan
-from autodl.spaces.mobile import MobileArchitecture, MobileBlock, MobileSpace
-from autodl.spaces.mobile_plan import mobile_plan
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.plan import cell_plan
+from autodl.spaces.mobile.architecture import MobileArchitecture, MobileBlock, MobileSpace
+from autodl.spaces.mobile.plan import mobile_plan
 from autodl.training.trainer import load_arrays
 
 TINY = {

@@ -16,8 +16,8 @@ from autodl.evaluation.train_evaluator import TrainEvaluator
 from autodl.options.training import TrainOptions
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.search.evaluate import evaluate_trial
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.cell_plan import cell_plan
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.plan import cell_plan
 from autodl.system.state import decode_state, encode_state
 from autodl.training import metrics
 from autodl.training import trainer as trainer_module

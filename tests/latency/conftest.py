@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from autodl.spaces.layers import Conv, GlobalAvgPool, Relu
-from autodl.spaces.plan import PlanBuilder
+from autodl.plans.layers import Conv, GlobalAvgPool, Relu
+from autodl.plans.plan import PlanBuilder
 
 CONV = "Conv in_channels=3 out_channels=4 kernel=1x1 <- 3x8x8"
 

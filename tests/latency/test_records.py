@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from autodl.latency.records import distinct_networks, find_records, records_of, signature
-from autodl.spaces.cell_plan import cell_plan
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.plan import cell_plan
+from autodl.spaces.cell.space import CellSpace
 
 SMALL = CellSpace(nodes=2, operations=("conv_3x3", "max_pool_3x3", "skip_connect"))
 make_plan = partial(cell_plan, width=8, cells_per_stage=1, bottleneck=2, image_size=8)

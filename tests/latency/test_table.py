@@ -11,11 +11,11 @@ import pytest
 from autodl.errors import DataError, UnknownNameError
 from autodl.latency.machine import this_machine
 from autodl.latency.table import LatencyTable, keyed_records, record_key
-from autodl.spaces.cell_plan import cell_plan
-from autodl.spaces.cell_space import CellSpace
-from autodl.spaces.layers import Add, AvgPool, BatchNorm, Concat, Conv, Dropout, Linear, Relu
+from autodl.plans.layers import Add, AvgPool, BatchNorm, Concat, Conv, Dropout, Linear, Relu
+from autodl.plans.plan import Plan
+from autodl.spaces.cell.plan import cell_plan
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.operations import operation_names
-from autodl.spaces.plan import Plan
 
 SHAPE = (16, 8, 8)
 

@@ -15,12 +15,12 @@ from autodl.errors import CheckpointError
 from autodl.networks.cell import build_network, load_original_parameters
 from autodl.networks.layers import trainable
 from autodl.networks.network import PlanNetwork
+from autodl.plans.plan import PlanBuilder
 from autodl.spaces import layers as kinds
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.cell_plan import cell_plan
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.plan import cell_plan
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.operations import operation, operation_names
-from autodl.spaces.plan import PlanBuilder
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("autodl_design_*.npz"))
 ONE = CellPair(Cell((0,), ()), Cell((0,), ()))

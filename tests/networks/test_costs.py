@@ -8,8 +8,8 @@ from paddle import nn
 
 from autodl.networks.costs import Costs, network_costs, without_weights
 from autodl.networks.network import PlanNetwork
+from autodl.plans.fused import fused_plan
 from autodl.spaces.classic.repvgg import repvgg_plan
-from autodl.spaces.fused import fused_plan
 
 
 def test_by_hand():

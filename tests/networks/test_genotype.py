@@ -13,15 +13,15 @@ import pytest
 from autodl.networks.costs import network_costs
 from autodl.networks.layers import trainable
 from autodl.networks.network import PlanNetwork
-from autodl.spaces.genotype import (
+from autodl.spaces.genotype.architecture import (
     OPERATIONS,
     Genotype,
     GenotypeCell,
     published_genotype,
     published_genotypes,
 )
-from autodl.spaces.genotype_names import darts_names, from_darts
-from autodl.spaces.genotype_plan import genotype_plan, published_genotype_plan
+from autodl.spaces.genotype.names import darts_names, from_darts
+from autodl.spaces.genotype.plan import genotype_plan, published_genotype_plan
 from autodl.training.trainer import load_arrays
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"

@@ -13,10 +13,10 @@ from autodl.networks import layers
 from autodl.networks.cell import build_network
 from autodl.networks.layers import is_convolution, make_layer, register_layer, trainable
 from autodl.networks.network import PlanNetwork
+from autodl.plans.plan import PlanBuilder
 from autodl.spaces import layers as kinds
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation_names
-from autodl.spaces.plan import PlanBuilder
 
 ONE = CellPair(Cell((0,), ()), Cell((0,), ()))
 

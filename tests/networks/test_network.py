@@ -10,8 +10,8 @@ import pytest
 
 from autodl.networks.layers import make_layer
 from autodl.networks.network import PlanNetwork
-from autodl.spaces.layers import Add, Concat, Conv, GlobalAvgPool, Linear, Relu
-from autodl.spaces.plan import Auxiliary, PlanBuilder
+from autodl.plans.layers import Add, Concat, Conv, GlobalAvgPool, Linear, Relu
+from autodl.plans.plan import Auxiliary, PlanBuilder
 
 
 def branching_plan():

@@ -10,8 +10,8 @@ import pytest
 
 from autodl.networks import timing
 from autodl.networks.timing import WARM_UP, Inputs, layer_call, network_call, time_calls
-from autodl.spaces.layers import Add, Dropout, Relu
-from autodl.spaces.plan import PlanBuilder
+from autodl.plans.layers import Add, Dropout, Relu
+from autodl.plans.plan import PlanBuilder
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from autodl.plans.layers import GlobalAvgPool, Linear, Relu
+from autodl.plans.plan import PlanBuilder
+from autodl.plans.stacking import conv_norm
 from autodl.reparam import benchmark
-from autodl.spaces.classic.stacking import conv_norm
-from autodl.spaces.layers import GlobalAvgPool, Linear, Relu
-from autodl.spaces.plan import PlanBuilder
 
 FORMS = (
     "trained_eager",

@@ -7,15 +7,15 @@ import pytest
 from autodl.errors import UnknownNameError
 from autodl.networks.costs import Costs, network_costs
 from autodl.networks.network import PlanNetwork
+from autodl.plans.fused import fused_plan
 from autodl.reparam.costs import training_costs
 from autodl.reparam.fusion import fuse
 from autodl.reparam.replacement import BLOCKS, replace_convolutions
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.cell_plan import cell_plan
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.classic.repvgg import repvgg_plan
 from autodl.spaces.classic.vgg import vgg16_plan
-from autodl.spaces.fused import fused_plan
 from autodl.spaces.operations import operation_names
 
 

@@ -12,13 +12,13 @@ from paddle.vision.models.resnet import BasicBlock
 
 from autodl.errors import CheckpointError
 from autodl.networks.network import PlanNetwork
+from autodl.plans.layers import BatchNorm, Conv, GlobalAvgPool, Linear, Relu
+from autodl.plans.plan import PlanBuilder
 from autodl.reparam.diverse import DiverseBranchBlock
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.fusion import fuse, fuse_in_place, load_fused, with_batch_norm
 from autodl.reparam.replacement import BLOCKS, replace_convolutions
 from autodl.reparam.repvgg import RepVGGBlock
-from autodl.spaces.layers import BatchNorm, Conv, GlobalAvgPool, Linear, Relu
-from autodl.spaces.plan import PlanBuilder
 
 
 def conv_norm(channels, out, kernel, stride=1, groups=1):

@@ -10,12 +10,12 @@ from paddle import nn
 
 from autodl.networks.cell import build_network
 from autodl.networks.network import PlanNetwork
+from autodl.plans.layers import Add, BatchNorm, Conv, Relu
+from autodl.plans.plan import PlanBuilder
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.pairs import conv_norm_pairs, told_readers
 from autodl.reparam.repvgg import RepVGGBlock
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.layers import Add, BatchNorm, Conv, Relu
-from autodl.spaces.plan import PlanBuilder
+from autodl.spaces.cell.architecture import Cell, CellPair
 
 
 class Custom(nn.Layer):

@@ -13,8 +13,8 @@ from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.fusion import fuse
 from autodl.reparam.replacement import BLOCKS, replace_convolutions
-from autodl.spaces.cell_plan import cell_plan
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.plan import cell_plan
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.operations import operation_names
 
 

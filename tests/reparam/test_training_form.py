@@ -9,14 +9,14 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
 from autodl.options.training import TrainOptions
+from autodl.plans.layers import GlobalAvgPool, Linear
+from autodl.plans.plan import PlanBuilder
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.reparam.diverse import DiverseBranchBlock
 from autodl.reparam.repvgg import RepVGGBlock
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.classic.repvgg import repvgg_plan
-from autodl.spaces.layers import GlobalAvgPool, Linear
-from autodl.spaces.plan import PlanBuilder
 from autodl.training.trainer import make_optimizer
 
 QUICK = cifar_quick_plan(image_size=16)

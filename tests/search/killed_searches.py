@@ -24,7 +24,7 @@ from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.search.store import TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.evolution import Evolution
 
 COUNT, EPOCHS = 60, 9

@@ -11,7 +11,7 @@ import numpy as np
 
 from autodl.search.evaluate import evaluate_trial
 from autodl.search.loop import search
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import encode_text
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState

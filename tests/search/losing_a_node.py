@@ -21,7 +21,7 @@ from ray.cluster_utils import Cluster
 from autodl.search.loop import search
 from autodl.search.ray_executor import RayExecutor
 from autodl.search.store import TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.random_search import RandomSearch
 
 TRIALS, KILL_AFTER = 14, 5

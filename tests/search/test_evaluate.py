@@ -7,7 +7,7 @@ import pytest
 
 from autodl.errors import DataError
 from autodl.search.evaluate import evaluate_trial
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, TrialFailure, TrialState
 
 ARCHITECTURE = CellSpace(nodes=3).sample(np.random.default_rng(0))

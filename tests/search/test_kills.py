@@ -17,7 +17,7 @@ import pytest
 from loop_for_tests import SEED, Staged, draw_of, found
 
 from autodl.search.store import TrialStore
-from autodl.spaces.canonical import canonical_pair
+from autodl.spaces.cell.canonical import canonical_pair
 from autodl.trial import Stage, TrialState
 
 HERE = Path(__file__).resolve().parent

@@ -14,7 +14,7 @@ from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.run_folder import TRIALS
 from autodl.search.staging import Staging
 from autodl.search.store import TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, TrialFailure, TrialState
 
 SMALL = CellSpace(nodes=2, operations=("conv_1x1", "conv_3x3"), tied=True)  # 8 names, 7 graphs

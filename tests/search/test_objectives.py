@@ -11,7 +11,7 @@ from autodl.errors import UnknownNameError
 from autodl.search.evaluate import evaluate_trial
 from autodl.search.objectives import ObjectiveEvaluator, objective_values, scalarised
 from autodl.search.options import ObjectivesOptions
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, Stage, TrialFailure, TrialState
 
 ARCHITECTURE = CellSpace(nodes=3).sample(np.random.default_rng(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autodl.search.outcome import full_epochs, one_line, outcome, reached
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.trial import Evaluation, Trial, TrialState
 
 PAIR = CellPair.from_tokens([0, 1], [])

@@ -16,7 +16,7 @@ from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.search.store import Proposal
-from autodl.spaces.mobile import MobileSpace
+from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.evolution import Evolution
 from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState

@@ -13,7 +13,7 @@ import pytest
 
 from autodl.search.observer import RunInfo
 from autodl.search.progress import LineProgress, LiveProgress, Tally, console_progress
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.trial import Evaluation, Trial, TrialState
 
 PAIR = CellPair.from_tokens([0, 1], [])

@@ -18,7 +18,7 @@ from autodl.errors import ConfigError, MissingPackageError
 from autodl.search import ray_cluster, ray_executor
 from autodl.search.ray_executor import RayExecutor
 from autodl.search.store import Proposal, TrialStore
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.codec import encode_text
 from autodl.trial import TrialState
 

@@ -11,7 +11,7 @@ from autodl.errors import ConfigError, StoreError
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.run_folder import TRIALS
 from autodl.search.store import Proposal, TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialState
 
 SPACE = CellSpace(nodes=4)

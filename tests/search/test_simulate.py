@@ -11,7 +11,7 @@ from autodl.search.loop import search
 from autodl.search.simulate import simulate
 from autodl.search.store import TrialStore
 from autodl.search.synthetic import TokenCount
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch
 from autodl.strategies.random_search import RandomSearch
 

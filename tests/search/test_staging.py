@@ -8,7 +8,7 @@ import pytest
 from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, Verdict
 from autodl.search.staging import Staging
 from autodl.search.store import Proposal, Report
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialState
 

@@ -7,8 +7,8 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.search.synthetic import TargetMatch, TokenCount
-from autodl.spaces.cell import CellPair
-from autodl.spaces.mobile import MobileSpace
+from autodl.spaces.cell.architecture import CellPair
+from autodl.spaces.mobile.architecture import MobileSpace
 
 
 class Other:

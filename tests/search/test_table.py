@@ -5,9 +5,9 @@ import pytest
 
 from autodl.errors import DataError
 from autodl.search.table import TableEvaluator, read_table, write_table
-from autodl.spaces.canonical import canonical_pair
-from autodl.spaces.cell import Cell, CellPair
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.cell.canonical import canonical_pair
+from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
 
 SPACE = CellSpace(nodes=3, operations=("conv_1x1", "max_pool_3x3"))

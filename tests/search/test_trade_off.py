@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autodl import pareto
 from autodl.search.trade_off import Goals, TradeOff
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.trial import Evaluation, Trial, TrialState
 
 PAIR = CellPair.from_tokens([0, 1], [])

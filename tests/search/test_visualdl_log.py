@@ -16,7 +16,7 @@ from visualdl import LogReader
 from autodl.search.observer import Observer, RunInfo
 from autodl.search.store import Proposal, TrialStore
 from autodl.search.visualdl_log import VisualDLLog
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import decode_text
 from autodl.trial import Evaluation, Trial, TrialState
 

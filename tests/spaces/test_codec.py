@@ -10,7 +10,7 @@ import pytest
 
 from autodl.errors import EncodingError
 from autodl.spaces import codec
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import (
     decode_architecture,
     decode_text,

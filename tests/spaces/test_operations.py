@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from autodl.errors import EncodingError
+from autodl.plans.layers import Relu
+from autodl.plans.plan import PlanBuilder
 from autodl.spaces import operations
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_text, encode_text
-from autodl.spaces.layers import Relu
 from autodl.spaces.operations import (
     ORIGINAL_OPERATIONS,
     operation,
@@ -21,7 +22,6 @@ from autodl.spaces.operations import (
     register_operation,
     same_padding,
 )
-from autodl.spaces.plan import PlanBuilder
 
 ORIGINAL = (
     "conv_1x1", "conv_3x3", "conv_5x5", "dil_conv_3x3", "conv_1x3_3x1", "conv_1x5_5x1",

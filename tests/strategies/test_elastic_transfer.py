@@ -14,8 +14,8 @@ from autodl.search.loop import search
 from autodl.search.simulate import simulate
 from autodl.search.store import TrialStore
 from autodl.search.synthetic import TargetMatch, TokenCount
-from autodl.spaces.cell_space import CellSpace
-from autodl.spaces.mobile import MobileSpace
+from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer, basic_architecture, perturb
 from autodl.strategies.evolution import Evolution
 from autodl.trial import Evaluation, Trial, TrialState

@@ -11,8 +11,8 @@ from autodl.errors import ConfigError
 from autodl.pareto import hypervolume
 from autodl.search.simulate import simulate
 from autodl.search.synthetic import TargetMatch, TokenCount
-from autodl.spaces.cell_space import CellSpace
-from autodl.spaces.mobile import MobileSpace
+from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.evolution import Evolution
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted

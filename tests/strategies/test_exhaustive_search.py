@@ -9,7 +9,7 @@ from autodl.search.executors import InlineExecutor
 from autodl.search.loop import search
 from autodl.search.store import TrialStore
 from autodl.search.synthetic import TokenCount
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch
 from autodl.strategies.strategy import Exhausted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.random_search import RandomSearch
 from autodl.trial import Evaluation, Trial, TrialState
 

@@ -10,7 +10,7 @@ import pytest
 from autodl.data.load import load_split
 from autodl.data.options import DataOptions
 from autodl.options.width import ControllerOptions, SupernetOptions
-from autodl.spaces.width_space import make_width_space
+from autodl.spaces.width.space import make_width_space
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import paddle.nn.functional as F
 import pytest
 
 from autodl.errors import ConfigError
-from autodl.spaces.layers import BatchNorm, Conv
+from autodl.plans.layers import BatchNorm, Conv
 from autodl.supernet.affine_sharing import (
     AffineConv,
     AffineLinear,

@@ -9,7 +9,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from autodl.spaces.width_space import make_width_space
+from autodl.spaces.width.space import make_width_space
 from autodl.supernet.affine_sharing import AffineConv, Sharing
 from autodl.supernet.alignment import cosine, gradient_alignment, meta_gradients
 from autodl.supernet.supernet import Supernet, meta_widths

@@ -9,9 +9,9 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.networks.costs import network_costs
 from autodl.networks.network import PlanNetwork
-from autodl.spaces.cell_space import CellSpace
-from autodl.spaces.width_cost import count_macs
-from autodl.spaces.width_space import make_width_space
+from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.width.cost import count_macs
+from autodl.spaces.width.space import make_width_space
 from autodl.supernet.affine_sharing import AffineConv, PairNorm, PrivateConv, Sharing
 from autodl.supernet.supernet import Supernet, meta_widths
 

@@ -11,8 +11,8 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.options.width import ControllerOptions
-from autodl.spaces.width_cost import cost_bounds
-from autodl.spaces.width_space import make_width_space
+from autodl.spaces.width.cost import cost_bounds
+from autodl.spaces.width.space import make_width_space
 from autodl.supernet import decoding
 from autodl.supernet.decoding import decode
 from autodl.supernet.width_controller import WidthController, WidthReinforce, reward

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autodl.spaces.cell import CellPair
+from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import save_architecture
 from autodl.system.resources import resource
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from autodl import final_test
 from autodl.data.sample import load_sample
 from autodl.release import Ensemble, from_training
-from autodl.spaces.genotype_names import darts_names
+from autodl.spaces.genotype.names import darts_names
 from autodl.trained import best_trained, load_trained_network
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"

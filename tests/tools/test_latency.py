@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
 
 TINY = """

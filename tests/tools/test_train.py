@@ -8,11 +8,11 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from autodl.plans.fused import fused_plan
 from autodl.search.store import Proposal, TrialStore
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.codec import save_architecture
-from autodl.spaces.fused import fused_plan
 from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState
 

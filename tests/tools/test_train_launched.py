@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from autodl.spaces.cell_space import CellSpace
+from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
 from autodl.system.resources import resource
 

@@ -10,7 +10,7 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.networks.cell import build_network
 from autodl.options.training import TrainOptions
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.training.trainer import Trainer
 
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])

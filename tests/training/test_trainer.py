@@ -13,7 +13,7 @@ from autodl.data.dataset import Pictures
 from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.cell import build_network
 from autodl.options.training import TrainOptions
-from autodl.spaces.cell import Cell, CellPair
+from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation
 from autodl.system.state import decode_state, encode_state
 from autodl.training import trainer as module

@@ -13,8 +13,8 @@ from autodl.networks.layers import DropPath
 from autodl.options.training import TrainOptions
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
-from autodl.spaces.genotype import Genotype, GenotypeCell
-from autodl.spaces.genotype_plan import genotype_plan
+from autodl.spaces.genotype.architecture import Genotype, GenotypeCell
+from autodl.spaces.genotype.plan import genotype_plan
 from autodl.system.state import decode_state, encode_state
 from autodl.training.rademacher import sampled_complexity
 from autodl.training.trainer import Trainer

@@ -11,9 +11,9 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
+from autodl.plans.layers import Flatten, GlobalAvgPool, Linear
+from autodl.plans.plan import PlanBuilder
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
-from autodl.spaces.layers import Flatten, GlobalAvgPool, Linear
-from autodl.spaces.plan import PlanBuilder
 from autodl.training.whitening import whiten, whitening_kernels
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autodl.spaces.classic.stacking import conv_norm_relu, two_linear
-from autodl.spaces.layers import AvgPool, Flatten, MaxPool
-from autodl.spaces.plan import Plan, PlanBuilder
+from autodl.plans.layers import AvgPool, Flatten, MaxPool
+from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm_relu, two_linear
 
 
 def cifar_quick_plan(*, classes: int = 10, image_size: int = 32) -> Plan:

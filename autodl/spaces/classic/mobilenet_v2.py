@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from autodl.errors import ConfigError
-from autodl.spaces.classic.stacking import conv_norm
-from autodl.spaces.layers import Add, Dropout, GlobalAvgPool, Linear, Relu
-from autodl.spaces.mobile_plan import LARGE_STRIDES, SMALL_STRIDES
-from autodl.spaces.plan import Plan, PlanBuilder
+from autodl.plans.layers import Add, Dropout, GlobalAvgPool, Linear, Relu
+from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm
+from autodl.spaces.mobile.plan import LARGE_STRIDES, SMALL_STRIDES
 
 STAGE_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 LAYERS = 52  # stem; depthwise and last of block 0; three layers of 16 blocks; head

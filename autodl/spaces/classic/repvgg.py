@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from autodl.errors import ConfigError, lookup
-from autodl.spaces.classic.stacking import conv_norm
-from autodl.spaces.layers import GlobalAvgPool, Linear, Relu, Scale, Sigmoid
-from autodl.spaces.plan import Plan, PlanBuilder
+from autodl.plans.layers import GlobalAvgPool, Linear, Relu, Scale, Sigmoid
+from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm
 
 Layers: TypeAlias = tuple[int, int, int, int]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autodl.errors import ConfigError
+from autodl.plans.plan import Plan
 from autodl.spaces.classic.resnet_plan import cifar_resnet_plan
-from autodl.spaces.plan import Plan
 
 
 def resnet_plan(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autodl.spaces.classic.stacking import conv_norm_relu
-from autodl.spaces.layers import Add, GlobalAvgPool, Linear, MaxPool
-from autodl.spaces.plan import Plan, PlanBuilder
+from autodl.plans.layers import Add, GlobalAvgPool, Linear, MaxPool
+from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm_relu
 
 
 def resnet9_plan(*, classes: int = 10, image_size: int = 32, width: int = 64) -> Plan:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from autodl.errors import ConfigError
-from autodl.spaces.classic.stacking import conv_norm, conv_norm_relu
-from autodl.spaces.layers import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Relu
-from autodl.spaces.plan import Plan, PlanBuilder
+from autodl.plans.layers import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Relu
+from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm, conv_norm_relu
 
 # where the shape changes, "pool": mean of 2x2 and a 1x1 convolution alone (APS' retraining);
 # "norm": a 1x1 convolution with stride and a batch-norm; "always": the same in every block

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autodl.spaces.classic.stacking import conv_norm_relu, two_linear
-from autodl.spaces.layers import Flatten, MaxPool
-from autodl.spaces.plan import Plan, PlanBuilder
+from autodl.plans.layers import Flatten, MaxPool
+from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm_relu, two_linear
 
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 

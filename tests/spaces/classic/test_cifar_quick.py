@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from autodl.plans.fused import fused_plan
+from autodl.plans.layers import AvgPool, MaxPool
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
-from autodl.spaces.fused import fused_plan
-from autodl.spaces.layers import AvgPool, MaxPool
 
 
 def test_counts():

@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.plans.fused import fused_plan
+from autodl.plans.layers import BatchNorm, Conv, Linear, Relu, Scale
 from autodl.spaces.classic.options import RepVGGOptions
 from autodl.spaces.classic.repvgg import VARIANTS, repvgg_plan
-from autodl.spaces.fused import fused_plan
-from autodl.spaces.layers import BatchNorm, Conv, Linear, Relu, Scale
 
 # parameters of the deployed form and its 10^9 multiply-accumulates at 224 (paper, table 2, there
 # in millions and billions; these digits are those of the authors' networks)

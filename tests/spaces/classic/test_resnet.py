@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.plans.layers import Conv, Linear
 from autodl.spaces.classic.resnet import resnet_plan
-from autodl.spaces.layers import Conv, Linear
 from autodl.train_config import load_train
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from autodl.plans.fused import fused_plan
+from autodl.plans.layers import Conv
 from autodl.spaces.classic.vgg import vgg16_plan
-from autodl.spaces.fused import fused_plan
-from autodl.spaces.layers import Conv
 
 
 def test_counts_and_shapes():

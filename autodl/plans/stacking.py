@@ -1,0 +1,47 @@
+"""What all these networks are stacked from."""
+
+from __future__ import annotations
+
+from autodl.plans.layers import BatchNorm, Conv, Linear, Relu
+from autodl.plans.plan import PlanBuilder
+
+
+def conv_norm(
+    builder: PlanBuilder,
+    x: int,
+    name: str,
+    channels: int,
+    size: int,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+) -> int:
+    """Append an odd square convolution without bias, padded by half of it, and a batch-norm.
+
+    Epsilon and momentum are those of the authors' framework (PyTorch's 0.1 is Paddle's 0.9).
+    """
+    inputs, pad = builder.shape(x)[0], size // 2
+    layer = Conv(
+        inputs,
+        channels,
+        (size, size),
+        (stride, stride),
+        (pad, pad, pad, pad),
+        groups=groups,
+        bias=False,
+    )
+    x = builder.add(f"{name}.conv", layer, x)
+    return builder.add(f"{name}.norm", BatchNorm(channels, momentum=0.9, epsilon=1e-5), x)
+
+
+def conv_norm_relu(builder: PlanBuilder, x: int, name: str, channels: int, size: int) -> int:
+    """The same, and a ReLU behind it."""
+    return builder.add(f"{name}.relu", Relu(), conv_norm(builder, x, name, channels, size))
+
+
+def two_linear(builder: PlanBuilder, x: int, hidden: int, classes: int) -> int:
+    """Append the classifier of a hidden layer: linear, ReLU, linear."""
+    (features,) = builder.shape(x)
+    x = builder.add("head.hidden", Linear(features, hidden), x)
+    x = builder.add("head.relu", Relu(), x)
+    return builder.add("head.classifier", Linear(hidden, classes), x)

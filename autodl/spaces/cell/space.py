@@ -1,0 +1,168 @@
+"""The space of cell pairs: which operations and how many nodes, how to sample and vary them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodl.errors import ConfigError, EncodingError
+from autodl.spaces.cell.architecture import MAX_NODES, Cell, CellPair
+from autodl.spaces.cell.canonical import canonical_cell, canonical_pair
+from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
+
+MOST_LISTED = 1_000_000
+Integers: TypeAlias = Sequence[int] | NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpace:
+    """All cell pairs of ``nodes`` nodes over the named operations.
+
+    ``tied`` makes one cell serve in both roles. A *token* is a position in ``operations``
+    (not an operation id), so strategies deal with 0 .. K-1 whatever operations are chosen.
+
+    Raises:
+        ConfigError: not 1 to 64 nodes, no operation, or one named twice.
+        EncodingError: an operation is unknown.
+    """
+
+    nodes: int = 10
+    operations: tuple[str, ...] = ORIGINAL_OPERATIONS
+    tied: bool = False
+
+    kind: ClassVar[str] = "cell_pair"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "operations", tuple(self.operations))
+        if not 1 <= self.nodes <= MAX_NODES:
+            raise ConfigError(f"Space.nodes must be 1 to {MAX_NODES}, got {self.nodes}")
+        if not self.operations:
+            raise ConfigError("Space.operations must name at least one operation, got none")
+        if len(set(self.operations)) < len(self.operations):
+            twice = next(o for o in self.operations if self.operations.count(o) > 1)
+            raise ConfigError(f"Space.operations names {twice!r} twice; name it once")
+        for name in self.operations:
+            operation(name)
+
+    @property
+    def cells(self) -> int:
+        """Number of independent cells in an architecture."""
+        return 1 if self.tied else 2
+
+    @property
+    def bits(self) -> int:
+        """Number of edge bits of one cell."""
+        return self.nodes * (self.nodes - 1) // 2
+
+    def decode(self, tokens: Integers, bits: Integers) -> CellPair:
+        """The architecture with these decisions.
+
+        Args:
+            tokens: positions in ``operations``, ``[cells * nodes]``, the normal cell's first.
+            bits: 0 or 1, ``[cells * nodes * (nodes - 1) / 2]``, as in ``Cell.edges``.
+
+        Raises:
+            EncodingError: a token or a bit is out of range.
+        """
+        if bad := [int(token) for token in tokens if not 0 <= token < len(self.operations)]:
+            raise EncodingError(f"tokens go from 0 to {len(self.operations) - 1}, got {bad[0]}")
+        ids = np.array([operation(name).id for name in self.operations])[np.asarray(tokens, int)]
+        edges = np.asarray(bits, int)
+        made = [
+            Cell(tuple(op_ids), tuple(cell_edges))
+            for op_ids, cell_edges in zip(
+                ids.reshape(self.cells, self.nodes).tolist(),
+                edges.reshape(self.cells, self.bits).tolist(),
+                strict=True,
+            )
+        ]
+        return CellPair(made[0], made[-1])
+
+    def encode(self, architecture: CellPair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The decisions behind an architecture: the inverse of ``decode``, int64 arrays.
+
+        Raises:
+            ConfigError: the architecture is not of this space.
+        """
+        self.check(architecture)
+        position = {operation(name).id: i for i, name in enumerate(self.operations)}
+        cells = (architecture.normal, architecture.reduction)[: self.cells]
+        tokens = [position[op_id] for cell in cells for op_id in cell.op_ids]
+        bits = [bit for cell in cells for bit in cell.edges]
+        return np.array(tokens, np.int64), np.array(bits, np.int64)
+
+    def check(self, architecture: object) -> CellPair:
+        """Return the architecture if it is of this space, else raise ConfigError."""
+        if not isinstance(architecture, CellPair):
+            raise ConfigError(f"this space holds cell pairs, got a {type(architecture).__name__}")
+        if architecture.normal.nodes != self.nodes:
+            raise ConfigError(
+                f"an architecture of {architecture.normal.nodes} nodes is not of this space"
+                f" of {self.nodes}; set Space.nodes"
+            )
+        if self.tied and architecture.normal != architecture.reduction:
+            raise ConfigError("a tied space has equal cells, got two; set Space.tied to false")
+        used = {*architecture.normal.operations, *architecture.reduction.operations}
+        if foreign := sorted(used - set(self.operations)):
+            raise ConfigError(f"Space.operations lacks {foreign[0]!r}, which the architecture uses")
+        return architecture
+
+    def architectures(self) -> Iterator[CellPair]:
+        """Every architecture once, in canonical form, in the order of the encodings.
+
+        Raises:
+            ConfigError: there are more than ``MOST_LISTED`` encodings to go through.
+        """
+        encodings = len(self.operations) ** self.nodes * 2**self.bits
+        if (encodings if self.tied else encodings**2) > MOST_LISTED:
+            raise ConfigError(
+                f"a space of {self.nodes} nodes and {len(self.operations)} operations is too large"
+                f" to list ({encodings:.3g} encodings of a cell, at most {MOST_LISTED:,} in all);"
+                " choose fewer Space.nodes or Space.operations, or set Space.tied to true"
+            )
+        seen: dict[Cell, None] = {}
+        for tokens in product(range(len(self.operations)), repeat=self.nodes):
+            op_ids = tuple(operation(self.operations[token]).id for token in tokens)
+            for bits in product((0, 1), repeat=self.bits):
+                cell = canonical_cell(Cell(op_ids, bits))
+                if cell not in seen:
+                    seen[cell] = None
+                    if self.tied:
+                        yield CellPair(cell, cell)
+        if not self.tied:
+            yield from (CellPair(*pair) for pair in product(seen, repeat=2))
+
+    def sample(self, rng: np.random.Generator) -> CellPair:
+        """An architecture with every operation and every edge bit uniform and independent."""
+        tokens = rng.integers(len(self.operations), size=self.cells * self.nodes)
+        bits = rng.integers(2, size=self.cells * self.bits)
+        return self.decode(tokens, bits)
+
+    def canonical(self, architecture: CellPair) -> CellPair:
+        """The form that all ways to name the architecture's nodes have in common."""
+        return canonical_pair(architecture)
+
+    def mutate(self, architecture: CellPair, rng: np.random.Generator) -> CellPair:
+        """Change one decision: another operation for a node, or one edge bit flipped.
+
+        An operation is changed with probability one half (always, if there are no bits; never,
+        if there is one operation only). Real et al., AAAI 2019, section 3.
+
+        Raises:
+            ConfigError: the space has a single architecture, or it is not of this space.
+        """
+        tokens, bits = self.encode(architecture)
+        choices = len(self.operations)
+        if choices == 1 and not len(bits):
+            raise ConfigError("a space of one architecture has nothing to mutate; add operations")
+        if not len(bits) or (choices > 1 and rng.random() < 0.5):
+            node = rng.integers(len(tokens))
+            tokens[node] = (tokens[node] + rng.integers(1, choices)) % choices
+        else:
+            bits[rng.integers(len(bits))] ^= 1
+        return self.decode(tokens, bits)

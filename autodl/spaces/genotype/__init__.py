@@ -1,0 +1,1 @@
+"""DARTS-like genotypes: the architecture, its plan and their options."""

@@ -1,0 +1,31 @@
+"""``Network`` section of the networks of genotypes."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from autodl.config.reading import Section
+from autodl.errors import UnknownNameError
+from autodl.spaces.genotype.architecture import published_genotype
+
+
+class OwnGenotypeOptions(Section):
+    """How large the network of a genotype is."""
+
+    channels: int = Field(36, ge=2, multiple_of=2, description="of the first cells")
+    layers: int = Field(20, ge=1, description="number of cells")
+
+
+class GenotypeNetworkOptions(OwnGenotypeOptions):
+    """The same, and which genotype it is."""
+
+    genotype: str = Field("DARTS_V2", description="name of a published genotype")
+
+    @field_validator("genotype")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            published_genotype(name)
+        except UnknownNameError as error:
+            raise ValueError(str(error).removesuffix(".")) from None
+        return name

@@ -1,0 +1,249 @@
+"""The network that DARTS stacks from a genotype, as a plan.
+
+Stem, then cells, each of which reads the two before it; the cells a third and two thirds of the way
+up halve the maps and double the channels. Convolutions have no bias. (Liu et al., ICLR 2019.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from autodl.errors import ConfigError
+from autodl.plans.layers import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Crop,
+    DropPath,
+    GlobalAvgPool,
+    Linear,
+    MaxPool,
+    Pair,
+    Relu,
+    Shape,
+)
+from autodl.plans.plan import Auxiliary, Plan, PlanBuilder
+from autodl.plans.stacking import conv_norm
+from autodl.spaces.genotype.architecture import SKIP, Genotype, published_genotype
+
+STEM_FACTOR = 3  # channels of the stem, in those of the first cells
+CLASSIFIER_STD = 1e-3
+_AUXILIARY_SIZE = 8  # smallest maps that the auxiliary classifier can read
+# builder, position of the input, name of the edge, stride -> position of the output
+_Build: TypeAlias = Callable[[PlanBuilder, int, str, int], int]
+
+
+def genotype_plan(
+    genotype: Genotype,
+    *,
+    channels: int = 36,
+    layers: int = 20,
+    classes: int = 10,
+    image_size: int = 32,
+) -> Plan:
+    """Spell out the layers of a genotype's network.
+
+    Pictures of 32x32 and more have an auxiliary classifier, smaller ones no room for it.
+
+    Args:
+        channels: that operations of the first cells work on.
+        layers: number of cells.
+        image_size: height and width of the RGB input, a multiple of 4.
+
+    Raises:
+        ConfigError: an argument is out of range, or the architecture is no genotype.
+    """
+    if not isinstance(genotype, Genotype):
+        raise ConfigError(
+            f"OwnGenotype is made of a genotype, got a {type(genotype).__name__}; name the Network"
+            " of the architecture's own space"
+        )
+    for name, value in {"channels": channels, "layers": layers, "classes": classes}.items():
+        if value < 1:
+            raise ConfigError(f"Network.{name} must be at least 1, got {value}")
+    if image_size < 4 or image_size % 4:
+        raise ConfigError(
+            f"a genotype's network halves its pictures twice: their size must be a multiple of 4,"
+            f" got {image_size}; set Data.image_size"
+        )
+    if channels % 2:
+        raise ConfigError(f"Network.channels must be even, for both halves, got {channels}")
+    builder = PlanBuilder((3, image_size, image_size))
+    before = last = conv_norm(builder, 0, "stem", STEM_FACTOR * channels, 3)
+    auxiliary, reduced = None, False
+    for number in range(layers):
+        reduces = number in (layers // 3, 2 * layers // 3)
+        channels *= 2 if reduces else 1
+        name = f"cell{number}"
+        entries = [
+            _entry(builder, before, f"{name}.entry0", channels, halves=reduced),
+            _entry(builder, last, f"{name}.entry1", channels, halves=False),
+        ]
+        before, last = last, _cell(builder, entries, genotype, name, reduces)
+        reduced = reduces
+        if number == 2 * layers // 3 and builder.shape(last)[1] >= _AUXILIARY_SIZE:
+            auxiliary = Auxiliary(last, auxiliary_plan(builder.shape(last), classes))
+    x = builder.add("head.pool", GlobalAvgPool(), last)
+    builder.add("head.classifier", Linear(builder.shape(x)[0], classes, CLASSIFIER_STD), x)
+    return builder.finish(auxiliary)
+
+
+def published_genotype_plan(
+    *,
+    genotype: str = "DARTS_V2",
+    channels: int = 36,
+    layers: int = 20,
+    classes: int = 10,
+    image_size: int = 32,
+) -> Plan:
+    """The same for a genotype of the literature, by name.
+
+    Raises:
+        UnknownNameError: no such genotype.
+        ConfigError: an argument is out of range.
+    """
+    return genotype_plan(
+        published_genotype(genotype),
+        channels=channels,
+        layers=layers,
+        classes=classes,
+        image_size=image_size,
+    )
+
+
+def auxiliary_plan(maps: Shape, classes: int) -> Plan:
+    """The auxiliary classifier that reads these maps, of 8x8 or more.
+
+    Larger ones than 8x8, which DARTS does not have, are averaged before the last layer.
+    """
+    builder = PlanBuilder(maps)
+    x = builder.add("relu", Relu(), 0)
+    x = builder.add("pool", AvgPool((5, 5), (3, 3)), x)
+    for name, channels, size in (("narrow", 128, 1), ("widen", 768, 2)):
+        conv = Conv(builder.shape(x)[0], channels, (size, size), bias=False)
+        x = builder.add(f"{name}.conv", conv, x)
+        x = _norm(builder, x, f"{name}.norm")
+        x = builder.add(f"{name}.relu", Relu(), x)
+    x = builder.add("mean", GlobalAvgPool(), x)
+    builder.add("classifier", Linear(builder.shape(x)[0], classes, CLASSIFIER_STD), x)
+    return builder.finish()
+
+
+def _entry(builder: PlanBuilder, x: int, name: str, channels: int, *, halves: bool) -> int:
+    """What stands between an earlier cell and a node 0 or 1."""
+    if halves:
+        return _halve(builder, x, f"{name}.halve", channels)
+    return conv_norm(builder, builder.add(f"{name}.relu", Relu(), x), name, channels, 1)
+
+
+def _cell(
+    builder: PlanBuilder, entries: list[int], genotype: Genotype, name: str, reduces: bool
+) -> int:
+    cell = genotype.reduce if reduces else genotype.normal
+    nodes = list(entries)
+    for node in range(2, cell.nodes + 2):
+        ends = []
+        for number in (2 * node - 4, 2 * node - 3):
+            operation, source = cell.edges[number]
+            stride = 2 if reduces and source < 2 else 1
+            x = nodes[source]
+            if operation != SKIP or stride > 1:
+                edge = f"{name}.edge{number}"
+                x = _BUILD[operation](builder, x, edge, stride)
+                x = builder.add(f"{edge}.drop", DropPath(), x)
+            ends.append(x)
+        nodes.append(builder.add(f"{name}.node{node}", Add(), *ends))
+    return builder.add(f"{name}.concat", Concat(), *(nodes[node] for node in cell.concat))
+
+
+def _norm(builder: PlanBuilder, x: int, name: str) -> int:
+    return builder.add(name, BatchNorm(builder.shape(x)[0], momentum=0.9, epsilon=1e-5), x)
+
+
+def _halve(builder: PlanBuilder, x: int, name: str, channels: int) -> int:
+    """Factorised reduction: half of the channels from even pixels, half from odd ones."""
+    x = builder.add(f"{name}.relu", Relu(), x)
+    half = Conv(builder.shape(x)[0], channels // 2, (1, 1), (2, 2), bias=False)
+    even = builder.add(f"{name}.even", half, x)
+    odd = builder.add(f"{name}.odd", half, builder.add(f"{name}.shift", Crop(1, 1), x))
+    return _norm(builder, builder.add(f"{name}.concat", Concat(), even, odd), f"{name}.norm")
+
+
+def _skip(builder: PlanBuilder, x: int, name: str, stride: int) -> int:
+    return _halve(builder, x, f"{name}.halve", builder.shape(x)[0])
+
+
+def _pool(kind: type[MaxPool] | type[AvgPool]) -> _Build:
+    def build(builder: PlanBuilder, x: int, name: str, stride: int) -> int:
+        return builder.add(f"{name}.pool", kind((3, 3), (stride, stride), (1, 1, 1, 1)), x)
+
+    return build
+
+
+def _depthwise(
+    builder: PlanBuilder, x: int, name: str, size: int, stride: int, dilation: int
+) -> int:
+    """ReLU, a depthwise convolution, one of 1x1, batch-norm."""
+    channels, pad = builder.shape(x)[0], dilation * (size // 2)
+    depthwise = Conv(
+        channels,
+        channels,
+        (size, size),
+        (stride, stride),
+        (pad, pad, pad, pad),
+        dilation=(dilation, dilation),
+        groups=channels,
+        bias=False,
+    )
+    x = builder.add(f"{name}.relu", Relu(), x)
+    x = builder.add(f"{name}.depthwise", depthwise, x)
+    x = builder.add(f"{name}.pointwise", Conv(channels, channels, (1, 1), bias=False), x)
+    return _norm(builder, x, f"{name}.norm")
+
+
+def _separable(size: int) -> _Build:
+    def build(builder: PlanBuilder, x: int, name: str, stride: int) -> int:
+        x = _depthwise(builder, x, f"{name}.first", size, stride, 1)
+        return _depthwise(builder, x, f"{name}.second", size, 1, 1)
+
+    return build
+
+
+def _dilated(size: int) -> _Build:
+    def build(builder: PlanBuilder, x: int, name: str, stride: int) -> int:
+        return _depthwise(builder, x, f"{name}.first", size, stride, 2)
+
+    return build
+
+
+def _pair(size: int) -> _Build:
+    """ReLU, 1xk, kx1, batch-norm; each convolution has the stride of its own axis."""
+
+    def build(builder: PlanBuilder, x: int, name: str, stride: int) -> int:
+        name, channels, pad = f"{name}.pair", builder.shape(x)[0], size // 2
+        row: tuple[Pair, Pair] = (1, size), (1, stride)
+        column: tuple[Pair, Pair] = (size, 1), (stride, 1)
+        x = builder.add(f"{name}.relu", Relu(), x)
+        conv = Conv(channels, channels, *row, (0, 0, pad, pad), bias=False)
+        x = builder.add(f"{name}.row", conv, x)
+        conv = Conv(channels, channels, *column, (pad, pad, 0, 0), bias=False)
+        return _norm(builder, builder.add(f"{name}.column", conv, x), f"{name}.norm")
+
+    return build
+
+
+_BUILD: dict[str, _Build] = {
+    SKIP: _skip,
+    "max_pool_3x3": _pool(MaxPool),
+    "avg_pool_3x3": _pool(AvgPool),
+    "sep_conv_3x3": _separable(3),
+    "sep_conv_5x5": _separable(5),
+    "sep_conv_7x7": _separable(7),
+    "dil_conv_3x3": _dilated(3),
+    "dil_conv_5x5": _dilated(5),
+    "conv_3x1_1x3": _pair(3),
+    "conv_7x1_1x7": _pair(7),
+}
