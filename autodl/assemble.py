@@ -14,8 +14,8 @@ from autodl.config.components import TABLES, Component, register
 from autodl.config.reading import RawConfig
 from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError, UnknownNameError
-from autodl.latency.machine import this_machine
-from autodl.latency.table import LatencyTable
+from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.table import LatencyTable
 from autodl.plans.plan import Plan
 from autodl.search.asking import Costs, Limits
 from autodl.search.devices import gpu_of_worker, gpus_to_share

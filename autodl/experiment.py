@@ -23,6 +23,7 @@ from autodl.assemble import (
 )
 from autodl.data.load import describe, headline
 from autodl.errors import AutoDLError
+from autodl.objectives.trade_off import TradeOff
 from autodl.search.budget import INTERRUPTED, Budget
 from autodl.search.loop import search
 from autodl.search.objectives import objective_values
@@ -41,7 +42,6 @@ from autodl.search.run_folder import (
 )
 from autodl.search.staging import Staging
 from autodl.search.store import TrialStore
-from autodl.search.trade_off import TradeOff
 from autodl.search.visualdl_log import VisualDLLog
 from autodl.source import find_source
 from autodl.spaces.codec import save_architecture

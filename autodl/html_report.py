@@ -15,6 +15,7 @@ from autodl.drawing.pareto import draw_front
 from autodl.drawing.run_curves import Dots, draw_rewards, draw_seconds
 from autodl.errors import AutoDLError
 from autodl.html_page import captioned, facts, note, page, picture, plot, section, table
+from autodl.objectives.trade_off import Goals
 from autodl.report import (
     count_states,
     describe_inheritance,
@@ -30,7 +31,6 @@ from autodl.report import (
     trade_off,
 )
 from autodl.search.outcome import one_line, reached
-from autodl.search.trade_off import Goals
 from autodl.spaces.codec import decode_architecture
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives

@@ -15,9 +15,15 @@ from autodl.data.load import load
 from autodl.data.options import DataOptions
 from autodl.data.sample import NAME as SAMPLE
 from autodl.errors import ConfigError
-from autodl.latency.machine import this_machine
-from autodl.latency.records import MakePlan, distinct_networks, find_records, records_of, signature
-from autodl.latency.table import LatencyTable, Network, Timing
+from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.records import (
+    MakePlan,
+    distinct_networks,
+    find_records,
+    records_of,
+    signature,
+)
+from autodl.objectives.latency.table import LatencyTable, Network, Timing
 from autodl.plans.plan import Plan
 from autodl.search.run_folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture

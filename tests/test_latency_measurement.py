@@ -10,9 +10,9 @@ import pytest
 from autodl import latency_measurement
 from autodl.assemble import load_search
 from autodl.errors import ConfigError, DataError
-from autodl.latency.machine import this_machine
-from autodl.latency.table import LatencyTable
 from autodl.latency_measurement import Check, check_table, load_network, make_plans, measure_table
+from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.table import LatencyTable
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_architecture, save_architecture
 

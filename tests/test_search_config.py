@@ -12,8 +12,8 @@ from autodl.assemble import load_search, make_costs, make_limits, make_rule, mak
 from autodl.config.reading import RawConfig, components
 from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
 from autodl.experiment import run_search
-from autodl.latency.machine import this_machine
-from autodl.latency.table import LatencyTable
+from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.table import LatencyTable
 from autodl.search.evaluate import StagedEvaluator
 from autodl.search.fidelity import AsynchronousSuccessiveHalving, MedianRule
 from autodl.search.objectives import ObjectiveEvaluator

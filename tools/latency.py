@@ -81,8 +81,8 @@ def measure(args: argparse.Namespace) -> None:
 
 def predict(args: argparse.Namespace) -> None:
     """Print the predicted latency of a network."""
-    from autodl.latency.table import LatencyTable
     from autodl.latency_measurement import load_network
+    from autodl.objectives.latency.table import LatencyTable
 
     table = LatencyTable.read(args.table)
     table.check_machine(allow_foreign=args.allow_foreign, permit="give --allow-foreign")
@@ -95,8 +95,8 @@ def predict(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Print how far predictions are from measurements, and draw them."""
-    from autodl.latency.table import LatencyTable
     from autodl.latency_measurement import check_lines, check_table
+    from autodl.objectives.latency.table import LatencyTable
 
     table = LatencyTable.read(args.table)
     result = check_table(

@@ -24,8 +24,8 @@ from autodl.drawing.run_curves import (
     legend_above,
     scatter,
 )
-from autodl.pareto import front
-from autodl.search.trade_off import TradeOff
+from autodl.objectives.dominance import front
+from autodl.objectives.trade_off import TradeOff
 
 _COLUMNS = 2
 _PANEL = (6.4, 4.2)  # inches

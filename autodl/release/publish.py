@@ -21,7 +21,7 @@ from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.export import export, latencies
-from autodl.latency.machine import this_machine
+from autodl.objectives.latency.machine import this_machine
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
 from autodl.release.card import card_text
 from autodl.release.metrics import (

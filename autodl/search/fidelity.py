@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from autodl.errors import ConfigError
-from autodl.search.pareto_order import ParetoOrder
+from autodl.objectives.order import ParetoOrder
 
 
 class Fate(Enum):

@@ -10,12 +10,12 @@ from contextlib import closing
 from typing import Any, Concatenate, ParamSpec
 
 from autodl.errors import AutoDLError
+from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.search.event_log import EventLog
 from autodl.search.observer import RunInfo
 from autodl.search.outcome import reused
 from autodl.search.run_folder import TRIALS
 from autodl.search.store import TrialStore
-from autodl.search.trade_off import Goals, TradeOff
 from autodl.spaces.codec import encode_text
 from autodl.trial import Trial, TrialState
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
-from autodl.pareto import preference, ranks
+from autodl.objectives.dominance import preference, ranks
 from autodl.spaces.codec import Architecture, decode_text, encode_text
 from autodl.strategies.options import EvolutionOptions
 from autodl.strategies.population_quality import Saturation, population_quality
@@ -53,7 +53,7 @@ class Evolution(Generic[Arch]):
     Best and worst are by reward; of equal members the latest trial is the best and the earliest
     the worst. With ``pareto`` they are by accuracy and these costs: the best is any of the drawn
     members that no other one of them dominates (not the least crowded, which would always be an end
-    of the front), the worst the most crowded of the last rank (``autodl.pareto``).
+    of the front), the worst the most crowded of the last rank (``autodl.objectives.dominance``).
 
     The members drawn for trial ``i`` are drawn again when it is told, from the same
     ``default_rng((seed, i, 0))``: the same places of the population. Where other trials were told

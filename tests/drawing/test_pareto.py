@@ -7,7 +7,7 @@ import pytest
 
 from autodl.drawing.figures import to_pixels, to_svg
 from autodl.drawing.pareto import draw_front
-from autodl.search.trade_off import TradeOff
+from autodl.objectives.trade_off import TradeOff
 
 COSTS = ("parameters", "macs", "latency_ms")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
-from autodl.pareto import preference
+from autodl.objectives.dominance import preference
 from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, MedianRule, Verdict
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
-from autodl.pareto import hypervolume
+from autodl.objectives.dominance import hypervolume
 from autodl.search.simulate import simulate
 from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell.space import CellSpace

@@ -6,7 +6,7 @@ import pytest
 
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.plans.layers import AvgPool, BatchNorm, Conv, DropPath, Linear, Relu
-from autodl.spaces import genotype_plan as module
+from autodl.spaces.genotype import plan as module
 from autodl.spaces.genotype.architecture import (
     OPERATIONS,
     Genotype,

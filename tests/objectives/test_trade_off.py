@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodl import pareto
-from autodl.search.trade_off import Goals, TradeOff
+from autodl.objectives import dominance as pareto
+from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.spaces.cell.architecture import CellPair
 from autodl.trial import Evaluation, Trial, TrialState
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from autodl.latency import machine
-from autodl.latency.machine import this_machine
+from autodl.objectives.latency import machine
+from autodl.objectives.latency.machine import this_machine
 
 
 def test_this_machine_is_the_same_each_time() -> None:
@@ -19,8 +19,9 @@ def test_this_machine_is_the_same_each_time() -> None:
 
 def test_paddle_is_not_imported() -> None:
     program = (
-        "import sys; from autodl.latency.machine import this_machine;"
-        "import autodl.latency.table, autodl.latency.records, autodl.latency_measurement;"
+        "import sys; from autodl.objectives.latency.machine import this_machine;"
+        "import autodl.objectives.latency.table, autodl.objectives.latency.records;"
+        "import autodl.latency_measurement;"
         "print(this_machine().paddle); print('paddle' in sys.modules)"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from autodl.latency.records import distinct_networks, find_records, records_of, signature
+from autodl.objectives.latency.records import distinct_networks, find_records, records_of, signature
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.pareto import crowding, dominators, ranks
+from autodl.objectives.dominance import crowding, dominators, ranks
 
 _MANY = 100  # from here on ranking all at once is faster than row by row
 

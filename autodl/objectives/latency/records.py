@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from autodl.latency.table import keyed_records
+from autodl.objectives.latency.table import keyed_records
 from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan
 from autodl.spaces.cell.space import CellSpace

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from autodl import pareto
-from autodl.pareto import crowding, dominators, front, hypervolume, preference, ranks
+from autodl.objectives import dominance as pareto
+from autodl.objectives.dominance import crowding, dominators, front, hypervolume, preference, ranks
 
 tables = st.tuples(st.integers(0, 25), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=st.integers(0, 5).map(float))

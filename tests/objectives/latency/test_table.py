@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from autodl.errors import DataError, UnknownNameError
-from autodl.latency.machine import this_machine
-from autodl.latency.table import LatencyTable, keyed_records, record_key
+from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.table import LatencyTable, keyed_records, record_key
 from autodl.plans.layers import Add, AvgPool, BatchNorm, Concat, Conv, Dropout, Linear, Relu
 from autodl.plans.plan import Plan
 from autodl.spaces.cell.plan import cell_plan

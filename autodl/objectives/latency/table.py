@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from autodl.errors import DataError, UnknownNameError
-from autodl.latency.machine import DECISIVE, Machine, this_machine
+from autodl.objectives.latency.machine import DECISIVE, Machine, this_machine
 from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan, Record
 from autodl.system.files import write_json

@@ -1,0 +1,1 @@
+"""Several goals at once: dominance, an order by Pareto rank, trade-offs, predicted latency."""
