@@ -18,14 +18,19 @@ from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.plans.plan import Plan
 from autodl.search.asking import Costs, Limits
-from autodl.search.devices import gpu_of_worker, gpus_to_share
+from autodl.search.config import SearchConfig, load_search, resolve_search
 from autodl.search.evaluate import Evaluator, evaluate_trial
-from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor, default_workers
-from autodl.search.fidelity import FidelityRule
+from autodl.search.executors.devices import gpu_of_worker, gpus_to_share
+from autodl.search.executors.processes import (
+    Executor,
+    InlineExecutor,
+    ProcessExecutor,
+    default_workers,
+)
+from autodl.search.executors.ray_executor import RayExecutor
+from autodl.search.fidelity.rules import FidelityRule
 from autodl.search.objectives import ObjectiveEvaluator, untold
 from autodl.search.options import ObjectivesOptions
-from autodl.search.ray_executor import RayExecutor
-from autodl.search_config import SearchConfig, load_search, resolve_search
 from autodl.spaces.codec import Architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.strategies.strategy import Breeder, Strategy

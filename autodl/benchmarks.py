@@ -22,13 +22,13 @@ from autodl.assemble import SearchConfig, load_data, load_search, make_evaluator
 from autodl.data.augment import augmenter
 from autodl.data.load import SearchData
 from autodl.data.sample import load_sample
+from autodl.evaluation.synthetic import TokenCount
 from autodl.plans.plan import Plan
+from autodl.runs.store import Proposal, TrialStore
 from autodl.search.evaluate import evaluate_trial
-from autodl.search.executors import Executor, InlineExecutor, ProcessExecutor
+from autodl.search.executors.processes import Executor, InlineExecutor, ProcessExecutor
 from autodl.search.loop import search
 from autodl.search.reuse import Reuse, WorkKeys
-from autodl.search.store import Proposal, TrialStore
-from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import Architecture
 from autodl.strategies.random_search import RandomSearch

@@ -34,9 +34,9 @@ from autodl.options.compression import (
     PlaceOptions,
     StudyOptions,
 )
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.retrain import ARCHITECTURE, CHECKPOINT, METRICS, WEIGHTS
-from autodl.search.run_folder import check_content, read_manifest, run_folder, update_manifest
+from autodl.runs.folder import check_content, read_manifest, run_folder, update_manifest
 from autodl.system.files import checksum, write_bytes, write_json
 from autodl.system.state import decode_state, encode_state
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from autodl.data.load import SearchData, describe, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
+from autodl.recipes.config import TrainConfig
 from autodl.retrain import WEIGHTS, load_trained
-from autodl.search.run_folder import read_manifest
-from autodl.train_config import TrainConfig
+from autodl.runs.folder import read_manifest
 from autodl.trained import TrainedNetwork, best_trained, load_trained_network
 
 

@@ -24,14 +24,7 @@ from autodl.assemble import (
 from autodl.data.load import describe, headline
 from autodl.errors import AutoDLError
 from autodl.objectives.trade_off import TradeOff
-from autodl.search.budget import INTERRUPTED, Budget
-from autodl.search.loop import search
-from autodl.search.objectives import objective_values
-from autodl.search.observer import Observer, RunInfo
-from autodl.search.options import ObjectivesOptions
-from autodl.search.parent_weights import ParentWeights
-from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
-from autodl.search.run_folder import (
+from autodl.runs.folder import (
     BEST,
     CHECKPOINTS,
     TRIALS,
@@ -40,9 +33,16 @@ from autodl.search.run_folder import (
     run_folder,
     update_manifest,
 )
+from autodl.runs.store import TrialStore
+from autodl.search.budget import INTERRUPTED, Budget
+from autodl.search.loop import search
+from autodl.search.objectives import objective_values
+from autodl.search.observers.observer import Observer, RunInfo
+from autodl.search.observers.visualdl_log import VisualDLLog
+from autodl.search.options import ObjectivesOptions
+from autodl.search.parent_weights import ParentWeights
+from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.staging import Staging
-from autodl.search.store import TrialStore
-from autodl.search.visualdl_log import VisualDLLog
 from autodl.source import find_source
 from autodl.spaces.codec import save_architecture
 from autodl.strategies.strategy import Breeder

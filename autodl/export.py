@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import AutoDLError, MissingPackageError
-from autodl.search.run_folder import versions
+from autodl.runs.folder import versions
 from autodl.system.files import check_free, folder_aside, write_bytes, write_json
 from autodl.trained import TrainedNetwork, best_trained, load_trained_network
 

@@ -23,10 +23,10 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load, public_name
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
+from autodl.recipes.config import TrainConfig
 from autodl.retrain import WEIGHTS, load_trained
-from autodl.search.run_folder import MANIFEST, read_manifest
+from autodl.runs.folder import MANIFEST, read_manifest
 from autodl.system.files import write_json
-from autodl.train_config import TrainConfig
 from autodl.trial import Architecture
 
 TEST = "test.json"

@@ -21,13 +21,13 @@ from autodl.config.reading import RawConfig
 from autodl.data.sample import load_sample
 from autodl.errors import CheckpointError
 from autodl.fluid_archive import Variables, read_fluid_archive
+from autodl.recipes.config import resolve_train
 from autodl.retrain import ARCHITECTURE, METRICS, WEIGHTS
-from autodl.search.run_folder import CONFIG, MANIFEST, versions
+from autodl.runs.folder import CONFIG, MANIFEST, versions
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.genotype.names import darts_names, from_darts
 from autodl.system.files import check_free, checksum, folder_aside, write_json, write_text
-from autodl.train_config import resolve_train
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork

@@ -30,7 +30,7 @@ from autodl.report import (
     ranked,
     trade_off,
 )
-from autodl.search.outcome import one_line, reached
+from autodl.search.observers.outcome import one_line, reached
 from autodl.spaces.codec import decode_architecture
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives

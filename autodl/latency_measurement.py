@@ -25,7 +25,7 @@ from autodl.objectives.latency.records import (
 )
 from autodl.objectives.latency.table import LatencyTable, Network, Timing
 from autodl.plans.plan import Plan
-from autodl.search.run_folder import BEST, CONFIG
+from autodl.runs.folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.strategies.random_search import SampledSpace
 

@@ -13,9 +13,9 @@ from autodl.config.plugins import import_plugins
 from autodl.config.reading import load_config
 from autodl.drawing.names import readable_number
 from autodl.objectives.trade_off import Goals, TradeOff
-from autodl.search.outcome import full_epochs, one_line, reached
-from autodl.search.run_folder import CONFIG, TRIALS, read_manifest
-from autodl.search.store import TrialStore
+from autodl.runs.folder import CONFIG, TRIALS, read_manifest
+from autodl.runs.store import TrialStore
+from autodl.search.observers.outcome import full_epochs, one_line, reached
 from autodl.trial import Trial, TrialState
 
 _IDS = 8  # of trials that failed alike, so many are named

@@ -19,9 +19,10 @@ from autodl.assemble import plan_maker
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.plans.plan import Plan
+from autodl.recipes.config import TrainConfig, load_train
 from autodl.report import import_run_plugins
-from autodl.search.event_log import EventLog
-from autodl.search.run_folder import (
+from autodl.runs.event_log import EventLog
+from autodl.runs.folder import (
     CONFIG,
     TRIALS,
     check_content,
@@ -29,12 +30,11 @@ from autodl.search.run_folder import (
     run_folder,
     update_manifest,
 )
-from autodl.search.store import TrialStore
+from autodl.runs.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.system.files import replacing, write_json
 from autodl.system.state import decode_state, encode_state
-from autodl.train_config import TrainConfig, load_train
 from autodl.trial import Architecture, Trial
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import Any
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.report import import_run_plugins
 from autodl.retrain import ARCHITECTURE
-from autodl.search.run_folder import TRIALS, read_manifest
-from autodl.search.store import TrialStore
-from autodl.search_config import SearchConfig
+from autodl.runs.folder import TRIALS, read_manifest
+from autodl.runs.store import TrialStore
+from autodl.search.config import SearchConfig
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.strategies.elastic_transfer import basic_architecture
 from autodl.system.files import write_json

@@ -11,10 +11,10 @@ from autodl.assemble import plan_maker
 from autodl.data.batches import Normalisation
 from autodl.data.load import load
 from autodl.errors import StoreError
+from autodl.recipes.config import TrainConfig
 from autodl.retrain import METRICS, WEIGHTS, load_trained
-from autodl.search.run_folder import TRIALS
+from autodl.runs.folder import TRIALS
 from autodl.system.files import checksum
-from autodl.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork

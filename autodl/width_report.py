@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import StoreError
-from autodl.search.run_folder import CONFIG
+from autodl.runs.folder import CONFIG
 from autodl.width_config import load_width
 from autodl.width_search import METRICS, gradient_cosine, read_result
 from autodl.width_study import MODES, SHARED, STANDALONE

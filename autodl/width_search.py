@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from autodl.data.batches import iterate
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
-from autodl.search.event_log import EventLog
-from autodl.search.run_folder import check_content, run_folder, update_manifest
+from autodl.runs.event_log import EventLog
+from autodl.runs.folder import check_content, run_folder, update_manifest
 from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.space import WidthSpace

@@ -21,11 +21,11 @@ from autodl.config.components import check_sections, read_section
 from autodl.config.reading import RawConfig, Section, load_config
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
-from autodl.search.run_folder import read_manifest
+from autodl.recipes.config import TrainConfig, resolve_train
+from autodl.runs.folder import read_manifest
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
-from autodl.train_config import TrainConfig, resolve_train
 from autodl.trial import Architecture
 from autodl.width_config import WIDTH_SECTIONS, WidthConfig, resolve_width
 from autodl.width_search import (

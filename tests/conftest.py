@@ -27,9 +27,9 @@ Train: {epochs: 4, batch_size: 20, learning_rate: 0.05, cutout: 2}
 @pytest.fixture(scope="session")
 def small_training(tmp_path_factory):
     """An unbroken training of a second: copy its folder before changing anything in it."""
+    from autodl.recipes.config import load_train
     from autodl.retrain import retrain
     from autodl.spaces.cell.space import CellSpace
-    from autodl.train_config import load_train
 
     folder = tmp_path_factory.mktemp("training")
     config_file = folder / "small.yaml"

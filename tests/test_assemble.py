@@ -24,10 +24,10 @@ from autodl.assemble import (
 from autodl.config.components import DEFAULTS
 from autodl.config.reading import RawConfig, Section, components
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
-from autodl.search.synthetic import TokenCount
+from autodl.evaluation.synthetic import TokenCount
+from autodl.recipes.config import resolve_train
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.resources import resource
-from autodl.train_config import resolve_train
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted(resource("configs", "search").glob("*.yaml"))

@@ -16,8 +16,8 @@ from autodl import assemble
 from autodl.assemble import load_search
 from autodl.errors import ConfigError, StoreError
 from autodl.experiment import run_search
-from autodl.search.run_folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, TRIALS, WEIGHTS
-from autodl.search.store import TrialStore
+from autodl.runs.folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, TRIALS, WEIGHTS
+from autodl.runs.store import TrialStore
 from autodl.spaces.codec import load_architecture
 from autodl.trial import TrialState
 

@@ -11,7 +11,7 @@ import pytest
 
 from autodl.errors import StoreError
 from autodl.report import describe_inheritance, failures, name_ids, read_run, summary_lines
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState

@@ -16,13 +16,13 @@ import pytest
 from visualdl import LogReader
 
 from autodl.errors import CheckpointError, ConfigError, DeviceError, StoreError
+from autodl.recipes.config import load_train
 from autodl.retrain import best_of_run, load_trained, retrain
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
 from autodl.system.files import write_json
 from autodl.system.state import decode_state, encode_state
-from autodl.train_config import load_train
 from autodl.training.parallel import Share
 from autodl.trial import Evaluation, Trial, TrialState
 
@@ -267,7 +267,7 @@ def test_best_of_run_knows_the_operations_of_the_runs_plugins(tmp_path):
         "import sys; sys.path.insert(0, sys.argv[2]); import plugin\n"
         "from pathlib import Path; import numpy as np\n"
         "from autodl.spaces.cell.space import CellSpace\n"
-        "from autodl.search.store import Proposal, TrialStore\n"
+        "from autodl.runs.store import Proposal, TrialStore\n"
         "from autodl.trial import Evaluation, Trial, TrialState\n"
         "space = CellSpace(nodes=2, operations=('my_conv',))\n"
         "cell = space.sample(np.random.default_rng(0))\n"

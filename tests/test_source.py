@@ -13,13 +13,13 @@ import yaml
 
 from autodl.assemble import load_search, make_space
 from autodl.errors import AutoDLError, ConfigError, EncodingError, StoreError
+from autodl.evaluation.synthetic import TargetMatch
 from autodl.experiment import run_search
+from autodl.runs.folder import MANIFEST, TRIALS
+from autodl.runs.store import Proposal, TrialStore
 from autodl.search.asking import Limits
-from autodl.search.executors import InlineExecutor
+from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
-from autodl.search.run_folder import MANIFEST, TRIALS
-from autodl.search.store import Proposal, TrialStore
-from autodl.search.synthetic import TargetMatch
 from autodl.source import SOURCE, find_source
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture

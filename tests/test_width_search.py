@@ -20,10 +20,10 @@ from autodl.data.load import load
 from autodl.errors import CheckpointError, ConfigError, StoreError
 from autodl.final_test import measure_once
 from autodl.networks.costs import network_costs
+from autodl.recipes.config import load_train
 from autodl.retrain import retrain
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
-from autodl.train_config import load_train
 from autodl.trained import load_trained_network
 from autodl.width_config import control_range, load_width
 from autodl.width_search import (

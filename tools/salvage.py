@@ -34,8 +34,8 @@ def salvage_run(args: argparse.Namespace) -> None:
     """Put a salvaged store in the place of the damaged one, and say what is in it."""
     from autodl.errors import StoreError
     from autodl.report import import_run_plugins
-    from autodl.search.run_folder import TRIALS, read_manifest
-    from autodl.search.salvage import salvage
+    from autodl.runs.folder import TRIALS, read_manifest
+    from autodl.runs.salvage import salvage
 
     read_manifest(args.run)  # that of a run, or an error
     import_run_plugins(args.run)

@@ -40,7 +40,7 @@ def search(args: argparse.Namespace) -> int:
     from autodl.assemble import load_search
     from autodl.experiment import run_search
     from autodl.search.budget import INTERRUPTED
-    from autodl.search.progress import console_progress
+    from autodl.search.observers.progress import console_progress
 
     config = load_search(args.config, args.override)
     if args.print_config:

@@ -34,9 +34,9 @@ def table(args: argparse.Namespace) -> None:
     """Read the run and write the table."""
     from contextlib import closing
 
-    from autodl.search.run_folder import TRIALS
-    from autodl.search.store import TrialStore
-    from autodl.search.table import write_table
+    from autodl.evaluation.table import write_table
+    from autodl.runs.folder import TRIALS
+    from autodl.runs.store import TrialStore
 
     with closing(TrialStore(args.run / TRIALS, read_only=True)) as store:
         count = write_table(store.trials(), args.out)

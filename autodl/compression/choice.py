@@ -12,7 +12,7 @@ from paddle import nn
 from autodl.compression.levels import Levels
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 
 
 @dataclass(slots=True)

@@ -108,10 +108,10 @@ TABLES: dict[str, dict[str, Entry]] = {
     "Fidelity": {
         "AsynchronousSuccessiveHalving": Entry(
             "autodl.search.options:HalvingOptions",
-            "autodl.search.fidelity:AsynchronousSuccessiveHalving",
+            "autodl.search.fidelity.rules:AsynchronousSuccessiveHalving",
         ),
         "MedianRule": Entry(
-            "autodl.search.options:MedianOptions", "autodl.search.fidelity:MedianRule"
+            "autodl.search.options:MedianOptions", "autodl.search.fidelity.rules:MedianRule"
         ),
     },
     "Evaluator": {
@@ -121,13 +121,13 @@ TABLES: dict[str, dict[str, Entry]] = {
             trains=True,
         ),
         "TableEvaluator": Entry(
-            "autodl.search.options:TableOptions", "autodl.search.table:TableEvaluator"
+            "autodl.search.options:TableOptions", "autodl.evaluation.table:TableEvaluator"
         ),
         "TargetMatch": Entry(
-            "autodl.search.options:TargetMatchOptions", "autodl.search.synthetic:TargetMatch"
+            "autodl.search.options:TargetMatchOptions", "autodl.evaluation.synthetic:TargetMatch"
         ),
         "TokenCount": Entry(
-            "autodl.search.options:TokenCountOptions", "autodl.search.synthetic:TokenCount"
+            "autodl.search.options:TokenCountOptions", "autodl.evaluation.synthetic:TokenCount"
         ),
     },
     "Compression": {

@@ -11,8 +11,8 @@ import numpy as np
 from autodl.data.load import SearchData
 from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
-from autodl.options.training import TrainOptions
 from autodl.plans.plan import Plan
+from autodl.recipes.options import TrainOptions
 from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.system.state import decode_state, encode_state

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.search.outcome import reused
+from autodl.search.observers.outcome import reused
 from autodl.trial import ACCURACY, Trial, TrialState
 
 Values = NDArray[np.float64]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from autodl.recipes.config import TrainConfig
 from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores
-from autodl.train_config import TrainConfig
 
 _FORMS = {
     "trained": "as trained, Paddle layer by layer",

@@ -15,6 +15,7 @@ from autodl.data.batches import Normalisation
 from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
 from autodl.plans.layers import Linear
 from autodl.plans.plan import AUXILIARY, Plan
+from autodl.recipes.config import TrainConfig, load_train
 from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.pictures import Given, as_pictures
@@ -22,7 +23,6 @@ from autodl.release.prediction import Prediction
 from autodl.spaces.codec import load_architecture
 from autodl.system.files import checksum
 from autodl.system.resources import resource
-from autodl.train_config import TrainConfig, load_train
 from autodl.trained import TrainedNetwork, load_trained_network
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from autodl.data.load import SearchData, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.export import export, latencies
 from autodl.objectives.latency.machine import this_machine
+from autodl.recipes.config import TrainConfig
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
 from autodl.release.card import card_text
 from autodl.release.metrics import (
@@ -35,9 +36,8 @@ from autodl.release.metrics import (
 )
 from autodl.release.network import ARCHITECTURE, CARD, CONFIG, METRICS, WEIGHTS
 from autodl.retrain import load_trained
-from autodl.search.run_folder import read_manifest
+from autodl.runs.folder import read_manifest
 from autodl.system.files import checksum, folder_aside, write_text
-from autodl.train_config import TrainConfig
 from autodl.trained import load_trained_network
 
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package

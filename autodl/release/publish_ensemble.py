@@ -9,6 +9,7 @@ import numpy as np
 
 from autodl.data.load import SearchData, load, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
+from autodl.recipes.config import TrainConfig
 from autodl.release.calibration import calibration_error, log_loss
 from autodl.release.ensemble import FILE, select
 from autodl.release.evaluation import measure
@@ -23,7 +24,6 @@ from autodl.release.metrics import (
 from autodl.release.network import METRICS, find, training_config
 from autodl.release.network import load as load_network
 from autodl.release.publish import check_overrides
-from autodl.train_config import TrainConfig
 
 
 def publish_ensemble(

@@ -6,8 +6,8 @@ from typing import Any
 
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
-from autodl.options.training import TrainOptions
 from autodl.plans.plan import Plan
+from autodl.recipes.options import TrainOptions
 from autodl.reparam.replacement import replace_convolutions
 
 

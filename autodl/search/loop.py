@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from autodl.errors import StoreError
+from autodl.runs.store import Proposal, TrialStore
 from autodl.search.asking import Limits, ask_within, keep_within
-from autodl.search.executors import Executor
-from autodl.search.observer import Observer
+from autodl.search.executors.processes import Executor
+from autodl.search.observers.observer import Observer
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse
 from autodl.search.staging import Staging
-from autodl.search.store import Proposal, TrialStore
 from autodl.strategies.strategy import Breeder, Child, Prepared, Strategy, Watchable
 from autodl.trial import Stage, Trial, TrialFailure, TrialState
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autodl.errors import StoreError
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs.store import Proposal, TrialStore
 from autodl.strategies.strategy import Breeder
 from autodl.system.files import write_bytes
 from autodl.system.state import decode_state

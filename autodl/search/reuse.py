@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import ConfigError
+from autodl.runs.folder import TRIALS
+from autodl.runs.store import Proposal, TrialStore
 from autodl.search.parent_weights import ParentWeights
-from autodl.search.run_folder import TRIALS
-from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.codec import Architecture, encode_text
 from autodl.trial import Trial
 

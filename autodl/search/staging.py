@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from autodl.errors import StoreError
-from autodl.search.fidelity import Fate, FidelityRule, Verdict
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs.store import Proposal, TrialStore
+from autodl.search.fidelity.rules import Fate, FidelityRule, Verdict
 from autodl.system.files import write_bytes
 from autodl.system.state import decode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialState

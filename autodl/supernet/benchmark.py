@@ -13,7 +13,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from autodl.networks.network import PlanNetwork
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.spaces.width.space import make_width_space
 from autodl.supernet.affine_sharing import AffineConv, Sharing
 from autodl.supernet.annealing import Descent

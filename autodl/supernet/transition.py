@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from autodl.data.augment import augmenter
 from autodl.data.batches import Batch, batch_count, iterate
 from autodl.data.load import SearchData
-from autodl.options.training import TrainOptions
 from autodl.options.width import ControllerOptions, SupernetOptions
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.schedules import cosine_rate
 from autodl.spaces.width.space import WidthSpace
 from autodl.supernet.annealing import Descent
 from autodl.supernet.projection_descent import ProjectionDescent, report
@@ -30,7 +31,6 @@ from autodl.supernet.supernet import Choices, Supernet
 from autodl.supernet.width_controller import Learned, WidthController, reward
 from autodl.supernet.width_policy import Decisions
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
-from autodl.training.schedules import cosine_rate
 from autodl.training.trainer import load_arrays, make_optimizer
 from autodl.trial import TrialFailure
 

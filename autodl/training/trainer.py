@@ -22,15 +22,15 @@ from autodl.data.dataset import Pictures
 from autodl.data.resize import resize_batch
 from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.layers import DropPath
-from autodl.options.training import TrainOptions
 from autodl.plans.plan import for_input
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.schedules import cosine_rate, linear_rate, picture_side
+from autodl.recipes.stopping import reason_to_stop
 from autodl.system.state import decode_state, encode_state
 from autodl.training.averaging import WeightAverage
-from autodl.training.early_stopping import reason_to_stop
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.training.parallel import ALONE, Share
 from autodl.training.rademacher import sampled_complexity
-from autodl.training.schedules import cosine_rate, linear_rate, picture_side
 from autodl.training.shared_layers import share_layers
 from autodl.training.whitening import whiten
 from autodl.trial import TrialFailure

@@ -19,7 +19,7 @@ from autodl.compression.rounded_layers import assign, layers_to_round, weights_o
 from autodl.compression.straight_through import rounded_forward
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.training.trainer import Trainer
 from autodl.trial import TrialFailure
 

@@ -11,7 +11,7 @@ from autodl.compression.rounded_layers import layers_to_round, weights_of
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.options.compression import BitSearchOptions
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.system.state import decode_state, encode_state
 
 OPTIONS = {"rollouts": 4, "warm_up": 2, "updates": 1, "reward_pictures": 20, "batch_size": 8}

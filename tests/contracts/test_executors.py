@@ -1,4 +1,4 @@
-"""What every executor promises; see ``autodl/search/executors.py``."""
+"""What every executor promises; see ``autodl/search/executors/processes.py``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from autodl.errors import ConfigError
-from autodl.search import executors, worker_process
-from autodl.search.executors import InlineExecutor, ProcessExecutor
+from autodl.runs.store import Proposal, TrialStore
+from autodl.search import executors
+from autodl.search.executors import worker_process
+from autodl.search.executors.processes import InlineExecutor, ProcessExecutor
+from autodl.search.executors.ray_executor import RayExecutor
 from autodl.search.loop import search
-from autodl.search.ray_executor import RayExecutor
-from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.random_search import RandomSearch

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from autodl.assemble import TABLES
-from autodl.search.executors import InlineExecutor
+from autodl.evaluation.synthetic import TargetMatch, TokenCount
+from autodl.runs.store import TrialStore
+from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
-from autodl.search.store import TrialStore
-from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.strategy import BatchStrategy, Prepared, Strategy, Watchable

@@ -13,7 +13,7 @@ from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData
 from autodl.evaluation import train_evaluator as module
 from autodl.evaluation.train_evaluator import TrainEvaluator
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.search.evaluate import evaluate_trial
 from autodl.spaces.cell.architecture import Cell, CellPair

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from autodl.objectives import order as pareto_order
 from autodl.objectives.dominance import dominators, preference, ranks
 from autodl.objectives.order import ParetoOrder
-from autodl.objectives import order as pareto_order
 
 
 @pytest.mark.parametrize("many", [0, 2, 1000])

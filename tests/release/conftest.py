@@ -9,10 +9,10 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.final_test import measure_once
+from autodl.recipes.config import load_train
 from autodl.release import publish_ensemble as ensemble_module
 from autodl.release.publish import publish
 from autodl.retrain import load_trained, retrain
-from autodl.train_config import load_train
 
 
 @pytest.fixture(scope="session")

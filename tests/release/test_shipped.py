@@ -19,6 +19,7 @@ import pytest
 from autodl.data.sample import load_sample
 from autodl.drawing.names import readable
 from autodl.export import export_network
+from autodl.recipes.config import load_train
 from autodl.release import Ensemble, load, names
 from autodl.release.card import card_text
 from autodl.release.ensemble import FILE
@@ -28,7 +29,6 @@ from autodl.release.overview import overview
 from autodl.release.publish import LARGEST
 from autodl.spaces.codec import load_architecture
 from autodl.system.resources import resource
-from autodl.train_config import load_train
 
 NAMES = names()
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,9 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
-from autodl.options.training import TrainOptions
 from autodl.plans.layers import GlobalAvgPool, Linear
 from autodl.plans.plan import PlanBuilder
+from autodl.recipes.options import TrainOptions
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.reparam.diverse import DiverseBranchBlock
 from autodl.reparam.repvgg import RepVGGBlock

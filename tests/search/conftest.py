@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autodl.search.store import TrialStore
+from autodl.runs.store import TrialStore
 
 sys.path.append(str(Path(__file__).parent))
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from autodl.assemble import load_search
 from autodl.experiment import run_search
-from autodl.search.run_folder import TRIALS
-from autodl.search.store import TrialStore
+from autodl.runs.folder import TRIALS
+from autodl.runs.store import TrialStore
 
 
 def finished(path):

@@ -17,13 +17,13 @@ from pathlib import Path
 from forking_driver import kill_and_resume
 from loop_for_tests import SEED, Heirs, Staged, Tracker
 
+from autodl.runs.store import TrialStore
 from autodl.search.evaluate import evaluate_trial
-from autodl.search.fidelity import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving
 from autodl.search.loop import search
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
-from autodl.search.store import TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.evolution import Evolution
 

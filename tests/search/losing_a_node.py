@@ -18,9 +18,9 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
+from autodl.runs.store import TrialStore
+from autodl.search.executors.ray_executor import RayExecutor
 from autodl.search.loop import search
-from autodl.search.ray_executor import RayExecutor
-from autodl.search.store import TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.random_search import RandomSearch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autodl.search.store import Proposal
+from autodl.runs.store import Proposal
 from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialState
 

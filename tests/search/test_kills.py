@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from loop_for_tests import SEED, Staged, draw_of, found
 
-from autodl.search.store import TrialStore
+from autodl.runs.store import TrialStore
 from autodl.spaces.cell.canonical import canonical_pair
 from autodl.trial import Stage, TrialState
 

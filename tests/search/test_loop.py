@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from loop_for_tests import SEED, SPACE, Killed, Shuffled, Tracker, dying, found, run, states
 
+from autodl.runs.store import Proposal
 from autodl.search.loop import Teller, search
 from autodl.search.reuse import Reuse, WorkKeys
-from autodl.search.store import Proposal
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted
 

@@ -8,12 +8,12 @@ import pytest
 from loop_for_tests import SEED, Killed, Shuffled, Staged, Tracker, dying, found, states
 
 from autodl.errors import ConfigError
-from autodl.search.fidelity import AsynchronousSuccessiveHalving
+from autodl.runs.folder import TRIALS
+from autodl.runs.store import TrialStore
+from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving
 from autodl.search.loop import search
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
-from autodl.search.run_folder import TRIALS
 from autodl.search.staging import Staging
-from autodl.search.store import TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, TrialFailure, TrialState
 

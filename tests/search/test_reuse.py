@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError, StoreError
+from autodl.runs.folder import TRIALS
+from autodl.runs.store import Proposal, TrialStore
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
-from autodl.search.run_folder import TRIALS
-from autodl.search.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.trial import Evaluation, Trial, TrialState
 

@@ -5,12 +5,12 @@ from contextlib import closing
 import pytest
 
 from autodl.agents.autodl_agent import AutoDLAgent
+from autodl.evaluation.synthetic import TokenCount
+from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
-from autodl.search.executors import InlineExecutor
+from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
 from autodl.search.simulate import simulate
-from autodl.search.store import TrialStore
-from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch
 from autodl.strategies.random_search import RandomSearch

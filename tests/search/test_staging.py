@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autodl.search.fidelity import AsynchronousSuccessiveHalving, Fate, Verdict
+from autodl.runs.store import Proposal, Report
+from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving, Fate, Verdict
 from autodl.search.staging import Staging
-from autodl.search.store import Proposal, Report
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialState

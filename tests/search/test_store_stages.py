@@ -9,7 +9,7 @@ import pytest
 from store_for_tests import ARCHITECTURES, complete, failed, one_line, paused_at, proposals
 
 from autodl.errors import StoreError
-from autodl.search.store import Proposal, Report, TrialStore
+from autodl.runs.store import Proposal, Report, TrialStore
 from autodl.trial import Evaluation, TrialState
 
 

@@ -9,8 +9,8 @@ import pytest
 from store_for_tests import ARCHITECTURES, complete, failed, paused_at, proposals
 
 from autodl.errors import StoreError
-from autodl.search import schema
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs import schema
+from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.codec import encode_text
 from autodl.system.state import encode_state
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.evaluation.synthetic import TargetMatch, TokenCount
+from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
-from autodl.search.executors import InlineExecutor
+from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
 from autodl.search.simulate import simulate
-from autodl.search.store import TrialStore
-from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer, basic_architecture, perturb

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.objectives.dominance import hypervolume
 from autodl.search.simulate import simulate
-from autodl.search.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.evolution import Evolution

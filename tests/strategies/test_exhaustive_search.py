@@ -5,10 +5,10 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from autodl.search.executors import InlineExecutor
+from autodl.evaluation.synthetic import TokenCount
+from autodl.runs.store import TrialStore
+from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
-from autodl.search.store import TrialStore
-from autodl.search.synthetic import TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch
 from autodl.strategies.strategy import Exhausted

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.architecture import CellPair
 from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autodl.search.run_folder import MANIFEST, TRIALS, read_manifest
-from autodl.search.store import TrialStore
+from autodl.runs.folder import MANIFEST, TRIALS, read_manifest
+from autodl.runs.store import TrialStore
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "search.py"

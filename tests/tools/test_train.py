@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autodl.plans.fused import fused_plan
-from autodl.search.store import Proposal, TrialStore
+from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.codec import save_architecture

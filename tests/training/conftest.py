@@ -9,7 +9,7 @@ import pytest
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.networks.cell import build_network
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.training.trainer import Trainer
 

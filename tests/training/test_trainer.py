@@ -12,13 +12,13 @@ from autodl.data.augment import mixup
 from autodl.data.dataset import Pictures
 from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.cell import build_network
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.schedules import cosine_rate
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation
 from autodl.system.state import decode_state, encode_state
 from autodl.training import trainer as module
 from autodl.training.parallel import Share
-from autodl.training.schedules import cosine_rate
 from autodl.training.trainer import Trainer, load_arrays, make_optimizer
 from autodl.trial import TrialFailure
 

@@ -10,7 +10,7 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import DropPath
-from autodl.options.training import TrainOptions
+from autodl.recipes.options import TrainOptions
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.genotype.architecture import Genotype, GenotypeCell

@@ -6,8 +6,8 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.plans.layers import Conv, Linear
+from autodl.recipes.config import load_train
 from autodl.spaces.classic.resnet import resnet_plan
-from autodl.train_config import load_train
 
 
 @pytest.mark.parametrize("depth, without", [(20, 269_722), (56, 853_018), (110, 1_727_962)])

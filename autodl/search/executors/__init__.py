@@ -1,0 +1,1 @@
+"""Where trials are evaluated: this process, worker processes, a Ray cluster."""

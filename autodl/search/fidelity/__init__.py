@@ -1,0 +1,1 @@
+"""Which trials deserve more epochs: one rule a file."""
