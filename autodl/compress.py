@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.compress_report import sizes
 from autodl.compress_source import Source, find_source, load_source, open_source, trained_with
+from autodl.compression.bits.options import (
+    BitSearchOptions,
+    LayersOptions,
+    PlaceOptions,
+    StudyOptions,
+)
 from autodl.config.components import (
     Component,
     check_sections,
@@ -28,12 +34,6 @@ from autodl.config.components import (
 from autodl.config.plugins import plugin_identity
 from autodl.config.reading import GlobalOptions, RawConfig, load_config, validate
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
-from autodl.options.compression import (
-    BitSearchOptions,
-    LayersOptions,
-    PlaceOptions,
-    StudyOptions,
-)
 from autodl.recipes.options import TrainOptions
 from autodl.retrain import ARCHITECTURE, CHECKPOINT, METRICS, WEIGHTS
 from autodl.runs.folder import check_content, read_manifest, run_folder, update_manifest
@@ -43,9 +43,9 @@ from autodl.system.state import decode_state, encode_state
 if TYPE_CHECKING:
     from paddle import nn
 
+    from autodl.compression.bits.levels import Levels
+    from autodl.compression.bits.packing import Tensors
     from autodl.compression.choice import Choice, Method
-    from autodl.compression.levels import Levels
-    from autodl.compression.packing import Tensors
 
 _CHANGES = ("pad_crop", "flip", "cutout", "mixup")  # of pictures, while training
 CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
@@ -200,7 +200,7 @@ class _Work:
     def __init__(
         self, config: CompressConfig, source: Source, out: Path, progress: Callable[[str], None]
     ) -> None:
-        from autodl.compression.rounded_layers import layers_to_round
+        from autodl.compression.bits.rounded_layers import layers_to_round
 
         self._config, self._source, self._out, self._progress = config, source, out, progress
         self._network = source.trained.network
@@ -260,8 +260,8 @@ class _Work:
     def _fine_tune(self, levels: Mapping[str, Levels]) -> tuple[float, float]:
         """Round and train on; the accuracy in between, and the seconds it took."""
         from autodl.compression.batch_norms import estimate_again
-        from autodl.compression.rounded_layers import assign
-        from autodl.compression.straight_through import rounded_forward
+        from autodl.compression.bits.rounded_layers import assign
+        from autodl.compression.bits.straight_through import rounded_forward
         from autodl.training.trainer import Trainer
 
         data, options = self._source.data, self._config.fine_tuning
@@ -297,7 +297,7 @@ class _Work:
         return rounded, seconds()
 
     def _pack(self, levels: Mapping[str, Levels]) -> Tensors:
-        from autodl.compression.packing import Rounded, save_packed
+        from autodl.compression.bits.packing import Rounded, save_packed
 
         tensors: dict[str, Any] = _arrays(self._network)
         for path, own in levels.items():
@@ -349,7 +349,7 @@ def load_packed_weights(network: nn.Layer, path: Path) -> None:
     Raises:
         CheckpointError: the file is missing, cut short, altered, or of another network.
     """
-    from autodl.compression.packing import Rounded, load_packed
+    from autodl.compression.bits.packing import Rounded, load_packed
     from autodl.training.trainer import load_arrays
 
     shapes = {name: list(value.shape) for name, value in network.state_dict().items()}

@@ -11,7 +11,7 @@ from autodl.system.files import checksum
 if TYPE_CHECKING:
     from paddle import nn
 
-    from autodl.compression.packing import Tensors
+    from autodl.compression.bits.packing import Tensors
 
 ACCEPTED_LOSS = 0.005  # of accuracy: what compression may cost to be worth it
 
@@ -24,8 +24,8 @@ def sizes(
     ``ratio`` is 32 bits over the bits of the rounded layers with their levels; ``file_ratio`` is
     that of the files, with all that was not rounded.
     """
-    from autodl.compression.packing import Rounded, storage_bits
-    from autodl.compression.rounded_layers import average_bits
+    from autodl.compression.bits.packing import Rounded, storage_bits
+    from autodl.compression.bits.rounded_layers import average_bits
 
     rounded = {
         path: tensors[f"{path}.weight"]

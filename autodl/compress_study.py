@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.bits_report import STUDY
 from autodl.compress import CompressConfig, compress
+from autodl.compression.bits.options import BitSearchOptions
 from autodl.config.components import read_component
 from autodl.config.reading import RawConfig
 from autodl.errors import StoreError
-from autodl.options.compression import BitSearchOptions
 from autodl.system.files import write_json
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def _search_rows(
     Where the mixtures took fewer bits on average than the search has to give each layer, it may
     give a layer as few as that average, rounded down; ``least_bits`` of a row says how few.
     """
-    from autodl.compression.bit_search import best_within
-    from autodl.compression.uniform_bits import GivenBits
+    from autodl.compression.bits.bit_search import best_within
+    from autodl.compression.bits.uniform_bits import GivenBits
 
     multiples = sorted(config.study.multiples)
     if not multiples:

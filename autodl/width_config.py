@@ -12,10 +12,10 @@ from autodl.config.plugins import plugin_identity
 from autodl.config.reading import GlobalOptions, RawConfig, load_config
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
-from autodl.options.width import ControllerOptions, SupernetOptions, WidthOptions
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.space import WidthSpace, make_width_space
+from autodl.supernets.width.options import ControllerOptions, SupernetOptions, WidthOptions
 
 WIDTH_SECTIONS = ("Global", "Data", "Width", "Supernet", "Controller")
 _CONTROL = 0.95  # random widths cost at least this share of the budget

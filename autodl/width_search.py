@@ -37,9 +37,9 @@ from autodl.width_config import (
 )
 
 if TYPE_CHECKING:
-    from autodl.supernet.annealing import Annealing
-    from autodl.supernet.supernet import Supernet
-    from autodl.supernet.transition import SupernetTrainer
+    from autodl.supernets.width.annealing import Annealing
+    from autodl.supernets.width.supernet import Supernet
+    from autodl.supernets.width.transition import SupernetTrainer
 
 CHECKPOINT, METRICS, RANKING = "checkpoint.safetensors", "metrics.json", "ranking.json"
 ARCHITECTURE, ANNEALING = "architecture.json", "annealing.json"
@@ -129,8 +129,8 @@ def read_result(folder: Path) -> WidthResult:
 
 def check_meta(config: WidthConfig, space: WidthSpace) -> None:
     """Raise ConfigError unless the candidates fit into the meta width, as the mode lays them."""
-    from autodl.supernet.projections import layout
-    from autodl.supernet.supernet import meta_widths
+    from autodl.supernets.width.projections import layout
+    from autodl.supernets.width.supernet import meta_widths
 
     meta = meta_widths(space, config.width.candidates[-1], config.supernet.meta_width)
     for widths, channels in set(zip(space.candidates, meta, strict=True)):
@@ -143,8 +143,8 @@ def make_supernet(config: WidthConfig, space: WidthSpace) -> Supernet:
     Raises:
         ConfigError: the candidates do not fit into the meta width.
     """
-    from autodl.supernet.affine_sharing import Sharing
-    from autodl.supernet.supernet import Supernet, meta_widths
+    from autodl.supernets.width.affine_sharing import Sharing
+    from autodl.supernets.width.supernet import Supernet, meta_widths
 
     options = sharing_options(config)
     meta = meta_widths(space, config.width.candidates[-1], options.meta_width)
@@ -158,9 +158,9 @@ def foresee(config: WidthConfig, network: Supernet, pictures: int) -> Annealing:
     Raises:
         ConfigError: no rate anneals within the annealed epochs.
     """
-    from autodl.supernet.annealing import annealed_updates, choose_rate, simulate
-    from autodl.supernet.projection_descent import layer_shapes
-    from autodl.supernet.transition import descent_of
+    from autodl.supernets.width.annealing import annealed_updates, choose_rate, simulate
+    from autodl.supernets.width.projection_descent import layer_shapes
+    from autodl.supernets.width.transition import descent_of
 
     options = config.supernet
     shapes = layer_shapes(network, per_pair=options.per_pair)
@@ -179,7 +179,7 @@ def _trainer(
     folder: Path,
     progress: Callable[[str], None],
 ) -> SupernetTrainer:
-    from autodl.supernet.transition import SupernetTrainer
+    from autodl.supernets.width.transition import SupernetTrainer
 
     network = make_supernet(config, space)
     rate = None
@@ -227,7 +227,7 @@ def _train(
     progress: Callable[[str], None],
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train from the checkpoint, if there is one, and rank what is decoded."""
-    from autodl.supernet.decoding import decode
+    from autodl.supernets.width.decoding import decode
 
     checkpoint, epochs = folder / CHECKPOINT, config.supernet.epochs
     if checkpoint.exists():
@@ -291,7 +291,7 @@ def gradient_cosine(config: WidthConfig, folder: Path) -> float:
     Raises:
         AutoDLError: the search is not finished, or was random.
     """
-    from autodl.supernet.alignment import gradient_alignment
+    from autodl.supernets.width.alignment import gradient_alignment
 
     trainer = _trained(config, folder)
     pictures, rng = trainer.data.train, np.random.default_rng((0, _ALIGNED))

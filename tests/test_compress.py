@@ -281,9 +281,12 @@ def test_shipped_configs(name):
 
 
 def test_methods_can_be_registered(own_tables):
-    from autodl.options.compression import UniformBitsOptions
+    from autodl.compression.bits.options import UniformBitsOptions
 
     register(
-        "Compression", "Mine", UniformBitsOptions, "autodl.compression.uniform_bits:UniformBits"
+        "Compression",
+        "Mine",
+        UniformBitsOptions,
+        "autodl.compression.bits.uniform_bits:UniformBits",
     )
     assert config(Compression={"name": "Mine", "bits": 2}).compression.name == "Mine"

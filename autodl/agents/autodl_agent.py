@@ -11,10 +11,10 @@ import paddle
 from numpy.typing import NDArray
 
 from autodl.agents.decisions import Decisions
+from autodl.agents.options import AgentOptions
 from autodl.agents.parl_backend import Agent
 from autodl.agents.policy_model import PolicyModel
 from autodl.agents.reinforce_policy_gradient import ReinforcePolicyGradient
-from autodl.options.agent import AgentOptions
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.cell.space import CellSpace
 from autodl.training.device import computing_on

@@ -8,15 +8,15 @@ from statistics import median
 
 import numpy as np
 
-from autodl.compression.coordinate_ascent import (
+from autodl.compression.bits.mixture.coordinate_ascent import (
     Mixture,
     bound_of,
     from_moments,
     moments_around,
     sweep,
 )
-from autodl.compression.gaussians import NormalGamma, NormalGammaPrior
-from autodl.compression.points import WeightedPoints, weighted_points
+from autodl.compression.bits.mixture.gaussians import NormalGamma, NormalGammaPrior
+from autodl.compression.bits.mixture.points import WeightedPoints, weighted_points
 
 
 def mixture_speed(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from paddle import nn
 
-from autodl.compression.levels import Levels
+from autodl.compression.bits.levels import Levels
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.recipes.options import TrainOptions

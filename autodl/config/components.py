@@ -88,7 +88,7 @@ TABLES: dict[str, dict[str, Entry]] = {
     },
     "Strategy": {
         "AutoDLAgent": Entry(
-            "autodl.options.agent:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
+            "autodl.agents.options:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
         ),
         "ElasticTransfer": Entry(
             "autodl.strategies.options:ElasticTransferOptions",
@@ -132,16 +132,16 @@ TABLES: dict[str, dict[str, Entry]] = {
     },
     "Compression": {
         "BayesianBits": Entry(
-            "autodl.options.compression:BayesianBitsOptions",
-            "autodl.compression.bayesian_bits:BayesianBits",
+            "autodl.compression.bits.options:BayesianBitsOptions",
+            "autodl.compression.bits.bayesian_bits:BayesianBits",
         ),
         "BitSearch": Entry(
-            "autodl.options.compression:BitSearchOptions",
-            "autodl.compression.bit_search:BitSearch",
+            "autodl.compression.bits.options:BitSearchOptions",
+            "autodl.compression.bits.bit_search:BitSearch",
         ),
         "UniformBits": Entry(
-            "autodl.options.compression:UniformBitsOptions",
-            "autodl.compression.uniform_bits:UniformBits",
+            "autodl.compression.bits.options:UniformBitsOptions",
+            "autodl.compression.bits.uniform_bits:UniformBits",
         ),
     },
 }

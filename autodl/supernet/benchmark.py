@@ -15,10 +15,10 @@ from paddle import nn
 from autodl.networks.network import PlanNetwork
 from autodl.recipes.options import TrainOptions
 from autodl.spaces.width.space import make_width_space
-from autodl.supernet.affine_sharing import AffineConv, Sharing
-from autodl.supernet.annealing import Descent
-from autodl.supernet.projection_descent import ProjectionDescent
-from autodl.supernet.supernet import Supernet, meta_widths
+from autodl.supernets.width.affine_sharing import AffineConv, Sharing
+from autodl.supernets.width.annealing import Descent
+from autodl.supernets.width.projection_descent import ProjectionDescent
+from autodl.supernets.width.supernet import Supernet, meta_widths
 from autodl.training.trainer import make_optimizer
 
 _CANDIDATES = (4, 8, 16)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from autodl.agents.autodl_agent import AutoDLAgent, advantages
+from autodl.agents.options import AgentOptions
 from autodl.agents.parl_backend import Agent, Algorithm, Model
 from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TokenCount
-from autodl.options.agent import AgentOptions
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState

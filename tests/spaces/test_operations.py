@@ -149,7 +149,7 @@ import pkgutil, importlib, sys
 import autodl.spaces, autodl.strategies.random_search, autodl.evaluation.synthetic
 for module in pkgutil.iter_modules(autodl.spaces.__path__):
     importlib.import_module(f"autodl.spaces.{module.name}")
-import autodl.options.agent, autodl.recipes.options
+import autodl.agents.options, autodl.recipes.options
 print([name for name in ("paddle", "parl", "torch", "visualdl") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

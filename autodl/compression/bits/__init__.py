@@ -1,0 +1,1 @@
+"""Few bits a weight: methods that choose levels, and how they are packed."""

@@ -1,0 +1,239 @@
+"""The reinforcement-learning baseline: roll-outs that choose bits, fine-tune and measure.
+
+A roll-out visits the layers in random order, gives each some bits within the budget, trains the
+rounded network for a few updates from the trained weights, and has its accuracy as the reward. That
+is measured on a part of the training pictures that no roll-out trains on.
+
+Source: "Bayesian automatic model compression", 2020, compares with the bit search of PocketFlow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from numpy.typing import NDArray
+
+from autodl.compression.bits.levels import Levels
+from autodl.compression.bits.options import BitSearchOptions
+from autodl.compression.bits.rounded_layers import average_bits, weight_count
+from autodl.compression.bits.straight_through import rounded_forward
+from autodl.compression.bits.uniform_bits import even_levels
+from autodl.compression.choice import Choice, Task
+from autodl.compression.errors import CompressionError
+from autodl.data.batches import iterate
+from autodl.training.metrics import score
+from autodl.training.trainer import load_arrays, make_optimizer
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bits that a roll-out may give: ``counts`` are the weights of its layers."""
+
+    counts: tuple[int, ...]
+    average: float
+    least: int
+    most: int
+
+    def __post_init__(self) -> None:
+        if not self.least <= self.average or not self.least <= self.most:
+            raise CompressionError(
+                f"Compression.average_bits {self.average:g} and most_bits {self.most} must be at"
+                f" least least_bits {self.least}"
+            )
+
+    def clip(self, layer: int, wish: int, given: Mapping[int, int]) -> int:
+        """The bits nearest to ``wish`` that leave the least for the layers without any."""
+        others = [n for n in range(len(self.counts)) if n != layer and n not in given]
+        spent = sum(self.counts[n] * bits for n, bits in given.items())
+        reserved = self.least * sum(self.counts[n] for n in others)
+        free = self.average * sum(self.counts) - spent - reserved
+        # a budget that is met exactly must not fail by a rounding
+        highest = int(free / self.counts[layer] + 1e-9)
+        return max(self.least, min(wish, highest, self.most))
+
+
+def observe(shapes: list[list[int]], layer: int, left: float) -> FloatArray:
+    """State of a layer: its number (one-hot), four kernel sizes, its weights, and ``left``.
+
+    Sizes are logarithms, as shares of the largest; weights are a share of the largest layer's;
+    ``left`` is the share of all weights that have no bits yet.
+    """
+    sizes = np.ones((len(shapes), 4))
+    for row, shape in zip(sizes, shapes, strict=True):
+        row[: len(shape)] = shape
+    largest = max(float(np.log(sizes).max()), 1.0)
+    counts = sizes.prod(axis=1)
+    observed: FloatArray = np.concatenate(
+        [
+            np.eye(len(shapes))[layer],
+            np.log(sizes[layer]) / largest,
+            [counts[layer] / counts.max(), left],
+        ]
+    ).astype(np.float32)
+    return observed
+
+
+class BitSearch:
+    """Finds bits for every layer by DDPG; levels are evenly spaced."""
+
+    def __init__(self, **options: Any) -> None:
+        """``options`` are those of ``BitSearchOptions``."""
+        self._options = BitSearchOptions(**options)
+
+    def choose(self, task: Task) -> Choice:
+        """See ``Method``; resumed from the last finished roll-out.
+
+        ``details`` has every roll-out: ``seconds`` since the start, ``reward`` and ``bits`` by
+        layer. The weights are those of before. Of equal rewards the first counts.
+
+        Raises:
+            CompressionError: the options do not fit each other or the pictures.
+        """
+        search = _Search(task, self._options)
+        if task.saved is not None:
+            search.restore(task.saved)
+        options = self._options
+        task.progress(
+            f"[Compress] roll-outs of {options.least_bits} to {options.most_bits} bits for a layer,"
+            f" {options.average_bits:.3f} on average at most"
+        )
+        while len(search.rollouts) < options.rollouts and not search.late():
+            search.roll_out()
+            task.save(search.state())
+            done, best = search.rollouts[-1], best_within(search.rollouts)
+            task.progress(
+                f"[Compress][Roll-out {len(search.rollouts)}/{options.rollouts}]"
+                f" reward: {done['reward']:.4f}, best: {best['reward']:.4f},"
+                f" seconds: {done['seconds']:.0f}"
+            )
+        search.reset()
+        if not search.rollouts:
+            raise CompressionError("no roll-out fits into Compression.seconds; allow more of them")
+        bits = best_within(search.rollouts)["bits"]
+        levels = even_levels(task.layers, bits)
+        return Choice(levels, search.seconds(), {"rollouts": search.rollouts})
+
+
+def best_within(rollouts: list[dict[str, Any]], seconds: float = float("inf")) -> dict[str, Any]:
+    """The roll-out of the highest reward among those that ended in time; or else the first."""
+    in_time = [done for done in rollouts if done["seconds"] <= seconds] or rollouts[:1]
+    return max(in_time, key=lambda done: float(done["reward"]))
+
+
+class _Search:
+    """Roll-outs so far, the agent, and what every roll-out starts from."""
+
+    def __init__(self, task: Task, options: BitSearchOptions) -> None:
+        from autodl.compression.bits.bit_agent import BitAgent
+
+        self.rollouts: list[dict[str, Any]] = []
+        self._task, self._options = task, options
+        self._paths = list(task.layers)
+        self._shapes = [list(layer.weight.shape) for layer in task.layers.values()]
+        counts = tuple(weight_count(layer) for layer in task.layers.values())
+        self._budget = Budget(counts, options.average_bits, options.least_bits, options.most_bits)
+        self._original = {name: v.numpy() for name, v in task.network.state_dict().items()}
+        order = np.random.default_rng((task.seed, 11)).permutation(len(task.pictures))
+        reward = options.reward_pictures
+        if len(order) - reward < task.train.batch_size:
+            raise CompressionError(
+                f"Compression.reward_pictures {reward} leave {len(order) - reward} of"
+                f" {len(order)} pictures, fewer than a batch; use fewer"
+            )
+        self._rewarding = task.pictures.take(np.sort(order[:reward]))
+        self._training = task.pictures.take(np.sort(order[reward:]))
+        self._agent = BitAgent(len(self._paths) + 6, options, task.seed)
+        self._levels: dict[tuple[str, int], Levels] = {}
+        self._began, self._before = time.perf_counter(), 0.0
+
+    def seconds(self) -> float:
+        return self._before + time.perf_counter() - self._began
+
+    def late(self) -> bool:
+        return self._options.seconds is not None and self.seconds() >= self._options.seconds
+
+    def reset(self) -> None:
+        load_arrays(self._task.network, self._original)
+
+    def roll_out(self) -> None:
+        number, options = len(self.rollouts), self._options
+        rng = np.random.default_rng((self._task.seed, number, 13))
+        learning = number >= options.warm_up
+        deviation = options.noise * options.noise_decay ** max(number - options.warm_up, 0)
+        given, states, actions = dict[int, int](), list[FloatArray](), list[float]()
+        for layer in rng.permutation(len(self._paths)).tolist():
+            unset = [n for n in range(len(self._paths)) if n not in given]
+            left = sum(self._budget.counts[n] for n in unset) / sum(self._budget.counts)
+            states.append(observe(self._shapes, layer, left))
+            action = self._agent.act(states[-1], deviation, rng) if learning else rng.random()
+            wish = options.least_bits + round(action * (options.most_bits - options.least_bits))
+            given[layer] = self._budget.clip(layer, wish, given)
+            # what was done, not what was wished for, is learnt from
+            span = max(options.most_bits - options.least_bits, 1)
+            actions.append((given[layer] - options.least_bits) / span)
+        bits = {self._paths[layer]: given[layer] for layer in range(len(self._paths))}
+        reward = self._reward(bits, rng)
+        self._agent.remember(np.stack(states), np.array(actions, np.float32), reward)
+        if learning:
+            self._agent.learn(len(states), rng)
+        counts = dict(zip(self._paths, self._budget.counts, strict=True))
+        self.rollouts.append(
+            {
+                "seconds": self.seconds(),
+                "reward": reward,
+                "average_bits": average_bits(bits, counts),
+                "bits": bits,
+            }
+        )
+
+    def _reward(self, bits: Mapping[str, int], rng: np.random.Generator) -> float:
+        """Accuracy after some updates with these bits, from the trained weights."""
+        task = self._task
+        self.reset()
+        levels = {path: self._even(path, bits[path]) for path in bits}
+        optimizer = make_optimizer(task.network, task.train)
+        with rounded_forward(task.layers, levels):
+            task.network.train()
+            done = 0
+            while done < self._options.updates:
+                for images, labels in iterate(
+                    self._training,
+                    task.train.batch_size,
+                    normalisation=task.normalisation,
+                    rng=rng,
+                    drop_last=True,
+                ):
+                    logits = task.network(paddle.to_tensor(images))
+                    F.cross_entropy(logits, paddle.to_tensor(labels)).backward()
+                    optimizer.step()
+                    optimizer.clear_grad(set_to_zero=False)
+                    done += 1
+                    if done == self._options.updates:
+                        break
+            return score(task.network, self._rewarding, task.normalisation).accuracy
+
+    def _even(self, path: str, bits: int) -> Levels:
+        """Levels for the trained weights, which every roll-out starts from."""
+        if (path, bits) not in self._levels:
+            only = {path: self._task.layers[path]}
+            self._levels[path, bits] = even_levels(only, {path: bits})[path]
+        return self._levels[path, bits]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "agent": self._agent.state(),
+            "rollouts": self.rollouts,
+            "seconds": self.seconds(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._agent.restore(state["agent"])
+        self.rollouts, self._before = list(state["rollouts"]), state["seconds"]

@@ -1,0 +1,1 @@
+"""A Bayesian mixture over a layer's weights and its coordinate ascent."""

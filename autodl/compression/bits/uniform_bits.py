@@ -1,0 +1,55 @@
+"""The baseline: as many bits in every layer, evenly spaced levels, nothing searched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from paddle import nn
+
+from autodl.compression.bits.levels import Levels, uniform_levels
+from autodl.compression.bits.options import UniformBitsOptions
+from autodl.compression.bits.rounded_layers import weights_of
+from autodl.compression.choice import Choice, Task
+from autodl.compression.errors import CompressionError
+
+
+class UniformBits:
+    """Levels from end to end of a layer's weights within 3 deviations."""
+
+    def __init__(self, **options: Any) -> None:
+        """``options`` are those of ``UniformBitsOptions``."""
+        self._options = UniformBitsOptions(**options)
+
+    def choose(self, task: Task) -> Choice:
+        """See ``Method``; the weights stay as they are."""
+        began = time.perf_counter()
+        levels = even_levels(task.layers, dict.fromkeys(task.layers, self._options.bits))
+        return Choice(levels, time.perf_counter() - began)
+
+
+class GivenBits:
+    """Evenly spaced levels of bits that were found before, in so many ``seconds``."""
+
+    def __init__(self, bits: Mapping[str, int], seconds: float) -> None:
+        self._bits, self._seconds = bits, seconds
+
+    def choose(self, task: Task) -> Choice:
+        """See ``Method``; the weights stay as they are."""
+        return Choice(even_levels(task.layers, self._bits), self._seconds)
+
+
+def even_levels(layers: Mapping[str, nn.Layer], bits: Mapping[str, int]) -> dict[str, Levels]:
+    """Evenly spaced levels of given bits for the present weights.
+
+    Raises:
+        CompressionError: the weights of a layer are not finite; it is named.
+    """
+    found = {}
+    for path, layer in layers.items():
+        try:
+            found[path] = uniform_levels(weights_of(layer), bits[path])
+        except CompressionError as error:
+            raise CompressionError(f"{path}: {error}") from None
+    return found

@@ -1,0 +1,1 @@
+"""Networks that hold a whole space: one folder a method."""

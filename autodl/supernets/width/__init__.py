@@ -1,0 +1,9 @@
+"""One network that holds all candidates: width search by affine parameter sharing (APS).
+
+Wang, Bai et al., "Revisiting Parameter Sharing for Automatic Neural Channel Number Search",
+NeurIPS 2020.
+"""
+
+from autodl.system.packages import require_paddle
+
+require_paddle()

@@ -1,0 +1,250 @@
+"""Transitionary training: what moves when, exact resume, and who sees which pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import paddle
+import pytest
+
+from autodl.data.dataset import Pictures
+from autodl.supernets.width.affine_sharing import Sharing
+from autodl.supernets.width.annealing import annealed_updates
+from autodl.supernets.width.projection_descent import report
+from autodl.supernets.width.projections import descend
+from autodl.supernets.width.supernet import Supernet, meta_widths
+from autodl.supernets.width.transition import SupernetTrainer, descent_of, step_rate
+from autodl.system.state import decode_state, encode_state
+from autodl.trial import TrialFailure
+
+
+def make(tiny, *, rate=3.0, seed=0, data=None, **changes):
+    options = tiny.options.model_copy(update=changes)
+    sharing = Sharing(options.overlap, options.noise, options.per_pair)
+    network = Supernet(tiny.space, sharing, meta_widths(tiny.space, 3, None), seed)
+    return SupernetTrainer(
+        tiny.space,
+        network,
+        data or tiny.data,
+        options,
+        tiny.controller,
+        budget=tiny.budget,
+        rate=rate,
+        seed=seed,
+    )
+
+
+def matrices(trainer):
+    return [projection.matrix.numpy() for projection in trainer.network.projections()]
+
+
+def flat(state):
+    """All arrays of a state, seconds left out."""
+    arrays = {**state["network"], **state["optimizer"], **state["controller"]["weights"]}
+    arrays |= {f"speed{i}": s for i, s in enumerate(state["projections"].get("speeds", []))}
+    return arrays, [{k: v for k, v in e.items() if k != "seconds"} for e in state["curve"]]
+
+
+def same(one, two):
+    (a, curve_a), (b, curve_b) = flat(one), flat(two)
+    assert curve_a == curve_b
+    # a restored optimiser has a velocity of 0 where there was no gradient yet
+    assert not any(b[name].any() for name in b.keys() - a.keys())
+    assert all((a[name] == b[name]).all() for name in a)
+
+
+def test_phases(tiny):
+    """Projections and controller stand still in the warm-up and move after it."""
+    trainer = make(tiny)
+    start, policy = matrices(trainer), trainer.controller.state()["weights"]
+    seen = []
+
+    def look(trainer):
+        moved = any((a != b).any() for a, b in zip(start, matrices(trainer), strict=True))
+        learned = any(
+            (trainer.controller.state()["weights"][n] != v).any() for n, v in policy.items()
+        )
+        seen.append((moved, learned))
+
+    trainer.fit(look)
+    assert seen == [(False, False)] * 2 + [(True, True)] * 2
+    assert ["reward" in epoch for epoch in trainer.curve] == [False, False, True, True]
+    assert trainer.curve[0]["phi"] == trainer.curve[1]["phi"] > trainer.curve[3]["phi"]
+    for matrix in matrices(trainer):
+        np.testing.assert_allclose(np.square(matrix).sum(axis=1), 1.0, rtol=1e-5)  # float32
+
+
+def test_no_picture_moves_the_projections(tiny):
+    """Other pictures, other weights, the same projections; and the simulation's law."""
+    blank = Pictures(np.zeros_like(tiny.data.train.images), tiny.data.train.labels)
+    one, two = make(tiny), make(tiny, data=replace(tiny.data, train=blank))
+    start = matrices(one)
+    for trainer in (one, two):
+        trainer.fit()
+    assert all((a == b).all() for a, b in zip(matrices(one), matrices(two), strict=True))
+    assert (
+        one.network.layer("stem.conv").weight.numpy()
+        != two.network.layer("stem.conv").weight.numpy()
+    ).any()
+    # the law itself, on one projection; batches of matrices may be summed in another order
+    matrix, settings = start[1], descent_of(tiny.options)
+    speed = np.zeros_like(matrix)
+    for _ in range(10):
+        matrix, speed = descend(
+            matrix, speed, rate=3.0, momentum=settings.momentum, weight=settings.weight, kind="l1"
+        )
+    np.testing.assert_allclose(matrix, matrices(one)[1], atol=1e-4)
+
+
+def test_the_switch_lets_the_cross_entropy_move_them(tiny):
+    """Only gradients of annealed iterations do: the warm-up leaves none behind."""
+    one, two = make(tiny), make(tiny, detach=False)
+    start, after = matrices(two), []
+    one.fit()
+    two.fit(lambda trainer: after.append(trainer.network.projections()[1].matrix.grad))
+    assert any((a != b).any() for a, b in zip(matrices(one), matrices(two), strict=True))
+    assert all(left is None or not left.numpy().any() for left in after)
+    assert any((a != b).any() for a, b in zip(start, matrices(two), strict=True))
+    assert not any("matrix" in name for name in two.state()["optimizer"])
+
+
+def test_every_projection_of_several_candidates_moves(tiny):
+    """No stage is left out: the stem's, those of each stage, and the last layer's input."""
+    trainer = make(tiny)
+    start = matrices(trainer)
+    trainer.fit()
+    shared = [len(p.axis.widths) > 1 for p in trainer.network.projections()]
+    assert sum(shared) == 18 + 18  # the last layer's output and the classifier have one candidate
+    moved = [(a != b).any() for a, b in zip(start, matrices(trainer), strict=True)]
+    assert all(went for went, several in zip(moved, shared, strict=True) if several)
+
+
+@pytest.mark.parametrize("interval", [1, 3, 4])
+def test_projections_move_once_in_an_interval(tiny, interval):
+    """As often as the simulation says, and by the law: 10 annealed iterations, 10, 4 or 3 moves."""
+    trainer = make(tiny, projection_interval=interval)
+    matrix, settings = matrices(trainer)[1], descent_of(tiny.options)
+    trainer.fit()
+    speed = np.zeros_like(matrix)
+    updates = annealed_updates(len(tiny.data.train), 8, 2, interval)
+    assert updates == {1: 10, 3: 4, 4: 3}[interval]
+    for _ in range(updates):
+        matrix, speed = descend(
+            matrix, speed, rate=3.0, momentum=settings.momentum, weight=settings.weight, kind="l1"
+        )
+    # batches of matrices may be summed in another order; a move more or less is 50 times that
+    np.testing.assert_allclose(matrix, matrices(trainer)[1], atol=1e-4)
+
+
+def test_gradients_of_iterations_without_a_move_are_dropped(tiny):
+    """Let in at an interval, the cross-entropy moves projections by one iteration's gradient."""
+    trainer = make(tiny, detach=False, projection_interval=3)
+    step, before, after = trainer._step, [], []
+
+    def holds():
+        gradients = [p.matrix.grad for p in trainer.network.projections()]
+        return any(g is not None and g.numpy().any() for g in gradients)
+
+    def look(*arguments):
+        before.append(holds())
+        result = step(*arguments)
+        after.append(holds())
+        return result
+
+    trainer._step = look
+    trainer.fit()
+    assert before == [False] * 20
+    assert after == [False] * 10 + [True] * 10
+
+
+def test_the_warm_up_does_not_ask_the_controller(tiny):
+    """One that wants the widest everywhere changes nothing before the annealed phase."""
+    one, two = make(tiny, epochs=3), make(tiny, epochs=3)
+    wide = np.array([0.0, 0.0, 50.0], np.float32)
+    two.controller.policy.head_bias.set_value(paddle.to_tensor(wide))
+    for trainer in (one, two):
+        trainer.fit()
+    for a, b in zip(one.curve[:2], two.curve[:2], strict=True):
+        assert (a["loss"], a["macs"]) == (b["loss"], b["macs"])
+    assert two.curve[2]["macs"] == tiny.space.bounds[1] > one.curve[2]["macs"]
+
+
+def test_without_a_rate_nothing_anneals(tiny):
+    trainer = make(tiny, rate=None, noise=0.0)
+    start = matrices(trainer)
+    trainer.fit()
+    assert all((a == b).all() for a, b in zip(start, matrices(trainer), strict=True))
+    assert len({epoch["phi"] for epoch in trainer.curve}) == 1
+
+
+@pytest.mark.parametrize("per_pair", [False, True])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_resumed_from_any_epoch_it_ends_the_same(tiny, epoch, per_pair):
+    states = []
+    whole = make(tiny, per_pair=per_pair)
+    whole.fit(lambda trainer: states.append(encode_state(trainer.state())))
+    resumed = make(tiny, per_pair=per_pair, seed=0)
+    resumed.restore(decode_state(states[epoch - 1]))
+    assert len(resumed.curve) == epoch
+    resumed.fit()
+    same(whole.state(), resumed.state())
+    choices = np.zeros(tiny.space.decisions, np.int64)
+    assert whole.shared_accuracy(choices) == resumed.shared_accuracy(choices)
+
+
+def test_held_out_pictures_train_no_weight(tiny):
+    """They reach the controller, and through it which architectures train, and nothing else."""
+    blank = Pictures(np.zeros_like(tiny.data.held_out.images), tiny.data.held_out.labels)
+    one = make(tiny, epochs=3, warmup_epochs=2)
+    two = make(tiny, epochs=3, warmup_epochs=2, data=replace(tiny.data, held_out=blank))
+    for trainer in (one, two):
+        trainer.controller.learn = lambda choices, rewards: _Nothing()  # it learns nothing
+        trainer.fit()
+    a, b = (trainer.state()["network"] for trainer in (one, two))
+    assert all((a[name] == b[name]).all() for name in a)
+
+
+class _Nothing:
+    reward = baseline = entropy = 0.0
+
+
+def test_ranking_leaves_no_trace(tiny):
+    trainer = make(tiny)
+    trainer.fit()
+    before = trainer.state()
+    found = [
+        trainer.shared_accuracy(row) for row in tiny.space.uniform(np.random.default_rng(0), 4)
+    ]
+    assert all(0.0 <= accuracy <= 1.0 for accuracy in found)
+    same(before, trainer.state())
+
+
+def test_reports_equal_closed_forms(tiny):
+    """Exact slices: each layer is S_P S_Q - D_P D_Q; widths 1, 2, 3 have S = 14, D = 6."""
+    ordinal = make(tiny, noise=0.0).network
+    found = report(ordinal)
+    # stem: 8; 17 layers of 196 - 36; the last: its 3 channels as Q's factor
+    assert found.level == 8 + 17 * (14 * 14 - 36) + 3 * 8
+    assert (found.output, found.input) == (18 * 8, 18 * 8)
+    assert found.smallest_singular_value == pytest.approx(1.0, abs=1e-6)
+    apart = make(tiny, noise=0.0, overlap=0.0).network
+    assert report(apart).level == 0
+
+
+def test_a_loss_that_is_not_finite(tiny):
+    trainer = make(tiny, learning_rate=1e30)
+    with pytest.raises(TrialFailure, match=r"lower Supernet\.learning_rate"):
+        trainer.fit()
+
+
+def test_step_rates():
+    assert [step_rate(epoch, 8, 1.0) for epoch in range(8)] == pytest.approx(
+        [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]
+    )
+
+
+def test_paddle_keeps_no_gradient_of_projections(tiny):
+    trainer = make(tiny)
+    trainer.network(paddle.ones([2, 3, 8, 8]), [0] * 19).sum().backward()
+    assert all(p.matrix.grad is None for p in trainer.network.projections())
