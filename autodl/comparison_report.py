@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from autodl.assemble import (
+from autodl.drawing.curves import Group
+from autodl.errors import ConfigError
+from autodl.jobs.search.parts import (
     check_plan,
     load_search,
     make_evaluator,
@@ -18,12 +20,10 @@ from autodl.assemble import (
     make_space,
     make_strategy,
 )
-from autodl.drawing.curves import Group
-from autodl.errors import ConfigError
+from autodl.jobs.search.source import find_source
 from autodl.report import read_run
 from autodl.search.comparison import Curves, best_so_far, compare_paired, trials_to_reach
 from autodl.search.simulate import simulate
-from autodl.source import find_source
 from autodl.trial import Architecture, Trial, TrialState
 
 _INHERITANCE = ("inherit", "resize_kernels")

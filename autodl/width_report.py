@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import StoreError
+from autodl.jobs.width.config import load_width
+from autodl.jobs.width.run import METRICS, gradient_cosine, read_result
 from autodl.runs.folder import CONFIG
-from autodl.width_config import load_width
-from autodl.width_search import METRICS, gradient_cosine, read_result
 from autodl.width_study import MODES, SHARED, STANDALONE
 
 

@@ -21,20 +21,20 @@ from autodl.config.components import check_sections, read_section
 from autodl.config.reading import RawConfig, Section, load_config
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
-from autodl.recipes.config import TrainConfig, resolve_train
-from autodl.runs.folder import read_manifest
-from autodl.spaces.codec import load_architecture
-from autodl.spaces.width.architecture import WidthArchitecture
-from autodl.system.files import write_json
-from autodl.trial import Architecture
-from autodl.width_config import WIDTH_SECTIONS, WidthConfig, resolve_width
-from autodl.width_search import (
+from autodl.jobs.width.config import WIDTH_SECTIONS, WidthConfig, resolve_width
+from autodl.jobs.width.run import (
     ARCHITECTURE,
     METRICS,
     run_width_search,
     shared_accuracies,
     space_for,
 )
+from autodl.recipes.config import TrainConfig, resolve_train
+from autodl.runs.folder import read_manifest
+from autodl.spaces.codec import load_architecture
+from autodl.spaces.width.architecture import WidthArchitecture
+from autodl.system.files import write_json
+from autodl.trial import Architecture
 
 MODES = ("transition", "ordinal", "independent", "random")
 STANDALONE, SHARED = "standalone", "shared.json"
@@ -130,7 +130,7 @@ def _train_alone(
     config: StudyConfig, seed: int, folder: Path, progress: Callable[[str], None]
 ) -> None:
     """On the pictures that the supernets train on, scored on the ones that these score on."""
-    from autodl.retrain import retrain
+    from autodl.jobs.train.run import retrain
 
     training = TrainConfig(
         general=_with_seed(config.training.general, seed),
@@ -149,8 +149,8 @@ def _train_alone(
 def _search_and_train(
     config: StudyConfig, mode: str, seed: int, folder: Path, progress: Callable[[str], None]
 ) -> None:
-    from autodl.final_test import measure_once
-    from autodl.retrain import retrain
+    from autodl.jobs.train.final_test import measure_once
+    from autodl.jobs.train.run import retrain
 
     searched = config.search
     search = WidthConfig(

@@ -27,8 +27,8 @@ Train: {epochs: 4, batch_size: 20, learning_rate: 0.05, cutout: 2}
 @pytest.fixture(scope="session")
 def small_training(tmp_path_factory):
     """An unbroken training of a second: copy its folder before changing anything in it."""
+    from autodl.jobs.train.run import retrain
     from autodl.recipes.config import load_train
-    from autodl.retrain import retrain
     from autodl.spaces.cell.space import CellSpace
 
     folder = tmp_path_factory.mktemp("training")
@@ -44,6 +44,25 @@ def small_training(tmp_path_factory):
         folder=folder / "whole",
         result=result,
         lines=lines,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A width search of a few seconds: three widths on 40 small pictures."""
+    from autodl.data.load import load_split
+    from autodl.data.options import DataOptions
+    from autodl.spaces.width.space import make_width_space
+    from autodl.supernets.width.options import ControllerOptions, SupernetOptions
+
+    data = load_split(DataOptions(image_size=8, train=40, held_out=40))
+    space = make_width_space("resnet20", (1, 2, 3), image_size=8)
+    options = SupernetOptions(
+        epochs=4, warmup_epochs=2, batch_size=8, learning_rate=0.05, pad_crop=1, noise=1e-2
+    )
+    budget = float(np.mean(space.bounds))
+    return SimpleNamespace(
+        data=data, space=space, options=options, controller=ControllerOptions(), budget=budget
     )
 
 

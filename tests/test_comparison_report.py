@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from autodl import comparison_report
-from autodl.assemble import load_search
 from autodl.comparison_report import (
     Search,
     group_searches,
@@ -20,7 +19,8 @@ from autodl.comparison_report import (
 )
 from autodl.drawing.curves import draw_comparison
 from autodl.errors import ConfigError
-from autodl.experiment import run_search
+from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.run import run_search
 
 TOOL = Path(__file__).parents[1] / "tools" / "compare.py"
 TABLE = "search/table_agent.yaml"

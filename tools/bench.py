@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bench(args: argparse.Namespace) -> None:
     """Run the benchmark and print its numbers."""
-    from autodl.benchmarks import BENCHMARKS
     from autodl.errors import lookup
+    from autodl.jobs.bench.parts import BENCHMARKS
 
     names = list(BENCHMARKS) if args.name == "all" else [args.name]
     results = {name: lookup(BENCHMARKS, name, "benchmark")() for name in names}

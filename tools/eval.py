@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure every network that is asked for, and print the results."""
-    from autodl.final_test import result_lines
+    from autodl.jobs.train.final_test import result_lines
 
     measures = [partial(trained_result, folder, args.override) for folder in args.folders]
     for measure in measures or [partial(released_result, args)]:
@@ -60,7 +60,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def trained_result(folder: Path, overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """What a finished training is worth on its test set, which is read once."""
-    from autodl.final_test import measure_once
+    from autodl.jobs.train.final_test import measure_once
 
     return str(folder), measure_once(folder, overrides)
 

@@ -57,7 +57,7 @@ def export_model(args: argparse.Namespace) -> None:
     """Export, and say what came of it."""
     from dataclasses import asdict
 
-    from autodl.export import (
+    from autodl.jobs.export import (
         describe,
         export,
         export_lines,

@@ -23,8 +23,8 @@ from autodl.system.console import Parser, run_tool
 
 FOLDER = (
     "The folder is like one of tools/train.py, for `autodl eval`, `autodl export-model` and"
-    " autodl.trained.load_trained_network: weights.safetensors, architecture.json, config.yaml,"
-    " run.json, metrics.json. What nobody knows is not in it: there is no held-out accuracy, since"
+    " autodl.trained.network.load_trained_network: weights.safetensors, architecture.json,"
+    " config.yaml, run.json, metrics.json. What nobody knows is not in it: there is no held-out accuracy, since"
     " the original trained on all 50,000 pictures, and no recipe, so it cannot be trained further."
     " `autodl eval` accepts the official CIFAR-10 archive alone. The auxiliary classifier and the"
     " optimiser's variables are left out. Files do not tell which node an operation reads, so a"
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def convert(args: argparse.Namespace) -> None:
     """Import, and say what came of it."""
-    from autodl.fluid_import import import_fluid
+    from autodl.jobs.import_fluid.run import import_fluid
 
     done = import_fluid(
         args.archive,

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace) -> None:
     """Measure a table and write it."""
-    from autodl.latency_measurement import measure_table, table_lines
+    from autodl.jobs.latency import measure_table, table_lines
 
     table = measure_table(
         args.config,
@@ -81,7 +81,7 @@ def measure(args: argparse.Namespace) -> None:
 
 def predict(args: argparse.Namespace) -> None:
     """Print the predicted latency of a network."""
-    from autodl.latency_measurement import load_network
+    from autodl.jobs.latency import load_network
     from autodl.objectives.latency.table import LatencyTable
 
     table = LatencyTable.read(args.table)
@@ -95,7 +95,7 @@ def predict(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Print how far predictions are from measurements, and draw them."""
-    from autodl.latency_measurement import check_lines, check_table
+    from autodl.jobs.latency import check_lines, check_table
     from autodl.objectives.latency.table import LatencyTable
 
     table = LatencyTable.read(args.table)

@@ -65,7 +65,7 @@ def release(args: argparse.Namespace) -> None:
 
     models = args.models or resource("models")
     if args.ensemble is not None:
-        from autodl.release.publish_ensemble import publish_ensemble
+        from autodl.jobs.release.publish_ensemble import publish_ensemble
 
         made = publish_ensemble(args.ensemble, models, overrides=args.override)
         chosen = ", ".join(f"{name} x{count}" for name, count in made.members.items())
@@ -74,7 +74,7 @@ def release(args: argparse.Namespace) -> None:
         if made.test is not None:
             print(f"test accuracy {made.test.accuracy:.4f}")
         return
-    from autodl.release.publish import publish
+    from autodl.jobs.release.publish import publish
 
     published = publish(
         args.training,

@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def search(args: argparse.Namespace) -> int:
     """Run the search and say where its result is."""
-    from autodl.assemble import load_search
-    from autodl.experiment import run_search
+    from autodl.jobs.search.parts import load_search
+    from autodl.jobs.search.run import run_search
     from autodl.search.budget import INTERRUPTED
     from autodl.search.observers.progress import console_progress
 

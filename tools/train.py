@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train every chosen architecture and rank them by held-out accuracy."""
+    from autodl.jobs.train.run import choose, retrain
     from autodl.recipes.config import load_train
-    from autodl.retrain import choose, retrain
     from autodl.trial import TrialFailure
 
     config = load_train(args.config, args.override)

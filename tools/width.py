@@ -74,8 +74,8 @@ def tell(line: str) -> None:
 
 
 def run_search(args: argparse.Namespace) -> int:
-    from autodl.width_config import load_width
-    from autodl.width_search import run_width_search
+    from autodl.jobs.width.config import load_width
+    from autodl.jobs.width.run import run_width_search
 
     config = load_width(args.config, args.override)
     if args.print_config:
@@ -90,8 +90,8 @@ def run_search(args: argparse.Namespace) -> int:
 
 
 def run_anneal(args: argparse.Namespace) -> int:
-    from autodl.width_config import load_width
-    from autodl.width_search import preview
+    from autodl.jobs.width.config import load_width
+    from autodl.jobs.width.run import preview
 
     config = load_width(args.config, args.override)
     if args.print_config:

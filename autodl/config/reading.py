@@ -4,7 +4,7 @@ A file has capitalised sections of snake_case keys and may inherit from others t
 ``_BASE_`` (paths relative to the file, or names of shipped configs; mappings merge, lists
 replace, later bases and the file itself win). ``-o Section.key=value`` overrides any key; its
 value is read as YAML. Nothing is ever evaluated. Which sections exist, and what may stand in
-them, is settled in ``autodl/assemble.py``.
+them, is settled in ``autodl/jobs/search/parts.py``.
 """
 
 from __future__ import annotations

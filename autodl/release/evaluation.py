@@ -11,7 +11,7 @@ import numpy as np
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
 from autodl.errors import ConfigError, StoreError
-from autodl.final_test import test_result
+from autodl.jobs.train.final_test import test_result
 from autodl.release.ensemble import FILE, Ensemble
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, read_metrics
 from autodl.release.network import METRICS, ReleasedNetwork, find, training_config

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.assemble import plan_maker
 from autodl.data.batches import Normalisation
 from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
+from autodl.jobs.search.parts import plan_maker
 from autodl.plans.layers import Linear
 from autodl.plans.plan import AUXILIARY, Plan
 from autodl.recipes.config import TrainConfig, load_train
@@ -23,7 +23,7 @@ from autodl.release.prediction import Prediction
 from autodl.spaces.codec import load_architecture
 from autodl.system.files import checksum
 from autodl.system.resources import resource
-from autodl.trained import TrainedNetwork, load_trained_network
+from autodl.trained.network import TrainedNetwork, load_trained_network
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork

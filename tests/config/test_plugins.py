@@ -66,12 +66,13 @@ def test_a_plugin_that_failed_is_tried_again(tmp_path):
         ("needs.py", "import no_such_package", "No module named 'no_such_package'"),
         (
             "taken.py",
-            "from autodl.assemble import register; register('Strategy', 'RandomSearch', '', '')",
+            "from autodl.config.components import register;"
+            " register('Strategy', 'RandomSearch', '', '')",
             "ValueError: Strategy 'RandomSearch' exists already; choose another name",
         ),
         (
             "section.py",
-            "from autodl.assemble import register; register('Strategie', 'Mine', '', '')",
+            "from autodl.jobs.search.parts import register; register('Strategie', 'Mine', '', '')",
             "unknown section 'Strategie'. Did you mean 'Strategy'?",
         ),
     ],

@@ -9,8 +9,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from autodl.assemble import TABLES
 from autodl.errors import ConfigError
+from autodl.jobs.search.parts import TABLES
 from autodl.spaces.codec import decode_text, encode_text, load_architecture, save_architecture
 
 # The network that each space is for; a space without an entry has none to test.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autodl.assemble import TABLES
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
+from autodl.jobs.search.parts import TABLES
 from autodl.runs.store import TrialStore
 from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from autodl.data.load import load_split
-from autodl.final_test import measure_once
+from autodl.jobs.release import publish_ensemble as ensemble_module
+from autodl.jobs.release.publish import publish
+from autodl.jobs.train.final_test import measure_once
+from autodl.jobs.train.run import load_trained, retrain
 from autodl.recipes.config import load_train
-from autodl.release import publish_ensemble as ensemble_module
-from autodl.release.publish import publish
-from autodl.retrain import load_trained, retrain
 
 
 @pytest.fixture(scope="session")

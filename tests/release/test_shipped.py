@@ -18,7 +18,8 @@ import pytest
 
 from autodl.data.sample import load_sample
 from autodl.drawing.names import readable
-from autodl.export import export_network
+from autodl.jobs.export import export_network
+from autodl.jobs.release.publish import LARGEST
 from autodl.recipes.config import load_train
 from autodl.release import Ensemble, load, names
 from autodl.release.card import card_text
@@ -26,7 +27,6 @@ from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, read_metrics
 from autodl.release.network import ARCHITECTURE, CARD, CONFIG, WEIGHTS, find
 from autodl.release.overview import overview
-from autodl.release.publish import LARGEST
 from autodl.spaces.codec import load_architecture
 from autodl.system.resources import resource
 

@@ -18,8 +18,8 @@ from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
-from autodl.assemble import load_search
-from autodl.experiment import run_search
+from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.run import run_search
 from autodl.runs.folder import TRIALS
 from autodl.runs.store import TrialStore
 

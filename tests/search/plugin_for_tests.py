@@ -10,8 +10,8 @@ import time
 import numpy as np
 from pydantic import Field
 
-from autodl.assemble import register
 from autodl.config.reading import Section
+from autodl.jobs.search.parts import register
 from autodl.trial import Evaluation, TrialFailure
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from autodl.assemble import load_search, make_executor
 from autodl.errors import ConfigError
-from autodl.experiment import run_search
+from autodl.jobs.search.parts import load_search, make_executor
+from autodl.jobs.search.run import run_search
 from autodl.report import read_run
 from autodl.search.budget import Budget
 from autodl.search.loop import Stop

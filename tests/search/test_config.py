@@ -7,11 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from autodl import assemble
-from autodl.assemble import load_search, make_costs, make_limits, make_rule, make_space, register
 from autodl.config.reading import RawConfig, components
 from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
-from autodl.experiment import run_search
+from autodl.jobs.search import parts as assemble
+from autodl.jobs.search.parts import (
+    load_search,
+    make_costs,
+    make_limits,
+    make_rule,
+    make_space,
+    register,
+)
+from autodl.jobs.search.run import run_search
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.runs.folder import TRIALS

@@ -1,4 +1,4 @@
-"""SIGKILL at twenty random moments; ``tests/test_experiment.py`` has whole runs that are killed.
+"""SIGKILL at twenty random moments; ``tests/jobs/search/test_run.py`` kills whole runs.
 
 After each kill the driver itself checks that the store is whole and what was finished is there.
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autodl.assemble import load_search
 from autodl.errors import ConfigError
+from autodl.jobs.search.parts import load_search
 
 
 @pytest.mark.parametrize("name", ["Evolution", "ElasticTransfer"])

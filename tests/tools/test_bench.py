@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from autodl import benchmarks
+from autodl.jobs.bench import parts as benchmarks
 
 
 @pytest.fixture

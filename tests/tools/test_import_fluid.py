@@ -13,11 +13,11 @@ import paddle
 import pytest
 from safetensors.numpy import load_file
 
-from autodl import final_test
 from autodl.data.sample import load_sample
+from autodl.jobs.train import final_test
 from autodl.release import Ensemble, from_training
 from autodl.spaces.genotype.names import darts_names
-from autodl.trained import best_trained, load_trained_network
+from autodl.trained.network import best_trained, load_trained_network
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 ARCHIVE = GOLDEN / "lrc_fluid_model_a.tar"

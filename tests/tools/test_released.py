@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from autodl.data.sample import load_sample
-from autodl.final_test import measure_once
+from autodl.jobs.release.publish import publish
+from autodl.jobs.release.publish_ensemble import publish_ensemble
+from autodl.jobs.train.final_test import measure_once
 from autodl.release.network import load
-from autodl.release.publish import publish
-from autodl.release.publish_ensemble import publish_ensemble
 
 ROOT = Path(__file__).resolve().parents[2]
 

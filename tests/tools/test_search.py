@@ -207,7 +207,7 @@ def count_finished(folder):
 
 
 def test_a_killed_search_is_resumed_and_a_second_one_refused_meanwhile(config, tmp_path):
-    # the same is done with other strategies and many more kills in tests/test_experiment.py
+    # the same is done with other strategies and many more kills in tests/jobs/search/test_run.py
     whole, out, draw = tmp_path / "whole", tmp_path / "run", random.Random(4)
     assert run("-c", config, "--out", whole).returncode == 0
     overrides = ["Search.executor=processes", "Search.workers=2", "Evaluator.seconds=0.05"]

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from autodl.assemble import load_search
-from autodl.experiment import run_search
+from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.run import run_search
 
 TOOL = Path(__file__).parents[2] / "tools" / "table.py"
 SPACE = ["Space.nodes=2", "Space.operations=[conv_1x1, conv_3x3]", "Space.tied=true"]

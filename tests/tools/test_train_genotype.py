@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from autodl.export import deployed_form
+from autodl.jobs.export import deployed_form
 from autodl.plans.fused import fused_plan
 from autodl.recipes.config import load_train
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.genotype.architecture import Genotype, GenotypeCell
 from autodl.spaces.genotype.plan import genotype_plan, published_genotype_plan
-from autodl.trained import load_trained_network
+from autodl.trained.network import load_trained_network
 
 TINY = [
     *("Network.channels=2", "Network.layers=3", "Global.device=cpu"),

@@ -21,7 +21,7 @@ def test_paddle_is_not_imported() -> None:
     program = (
         "import sys; from autodl.objectives.latency.machine import this_machine;"
         "import autodl.objectives.latency.table, autodl.objectives.latency.records;"
-        "import autodl.latency_measurement;"
+        "import autodl.jobs.latency;"
         "print(this_machine().paddle); print('paddle' in sys.modules)"
     )
     done = subprocess.run(

@@ -7,8 +7,8 @@ import os
 import pytest
 
 import autodl.training.device
-from autodl.assemble import load_search, make_executor
 from autodl.errors import ConfigError
+from autodl.jobs.search.parts import load_search, make_executor
 from autodl.search.executors.devices import VISIBLE, gpu_of_worker, gpu_share, gpus_to_share
 
 MIG = "MIG-GPU-8932f937-d72c-4106-c12f-20bd9faed9f6/1/2"

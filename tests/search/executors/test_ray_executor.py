@@ -22,7 +22,7 @@ from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.codec import encode_text
 from autodl.trial import TrialState
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
 FINE, KILLED, HANG, HOG = 0, 4, 10, 11  # what evaluators_for_tests does on them
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (make ray)")

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT, HERE = Path(__file__).resolve().parents[2], Path(__file__).resolve().parent
+ROOT, HERE = Path(__file__).resolve().parents[3], Path(__file__).resolve().parents[1]
 DRIVER = """
 import signal, sys, time
 from pathlib import Path

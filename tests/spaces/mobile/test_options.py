@@ -6,8 +6,8 @@ import inspect
 
 import pytest
 
-from autodl.assemble import load_search
 from autodl.errors import ConfigError
+from autodl.jobs.search.parts import load_search
 from autodl.spaces.mobile.options import MobileNetworkOptions
 from autodl.spaces.mobile.plan import mobile_plan
 

@@ -1,0 +1,1 @@
+"""What a person starts: one folder or file a job."""

@@ -1,0 +1,1 @@
+"""Measuring speed: one file a subject."""

@@ -1,0 +1,144 @@
+"""The network that is compressed, of a training or released, and the pictures it was trained on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autodl.data.load import SearchData, describe, load_split
+from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
+from autodl.jobs.train.run import WEIGHTS, load_trained
+from autodl.recipes.config import TrainConfig
+from autodl.runs.folder import read_manifest
+from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A trained network, ready to be compressed, and the pictures it was trained on."""
+
+    trained: TrainedNetwork
+    data: SearchData
+
+    @property
+    def weights_file(self) -> Path:
+        """The file of its weights, which is only read."""
+        return self.trained.folder / WEIGHTS
+
+
+def find_source(model: str) -> Path:
+    """The folder of a trained network.
+
+    Args:
+        model: the folder of a training, or one with several, of which the best is taken, or the
+            name of a released network.
+
+    Raises:
+        StoreError: no finished training there, and no released network of that name.
+    """
+    if Path(model).is_dir():
+        return best_trained(Path(model))
+    from autodl.release.network import find
+
+    try:
+        return find(model)
+    except UnknownNameError as error:
+        raise StoreError(
+            f"{model} holds no finished training; give a folder that tools/train.py made, or the"
+            f" name of a released network ({error})"
+        ) from None
+
+
+def trained_with(folder: Path) -> TrainConfig:
+    """The configuration that the network in a folder was trained with.
+
+    Raises:
+        AutoDLError: a file is missing or damaged.
+    """
+    if _released(folder):
+        from autodl.release.network import training_config
+
+        return training_config(folder)
+    return load_trained(folder)[0]
+
+
+def load_source(folder: Path) -> TrainedNetwork:
+    """Build the network in a folder that ``find_source`` found, with its weights.
+
+    Raises:
+        AutoDLError: a file is missing, damaged or of another network.
+    """
+    if not _released(folder):
+        return load_trained_network(folder)
+    from autodl.release.network import load
+
+    return load(folder.name, models=folder.parent)
+
+
+def open_source(model: str, place: Path | None) -> Source:
+    """Find a trained network and its pictures.
+
+    Args:
+        model: see ``find_source``.
+        place: where the pictures are now; None is where they were.
+
+    Raises:
+        StoreError: no finished training there.
+        CheckpointError: its weights are damaged, or some are not finite.
+        DataError: the pictures are missing, or not those that it was trained on.
+    """
+    folder = find_source(model)  # before Paddle is imported
+    trained = load_source(folder)
+    for name, value in trained.network.state_dict().items():
+        if bad := int((~np.isfinite(value.numpy())).sum()):
+            raise CheckpointError(
+                f"{folder}: {bad} of {value.size} numbers in {name} are not finite; train the"
+                " network anew"
+            )
+    overrides = [] if place is None else [f"Data.path={json.dumps(str(place))}"]
+    if _released(folder):
+        from autodl.release.network import training_config
+
+        data = load_split(training_config(folder, overrides).data)
+        known, found = _released_pictures(folder), _counted(data)
+    else:
+        data = load_split(load_trained(folder, overrides)[0].data)
+        known = read_manifest(folder).get("identity", {}).get("Pictures")
+        found = json.loads(json.dumps(describe(data)))
+    if known != found:
+        raise DataError(
+            f"{folder} was trained on other pictures than those of {data.name}"
+            f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
+        )
+    return Source(trained, data)
+
+
+def _released(folder: Path) -> bool:
+    from autodl.release.network import CARD
+
+    return (folder / CARD).exists()
+
+
+def _released_pictures(folder: Path) -> dict[str, Any]:
+    from autodl.release.metrics import ReleaseMetrics, read_metrics
+    from autodl.release.network import METRICS
+
+    metrics = read_metrics(ReleaseMetrics, folder / METRICS)
+    training = metrics.training
+    return {
+        "checksum": training.checksum,
+        "train": training.pictures,
+        "held_out": metrics.held_out.pictures,
+    }
+
+
+def _counted(data: SearchData) -> dict[str, Any]:
+    return {
+        "checksum": data.checksum,
+        "train": len(data.train),
+        "held_out": len(data.held_out),
+    }

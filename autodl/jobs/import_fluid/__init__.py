@@ -1,0 +1,1 @@
+"""Importing what the original released."""

@@ -1,0 +1,1 @@
+"""Publishing trained networks and ensembles."""

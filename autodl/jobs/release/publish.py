@@ -1,0 +1,241 @@
+"""From a finished training to a released network: calibrated, measured and described."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from autodl.data.dataset import Pictures
+from autodl.data.load import SearchData, load_split, public_name
+from autodl.errors import ConfigError, DataError, StoreError
+from autodl.jobs.export import export, latencies
+from autodl.jobs.train.run import load_trained
+from autodl.objectives.latency.machine import this_machine
+from autodl.recipes.config import TrainConfig
+from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
+from autodl.release.card import card_text
+from autodl.release.metrics import (
+    HeldOutScores,
+    Latency,
+    ReleaseMetrics,
+    SingleRun,
+    TestScores,
+    TrainingFacts,
+    write_metrics,
+)
+from autodl.release.network import ARCHITECTURE, CARD, CONFIG, METRICS, WEIGHTS
+from autodl.runs.folder import read_manifest
+from autodl.system.files import checksum, folder_aside, write_text
+from autodl.trained.network import load_trained_network
+
+LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A released folder and what it says."""
+
+    folder: Path
+    metrics: ReleaseMetrics
+
+
+def publish(
+    training: Path,
+    folder: Path,
+    *,
+    found_by: str,
+    overrides: Sequence[str] = (),
+    repetitions: int = 20,
+) -> Published:
+    """Write a released network's folder, whole or not at all.
+
+    Args:
+        training: folder of a finished training; its test accuracy is taken from the record that
+            ``tools/eval.py`` has left there, and missing without one.
+        folder: to make, such as ``models/NAME``; it must not be there.
+        found_by: which search proposed the network, for people.
+        overrides: ``Data.path=...``, where the data are now.
+        repetitions: of each timing; 0 leaves latencies out.
+
+    Raises:
+        StoreError: no finished training, its weights, record or pictures are missing, or ``folder``
+            is there or cannot be written.
+        ConfigError: the weights are larger than ``LARGEST``, the network needs a plugin, or an
+            override of something else.
+        CheckpointError: the weights are damaged.
+        DataError: other data than those of the training.
+    """
+    if folder.exists():
+        raise StoreError(f"{folder} is there already; remove it first to publish anew")
+    config, facts, weights_sha256 = _releasable(training, overrides)
+    data = _same_data(training, config)
+    mirrored = bool(facts.get("mirrored", False))
+    labels = data.held_out.labels
+    logits = held_out_logits(training, data.held_out, mirrored)
+    single = held_out_logits(training, data.held_out, False) if mirrored else logits
+    temperature, single_temperature = (fit_temperature(each, labels) for each in (logits, single))
+    plain = config.to_plain()
+    plain["Data"]["path"] = None  # where the data were is nobody's business
+    train_yaml = yaml.safe_dump(plain, sort_keys=False)
+    metrics = ReleaseMetrics(
+        format=1,
+        classes=tuple(facts["classes"]),
+        image_size=facts["image_size"],
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        mirrored=mirrored,
+        temperature=temperature,
+        parameters=facts["parameters"],
+        macs=facts["macs"],
+        weights_bytes=(training / WEIGHTS).stat().st_size,
+        weights_sha256=weights_sha256,
+        architecture_sha256=checksum(training / ARCHITECTURE),
+        config_sha256=hashlib.sha256(train_yaml.encode()).hexdigest(),
+        held_out=held_out_scores(logits, labels, temperature),
+        single=SingleRun(
+            temperature=single_temperature,
+            held_out=held_out_scores(single, labels, single_temperature),
+        ),
+        test=_test_on_record(training, weights_sha256),
+        training=TrainingFacts(
+            data=public_name(data.name, data.checksum),
+            checksum=data.checksum,
+            pictures=len(data.train),
+            epochs=facts["epochs"],
+            seconds=facts["seconds"],
+            seed=config.general.seed,
+            found_by=found_by,
+        ),
+        latency=_latency(training, repetitions) if repetitions else {},
+        timed_on=_timed_on() if repetitions else "",
+    )
+    with folder_aside(folder) as aside:
+        shutil.copyfile(training / WEIGHTS, aside / WEIGHTS)
+        shutil.copyfile(training / ARCHITECTURE, aside / ARCHITECTURE)
+        write_text(aside / CONFIG, train_yaml)
+        write_metrics(metrics, aside / METRICS)
+        write_text(aside / CARD, card_text(folder.name, metrics, config))
+    return Published(folder, metrics)
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse to release a training under another configuration than its own.
+
+    Raises:
+        ConfigError: an override of anything but ``Data.path``.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() != "Data.path":
+            raise ConfigError(
+                f"-o {override}: a release may change Data.path alone; train anew to change"
+                " something else"
+            )
+
+
+def _releasable(
+    training: Path, overrides: Sequence[str]
+) -> tuple[TrainConfig, dict[str, Any], str]:
+    """Config and metrics of a training that can be released, and the SHA-256 of its weights."""
+    check_overrides(overrides)
+    config, _, facts = load_trained(training, overrides)
+    if plugins := config.general.plugins:
+        raise ConfigError(f"{training} needs the plugin {plugins[0]}, which no release can hold")
+    weights_sha256 = checksum(training / WEIGHTS)
+    if (size := (training / WEIGHTS).stat().st_size) > LARGEST:
+        raise ConfigError(f"{training / WEIGHTS} has {size:,} bytes, allowed are {LARGEST:,}")
+    return config, facts, weights_sha256
+
+
+def _same_data(training: Path, config: TrainConfig) -> SearchData:
+    """The pictures of the training, cut as they were then.
+
+    Raises:
+        StoreError: it is not on record which they were.
+        DataError: they are others, or cannot be read.
+    """
+    known = read_manifest(training).get("identity", {}).get("Pictures", {})
+    if not {"checksum", "split"} <= set(known):
+        raise StoreError(
+            f"{training} does not say on which pictures it was trained (of imported networks nobody"
+            " knows), so none are left to calibrate it; release a network of tools/train.py"
+        )
+    data = load_split(config.data)
+    if (data.checksum, dict(data.split)) != (known["checksum"], known["split"]):
+        raise DataError(
+            f"{data.name} is not what {training} was trained on; give Data.path of that"
+        )
+    return data
+
+
+def held_out_logits(training: Path, held_out: Pictures, mirrored: bool) -> NDArray[np.float64]:
+    """Logits ``[N, classes]`` of a trained network on the pictures that it never saw."""
+    from autodl.training.metrics import logits_of
+
+    trained = load_trained_network(training)
+    found = logits_of(trained.network, held_out, trained.normalisation, mirrored=mirrored)
+    return np.asarray(found, np.float64)
+
+
+def held_out_scores(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], temperature: float
+) -> HeldOutScores:
+    """What logits ``[N, classes]`` are worth on held-out pictures with these labels."""
+    right = int((logits.argmax(axis=1) == labels).sum())
+    return HeldOutScores(
+        accuracy=right / len(labels),
+        right=right,
+        pictures=len(labels),
+        loss=log_loss(logits, labels),
+        calibration_error=calibration_error(probabilities(logits, temperature), labels),
+    )
+
+
+def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
+    from autodl.jobs.train.final_test import TEST
+
+    record = training / TEST
+    if not record.exists():
+        return None
+    try:
+        known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        if known["weights_sha256"] != weights_sha256:
+            raise StoreError(f"{record} is of other weights; run tools/eval.py {training}")
+        kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
+        return TestScores(**kept, data=public_name(known["data"], known["checksum"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:  # also pydantic's
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{record} is damaged ({reason}); bring it back") from None
+
+
+def _timed_on() -> str:
+    """The processor and the packages that ran, for people."""
+    found = [str(this_machine())]
+    with suppress(PackageNotFoundError):
+        found.append(f"ONNX Runtime {version('onnxruntime')}")
+    return ", ".join(found)
+
+
+def _latency(training: Path, repetitions: int) -> dict[str, Latency]:
+    with TemporaryDirectory() as scratch:
+        exported = export(training, Path(scratch) / "out")
+        measured = latencies(exported, repetitions)
+    return {
+        form: Latency(
+            batch_1=(row[1].low, row[1].median, row[1].high),
+            batch_64=(row[64].low, row[64].median, row[64].high),
+            pictures_per_second=round(64_000 / row[64].median, 1),
+        )
+        for form, row in measured.items()
+    }

@@ -1,0 +1,102 @@
+"""Choose, weight and calibrate the released ensemble on the held-out pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from autodl.data.load import SearchData, load, load_split, public_name
+from autodl.errors import ConfigError, DataError, StoreError
+from autodl.jobs.release.publish import check_overrides
+from autodl.recipes.config import TrainConfig
+from autodl.release.calibration import calibration_error, log_loss
+from autodl.release.ensemble import FILE, select
+from autodl.release.evaluation import measure
+from autodl.release.metrics import (
+    EnsembleMetrics,
+    HeldOutScores,
+    ReleaseMetrics,
+    TestScores,
+    read_metrics,
+    write_metrics,
+)
+from autodl.release.network import METRICS, find, training_config
+from autodl.release.network import load as load_network
+
+
+def publish_ensemble(
+    names: Sequence[str], models: Path, *, overrides: Sequence[str] = ()
+) -> EnsembleMetrics:
+    """Write ``models/ensemble.json``; the test set is read once, when all is chosen.
+
+    Args:
+        names: of released networks, which saw the same data and were cut alike.
+        overrides: ``Data.path=...``, where the data are now.
+
+    Raises:
+        StoreError: there is one already: choosing again would read the test set again.
+        ConfigError: no name or one twice, members that know other classes or were cut in another
+            way, or an override of something else.
+        DataError: other data than those of the trainings.
+    """
+    if not names:
+        raise ConfigError("an ensemble is chosen from at least one released network, got none")
+    check_overrides(overrides)
+    if repeated := [name for name in names if list(names).count(name) > 1]:
+        raise ConfigError(f"{repeated[0]} is named twice; its weight is chosen here")
+    members = [load_network(name, models=models) for name in names]
+    configs = [training_config(find(name, models), overrides) for name in names]
+    data = _same_data(names, configs)
+    facts = {name: read_metrics(ReleaseMetrics, find(name, models) / METRICS) for name in names}
+    for name in names:
+        if facts[name].training.checksum != data.checksum:
+            raise DataError(
+                f"{data.name} is not what {name} was trained on; give Data.path of that"
+            )
+    if (models / FILE).exists():
+        raise StoreError(f"{models / FILE} is there already; remove it first to choose anew")
+    pictures, labels = data.held_out.images, data.held_out.labels
+    logits = [member.logits(pictures) for member in members]
+    chosen = select(members, logits, labels)
+    kept = [member.name for member in chosen.members]
+    outcome = chosen.predict_from([logits[list(names).index(name)] for name in kept])
+    chances = outcome.probabilities
+    right = int((outcome.labels == labels).sum())
+    tested = measure(chosen, load(configs[0].data))
+    tested["data"] = public_name(tested["data"], tested["checksum"])
+    made = EnsembleMetrics(
+        format=1,
+        members={
+            name: round(weight) for name, weight in zip(kept, chosen.weights.tolist(), strict=True)
+        },
+        temperature=chosen.temperature,
+        weights_sha256={name: facts[name].weights_sha256 for name in kept},
+        held_out=HeldOutScores(
+            accuracy=right / len(labels),
+            right=right,
+            pictures=len(labels),
+            loss=log_loss(np.log(np.maximum(chances, 1e-300)), labels),
+            calibration_error=calibration_error(chances, labels),
+        ),
+        test=TestScores(**{name: tested[name] for name in TestScores.model_fields}),
+    )
+    write_metrics(made, models / FILE)
+    return made
+
+
+def _same_data(names: Sequence[str], configs: Sequence[TrainConfig]) -> SearchData:
+    """The pictures of all members: one held-out part that none of them trained on.
+
+    Raises:
+        ConfigError: they were cut in different ways.
+    """
+    first, *others = configs
+    for name, config in zip(names[1:], others, strict=True):
+        if config.data != first.data:
+            raise ConfigError(
+                f"{names[0]} and {name} have other Data sections: the held-out pictures of one may"
+                " be training pictures of the other"
+            )
+    return load_split(first.data)

@@ -1,0 +1,1 @@
+"""A search: its parts from a configuration, and its run."""

@@ -1,0 +1,360 @@
+"""From a checked configuration to the parts of a search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autodl.config.components import TABLES, Component, register
+from autodl.config.reading import RawConfig
+from autodl.data.load import SearchData, load_split
+from autodl.errors import ConfigError, UnknownNameError
+from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.table import LatencyTable
+from autodl.plans.plan import Plan
+from autodl.search.asking import Costs, Limits
+from autodl.search.config import SearchConfig, load_search, resolve_search
+from autodl.search.evaluate import Evaluator, evaluate_trial
+from autodl.search.executors.devices import gpu_of_worker, gpus_to_share
+from autodl.search.executors.processes import (
+    Executor,
+    InlineExecutor,
+    ProcessExecutor,
+    default_workers,
+)
+from autodl.search.executors.ray_executor import RayExecutor
+from autodl.search.fidelity.rules import FidelityRule
+from autodl.search.objectives import ObjectiveEvaluator, untold
+from autodl.search.options import ObjectivesOptions
+from autodl.spaces.codec import Architecture
+from autodl.spaces.fixed import FixedArchitecture
+from autodl.strategies.strategy import Breeder, Strategy
+from autodl.trial import ACCURACY
+
+__all__ = ["TABLES", "SearchConfig", "load_search", "register", "resolve_search"]
+
+
+def make_space(config: SearchConfig) -> Any:
+    """The space: its factory is called with its options as keywords."""
+    return config.space.factory()(**config.space.arguments())
+
+
+def make_strategy(config: SearchConfig, space: Any, source: Architecture | None = None) -> Strategy:
+    """The strategy.
+
+    Its factory is called with the space, and with ``seed``, its options and, if there is one, the
+    ``source`` to start from as keywords.
+
+    Raises:
+        ConfigError: the space is none for it, or children are to inherit and it breeds none.
+    """
+    factory, arguments = config.strategy.factory(), config.strategy.arguments()
+    if source is not None:
+        arguments["source"] = source
+    strategy: Strategy = factory(space, seed=config.general.seed, **arguments)
+    if config.train.inherit:
+        _check_inheritance(config, strategy)
+    return strategy
+
+
+def _check_inheritance(config: SearchConfig, strategy: Strategy) -> None:
+    """Raise ConfigError if ``Train.inherit`` would have no effect."""
+    if not isinstance(strategy, Breeder):
+        raise ConfigError(
+            f"Train.inherit=true, but no proposal of {config.strategy.name} descends from a trial;"
+            " set it to false, or Strategy.name to Evolution"
+        )
+    if not config.evaluator.entry.trains or not _has_stages(config):
+        raise ConfigError(
+            f"Train.inherit=true, but {config.evaluator.name} gives no weights to inherit; set it"
+            " to false"
+        )
+
+
+def _has_stages(config: SearchConfig) -> bool:
+    """Whether the evaluator can begin and end at a checkpoint, as far as is known here."""
+    factory = config.evaluator.factory()
+    return not isinstance(factory, type) or hasattr(factory, "stage")
+
+
+def plan_maker(
+    network: Component, *, classes: int, image_size: int
+) -> Callable[[Architecture], Plan]:
+    """Architecture -> plan.
+
+    The network's factory is called with the architecture, if it is one that is searched for, and
+    with its options, ``classes`` and ``image_size`` as keywords. The plan maker raises ConfigError
+    for an architecture where there is nothing to choose, and for none where there is.
+    """
+    factory, arguments, searched = network.factory(), network.arguments(), network.entry.searched
+
+    def make_plan(architecture: Architecture) -> Plan:
+        if searched == isinstance(architecture, FixedArchitecture):
+            needs = "needs an architecture; give one" if searched else "takes no architecture"
+            raise ConfigError(f"Network.name {network.name} {needs}")
+        chosen = (architecture,) if searched else ()
+        plan: Plan = factory(*chosen, classes=classes, image_size=image_size, **arguments)
+        return plan
+
+    return make_plan
+
+
+def load_data(config: SearchConfig) -> SearchData | None:
+    """The pictures of the run, or None where its evaluator needs none."""
+    return load_split(config.data) if config.evaluator.entry.trains else None
+
+
+def check_device(config: SearchConfig) -> str:
+    """The full name of the device that trials will run on, once it is known to be there.
+
+    Paddle is imported only where it is needed to tell.
+
+    Raises:
+        MissingPackageError: trials need Paddle and it is not installed.
+        DeviceError: no such device here.
+    """
+    if not config.evaluator.entry.trains and config.general.device in ("auto", "cpu"):
+        return "cpu"
+    from autodl.training.device import resolve_device
+
+    return resolve_device(config.general.device)
+
+
+def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> None:
+    """Build the plan of one architecture, so that options that fit none are refused at the start.
+
+    Without pictures nothing is trained: one architecture is evaluated instead.
+
+    Raises:
+        ConfigError: the network's options do not fit each other, the space or the pictures, or an
+            objective is none that the evaluator tells.
+    """
+    if not hasattr(space, "sample"):
+        return
+    if data is None:
+        _check_told(config, space)
+        return
+    make_plan = plan_maker(
+        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
+    )
+    try:
+        make_plan(space.sample(np.random.default_rng(config.general.seed)))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"Network and Space do not fit each other: {error}") from error
+
+
+def _check_told(config: SearchConfig, space: Any) -> None:
+    """Raise ConfigError for an objective that an evaluator of ours, which trains nothing, lacks.
+
+    That of a plugin may take long and is not tried, and one that fails on this architecture tells
+    nothing here: their trials fail instead, each with this reason.
+    """
+    objectives, path = config.objectives, config.evaluator.entry.factory
+    ours = isinstance(path, str) and path.startswith("autodl.")
+    if objectives == ObjectivesOptions() or not ours:
+        return
+    seed = config.general.seed
+    architecture = space.sample(np.random.default_rng(seed))
+    evaluator = config.evaluator.factory()(**config.evaluator.arguments())
+    evaluation = evaluate_trial(evaluator, 0, architecture, seed).evaluation
+    if evaluation is None:
+        return
+    costs = make_costs(config, None, evaluator)(architecture)
+    if fault := untold(objectives, {**evaluation.metrics, **costs, ACCURACY: evaluation.reward}):
+        raise ConfigError(fault)
+
+
+def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Evaluator:
+    """The evaluator.
+
+    The factory of one that trains is called with the data, the plan maker and the train options;
+    that of any other with its own options as keywords.
+    """
+    factory = config.evaluator.factory()
+    evaluator: Evaluator
+    if config.evaluator.entry.trains:
+        from autodl.training.device import select_device
+
+        select_device(config.general.device)
+        data = data or load_split(config.data)
+        make_plan = _plan_maker_of(config, data)
+        evaluator = factory(data, make_plan, config.train, **config.evaluator.arguments())
+    else:
+        evaluator = factory(**config.evaluator.arguments())
+    if config.objectives == ObjectivesOptions():
+        return evaluator
+    return ObjectiveEvaluator(evaluator, config.objectives, make_costs(config, data, evaluator))
+
+
+def _plan_maker_of(config: SearchConfig, data: SearchData) -> Callable[[Architecture], Plan]:
+    size = data.train.images.shape[1]
+    return plan_maker(config.network, classes=len(data.classes), image_size=size)
+
+
+def make_costs(config: SearchConfig, data: SearchData | None, evaluator: object = None) -> Costs:
+    """Architecture -> what is known of it before training (``PLAN_COSTS``).
+
+    An evaluator that trains nothing tells them by its method ``costs``, if it has one.
+
+    Raises:
+        DataError: the latency table is unusable.
+    """
+    if data is None:
+        if evaluator is None:
+            evaluator = config.evaluator.factory()(**config.evaluator.arguments())
+        costs: Costs = getattr(evaluator, "costs", lambda architecture: {})
+        return costs
+    make_plan = _plan_maker_of(config, data)
+    path = config.objectives.latency_table
+    table = LatencyTable.read(path) if path is not None else None
+
+    def plan_costs(architecture: Architecture) -> dict[str, float]:
+        plan = make_plan(architecture)
+        costs = {"parameters": float(plan.parameters), "macs": float(plan.macs)}
+        return costs if table is None else {**costs, "latency_ms": table.predict(plan)}
+
+    return plan_costs
+
+
+def check_latency_table(config: SearchConfig) -> None:
+    """Refuse a latency table that is not of this machine, unless the config allows it.
+
+    Worker processes compute with one thread, whatever this process does.
+
+    Raises:
+        DataError: it is not, or the file is unusable.
+    """
+    if (path := config.objectives.latency_table) is not None:
+        table = LatencyTable.read(path)
+        if config.objectives.allow_foreign:
+            return
+        here = this_machine(table.machine.kind)
+        if config.search.executor != "inline":
+            here = here.model_copy(update={"threads": 1})
+        table.check_machine(here=here, permit="set Objectives.allow_foreign=true")
+
+
+def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Limits | None:
+    """The hard limits, if there are any.
+
+    Raises:
+        ConfigError: the evaluator cannot tell what is limited.
+    """
+    highest = config.objectives.limits
+    if not highest:
+        return None
+    costs = make_costs(config, data)
+    sample = getattr(space, "sample", None)
+    if sample is not None:
+        with suppress(UnknownNameError):  # of this architecture; others may be in the table
+            probe = costs(sample(np.random.default_rng(config.general.seed)))
+            if missing := [name for name in highest if name not in probe]:
+                name = config.evaluator.name
+                raise ConfigError(f"Objectives.limits names {missing[0]}, which {name} cannot tell")
+    return Limits(costs, highest, sample)
+
+
+def make_rule(config: SearchConfig) -> FidelityRule | None:
+    """What decides after each stage of a trial, where there is a section ``Fidelity``.
+
+    The rule's factory is called with ``epochs``, ``max_trials`` and its options as keywords.
+
+    Raises:
+        ConfigError: the rule does not fit the epochs, or the evaluator knows no stages.
+    """
+    if config.fidelity is None:
+        return None
+    if not _has_stages(config):
+        raise ConfigError(
+            f"{config.evaluator.name} cannot stop on the way; leave out section Fidelity"
+        )
+    rule: FidelityRule = config.fidelity.factory()(
+        epochs=config.train.epochs,
+        max_trials=config.search.max_trials,
+        **config.fidelity.arguments(),
+    )
+    return rule
+
+
+def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:
+    """The evaluator of a worker process, from ``SearchConfig.to_plain()``."""
+    return make_evaluator(resolve_search(RawConfig(plain)))
+
+
+def make_executor(
+    config: SearchConfig, log_folder: Path, data: SearchData | None = None, device: str = "cpu"
+) -> Executor:
+    """What ``Search.executor`` names, with a device for each worker where there are several.
+
+    By default there is a worker for each core or, where trials run on GPUs, for each GPU; with
+    Ray, for each of the whole cluster.
+
+    Raises:
+        ConfigError: the options do not fit the executor, or the Ray cluster does not answer.
+        MissingPackageError: Ray is not installed.
+    """
+    _check_executor(config)
+    options, seed = config.search, config.general.seed
+    if options.executor == "inline":
+        return InlineExecutor(make_evaluator(config, data), seed)
+    factory, plain = "autodl.jobs.search.parts:evaluator_in_worker", config.to_plain()
+    if options.executor == "ray":
+        return RayExecutor(
+            factory,
+            plain,
+            seed,
+            workers=options.workers,
+            log_folder=log_folder,
+            address=options.ray_address,
+            on_gpus=device != "cpu",
+            trial_seconds=options.trial_seconds,
+            trial_memory_mb=options.trial_memory_mb,
+        )
+    gpus = _gpus_to_share(config, device)
+    return ProcessExecutor(
+        factory,
+        plain,
+        seed,
+        workers=options.workers or len(gpus) or (default_workers() if device == "cpu" else 1),
+        log_folder=log_folder,
+        environment=lambda worker: gpu_of_worker(worker, gpus),
+        trial_seconds=options.trial_seconds,
+        trial_memory_mb=options.trial_memory_mb,
+    )
+
+
+def _check_executor(config: SearchConfig) -> None:
+    """Raise ConfigError for options that the executor cannot follow."""
+    options, device = config.search, config.general.device
+    if options.executor == "inline" and options.workers not in (None, 1):
+        raise ConfigError(
+            f"Search.workers={options.workers}, and Search.executor=inline evaluates one trial at a"
+            " time; set Search.executor=processes"
+        )
+    if options.executor == "inline" and (options.trial_seconds or options.trial_memory_mb):
+        raise ConfigError(
+            "Search.trial_seconds and trial_memory_mb need processes that can be stopped:"
+            " set Search.executor=processes"
+        )
+    if options.executor != "ray" and options.ray_address is not None:
+        raise ConfigError(
+            f"Search.ray_address={options.ray_address} is only for Search.executor=ray, and it is"
+            f" {options.executor}"
+        )
+    if options.executor == "ray" and ":" in device:
+        raise ConfigError(
+            f"Ray chooses the GPU of each worker itself; set Global.device=gpu, got {device}"
+        )
+
+
+def _gpus_to_share(config: SearchConfig, device: str) -> tuple[str, ...]:
+    if device == "cpu":
+        return ()  # and Paddle may be absent
+    from autodl.training.device import gpu_count
+
+    return gpus_to_share(config.general.device, gpu_count(), os.environ)

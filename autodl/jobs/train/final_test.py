@@ -1,0 +1,203 @@
+"""Reading the test set: once for each training, at the very end, and on record.
+
+Every choice (architecture, recipe, epoch) is made on held-out pictures. A second look at the
+test set would turn it into another held-out set, so its result is kept beside the weights and
+given again instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodl.data.batches import Normalisation
+from autodl.data.dataset import Dataset
+from autodl.data.load import load, public_name
+from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
+from autodl.jobs.search.parts import plan_maker
+from autodl.jobs.train.run import WEIGHTS, load_trained
+from autodl.recipes.config import TrainConfig
+from autodl.runs.folder import MANIFEST, read_manifest
+from autodl.system.files import write_json
+from autodl.trial import Architecture
+
+TEST = "test.json"
+_MAY_CHANGE = ("Data.path", "Global.device")
+
+
+def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share ``right / count`` (Wilson, 1927); 95 % at the default ``z``."""
+    share = right / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    # rounding can leave [0, 1] by one part in 10^16 where all or none are right
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+
+
+def test_result(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, Any]:
+    """What logits say about pictures of known classes; of equal logits the first class counts.
+
+    Args:
+        logits: finite, ``[N, classes]``, ``N`` at least 1.
+        labels: int64 ``[N]``, each in ``[0, classes)``.
+
+    Returns:
+        ``accuracy``, its 95 % ``interval``, ``loss`` (mean cross-entropy), ``pictures`` (``N``)
+        and ``per_class`` accuracies, None for a class without pictures.
+    """
+    from autodl.training.metrics import cross_entropy
+
+    hits = logits.argmax(axis=1) == labels
+    return {
+        "accuracy": float(hits.mean()),
+        "interval": list(wilson_interval(int(hits.sum()), len(hits))),
+        "loss": float(cross_entropy(logits, labels).mean()),
+        "pictures": len(labels),
+        "per_class": {
+            name: float(hits[labels == index].mean()) if (labels == index).any() else None
+            for index, name in enumerate(classes)
+        },
+    }
+
+
+def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
+    """What ``measure_once``, or another measurement of that form, has found, for people."""
+    low, high = result["interval"]
+    lines = [
+        f"{name}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
+        f" loss {result['loss']:.4f}, {result['pictures']} pictures"
+        f" of {public_name(result['data'], result.get('checksum', ''))}"
+    ]
+    if result["official"] is False:
+        lines.append("  the files are not the official ones: say so with the result")
+    if result.get("on_record"):
+        lines.append(f"  measured on {result['time']}; the test set was not read again")
+    worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
+    return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
+
+
+def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Accuracy of a finished training on the test part of its data; measured only once.
+
+    Args:
+        folder: what ``retrain`` made.
+        overrides: ``Data.path=...``, where the data are now, and ``Global.device=...``.
+
+    Returns:
+        What ``test_result`` gives, ``data`` and its ``checksum``, whether it is ``official``,
+        ``weights_sha256`` and ``time``; ``on_record`` is whether the weights had been tested
+        before, in which case the test set is not read again.
+
+    Raises:
+        ConfigError: an override of something else.
+        DataError: the data are unusable or not those of the training, whose pictures could
+            then be among the test pictures.
+        AutoDLError: no finished training, or its weights are unusable.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() not in _MAY_CHANGE:
+            raise ConfigError(
+                f"-o {override}: a test may change {' and '.join(_MAY_CHANGE)} alone;"
+                " train anew to change something else"
+            )
+    config, architecture, metrics = load_trained(folder, overrides)
+    sha256 = _weights_sha256(folder)
+    record = folder / TEST
+    if record.exists():
+        known = _read(record)
+        if known.get("weights_sha256") == sha256:
+            return {**known, "on_record": True}
+    dataset = _load_same(config, folder)
+    logits = _logits(config, architecture, metrics, folder, dataset)
+    result = {
+        **test_result(logits, dataset.test.labels, metrics["classes"]),
+        "data": dataset.name,
+        "official": dataset.official,
+        "checksum": dataset.checksum,
+        "weights_sha256": sha256,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(record, result)
+    return {**result, "on_record": False}
+
+
+def _load_same(config: TrainConfig, folder: Path) -> Dataset:
+    """The data, if they are what the training in ``folder`` saw: same pictures, same parts.
+
+    Of an imported network it is known only that it was trained on the official files.
+    """
+    dataset = load(config.data)
+    try:
+        pictures = read_manifest(folder)["identity"]["Pictures"]
+        if pictures.get("official") and "checksum" not in pictures:
+            if dataset.official:
+                return dataset
+            raise DataError(
+                f"the network was trained on the official {dataset.name} files, these are others"
+                " and may hold its training pictures; give the official ones by -o Data.path=..."
+            )
+        trained_on = str(pictures["checksum"])
+    except (AttributeError, KeyError, TypeError):
+        raise StoreError(
+            f"{folder / MANIFEST} does not say which pictures were trained on; train anew"
+        ) from None
+    if dataset.checksum != trained_on:
+        raise DataError(
+            f"{dataset.name} has the checksum {dataset.checksum[:12]}, the network was trained on"
+            f" {trained_on[:12]}: other data may hold its training pictures;"
+            " give the same data by -o Data.path=..."
+        )
+    return dataset
+
+
+def _logits(
+    config: TrainConfig,
+    architecture: Architecture,
+    metrics: dict[str, Any],
+    folder: Path,
+    dataset: Dataset,
+) -> NDArray[np.float64]:
+    """Logits ``[N, classes]`` that the trained network gives the test pictures."""
+    from autodl.reparam.training_form import training_network
+    from autodl.training.device import select_device
+    from autodl.training.metrics import logits_of
+    from autodl.training.weights import load_weights
+
+    select_device(config.general.device)
+    size = dataset.test.images.shape[1]
+    make_plan = plan_maker(config.network, classes=len(dataset.classes), image_size=size)
+    network = training_network(make_plan(architecture), config.train)
+    load_weights(network, folder / WEIGHTS)
+    normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
+    logits: NDArray[np.float32] = logits_of(
+        network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))
+    )
+    return logits.astype(np.float64)
+
+
+def _weights_sha256(folder: Path) -> str:
+    try:
+        return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the weights {folder / WEIGHTS}: {error.strerror};"
+            " train anew, or bring the file back"
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return value
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read {path}: {error}") from None

@@ -1,0 +1,349 @@
+"""Training chosen architectures in full: one folder each, checkpointed and resumed exactly.
+
+A folder holds ``config.yaml``, ``run.json``, ``architecture.json``, ``checkpoint.safetensors``
+(all that is needed to go on), and at the end ``weights.safetensors`` (the network alone) and
+``metrics.json``. The test part of the data is never looked at here; see ``final_test.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autodl.data.load import SearchData, describe, headline, load_split
+from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.jobs.search.parts import plan_maker
+from autodl.plans.plan import Plan
+from autodl.recipes.config import TrainConfig, load_train
+from autodl.report import import_run_plugins
+from autodl.runs.event_log import EventLog
+from autodl.runs.folder import (
+    CONFIG,
+    TRIALS,
+    check_content,
+    read_manifest,
+    run_folder,
+    update_manifest,
+)
+from autodl.runs.store import TrialStore
+from autodl.spaces.codec import encode_text, load_architecture, save_architecture
+from autodl.spaces.fixed import FixedArchitecture
+from autodl.system.files import replacing, write_json
+from autodl.system.state import decode_state, encode_state
+from autodl.trial import Architecture, Trial
+
+if TYPE_CHECKING:
+    from autodl.training.parallel import Share
+    from autodl.training.trainer import Trainer
+
+ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
+WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
+
+
+def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
+    """The ``top`` best architectures of a search, each once, with a name by trial number.
+
+    Raises:
+        StoreError: no run there, or no complete trial in it.
+        PluginError: a plugin of the run, which may define its operations, cannot be imported.
+    """
+    read_manifest(run)
+    import_run_plugins(run)
+    distinct: dict[str, Trial] = {}
+    count, read = top, 0
+    with closing(TrialStore(run / TRIALS, read_only=True)) as store:
+        while len(distinct) < top:  # a long search has more trials than anyone wants decoded
+            trials = store.best(count)
+            for trial in trials[read:]:
+                distinct.setdefault(encode_text(trial.architecture), trial)
+            if len(trials) < count:
+                break
+            count, read = 2 * count, count
+    if not distinct:
+        raise StoreError(f"{run} has no complete trial; `tools/report.py {run}` says why")
+    kept = list(distinct.values())[:top]
+    return [(f"trial-{trial.id:04d}", trial.architecture) for trial in kept]
+
+
+def choose(
+    config: TrainConfig, *, architecture: Path | None, run: Path | None, top: int
+) -> list[tuple[str, Architecture]]:
+    """What to train, each with a name for its folder.
+
+    A network that people designed is trained as it is; any other needs either the file of an
+    ``architecture`` or a ``run``, of which the ``top`` best are taken.
+
+    Raises:
+        ConfigError: the network has nothing to choose, or needs one of the two.
+        AutoDLError: the file or the run is unusable.
+    """
+    name = config.network.name
+    if not config.network.entry.searched:
+        if architecture is not None or run is not None:
+            raise ConfigError(
+                f"Network.name {name} takes no architecture; leave out --architecture and --run,"
+                " or name a network that is searched for"
+            )
+        return [(name, FixedArchitecture())]
+    if run is not None:
+        return best_of_run(run, top)
+    if architecture is None:
+        raise ConfigError(f"{name} needs an architecture: give --architecture FILE or --run RUN")
+    return [(architecture.stem, load_architecture(architecture))]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """How a training ended; ``accuracy`` is on the held-out pictures, after the last epoch."""
+
+    folder: Path
+    accuracy: float
+    metrics: Mapping[str, Any]
+
+
+def retrain(
+    config: TrainConfig,
+    architecture: Architecture,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+    share: Share | None = None,
+) -> Retrained:
+    """Train one architecture in a folder, or go on with it from its checkpoint.
+
+    A checkpoint is written after every epoch, whole or not at all; a resumed training gives
+    the weights of an unbroken one, bit for bit on the same machine.
+
+    Args:
+        progress: called with a line on the data and one for every epoch.
+        share: of a training by several processes, each of which calls this; ``Train.batch_size``
+            is that of one process, and only the leading one looks at the folder and tells its
+            progress. None trains alone.
+
+    Raises:
+        AutoDLError: data, device, folder or checkpoint are unusable.
+        TrialFailure: the training loss is not finite.
+    """
+    from autodl.training.device import select_device
+    from autodl.training.parallel import ALONE
+
+    share = share or ALONE
+    if share.leads and folder.is_dir():
+        check_content(folder, resume)
+    device = select_device(config.general.device)
+    data = load_split(config.data)
+    plan = _plan(config, architecture, data)
+    identity = {
+        **config.identity(),
+        "Architecture": architecture.to_json(),
+        "Pictures": describe(data),
+    }
+    # what counts is the batch of all: a resumed training may cut it into other parts
+    identity["Train"]["batch_size"] *= share.size
+    trainer = _trainer(config, plan, data, share)
+    if not share.leads:
+        metrics = _train(config, trainer, data, share, identity)
+        return Retrained(folder, metrics["held_out_accuracy"], metrics)
+    path = config.data.path
+    start = {"device": device, "processes": share.size, "data_path": path and str(path)}
+    with run_folder(folder, config.to_plain(), identity, start, resume=resume):
+        progress(f"data: {headline(data)}")
+        save_architecture(architecture, folder / ARCHITECTURE)
+        with closing(EventLog(folder / "vdl")) as log:
+            record = _Record(config.train.epochs, len(data.train), folder, log, progress)
+            metrics = _train(config, trainer, data, share, identity, record)
+            metrics = {"device": device, **_conditions(data, plan), **metrics}
+            record.finish(trainer, metrics)
+        update_manifest(folder, ended="complete", held_out_accuracy=metrics["held_out_accuracy"])
+    return Retrained(folder, metrics["held_out_accuracy"], metrics)
+
+
+def _plan(config: TrainConfig, architecture: Architecture, data: SearchData) -> Plan:
+    """The network's plan, before anything is written.
+
+    Raises:
+        ConfigError: the options do not fit each other, the architecture or the pictures.
+    """
+    make_plan = plan_maker(
+        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
+    )
+    try:
+        return make_plan(architecture)
+    except AutoDLError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
+
+
+def _trainer(config: TrainConfig, plan: Plan, data: SearchData, share: Share) -> Trainer:
+    from autodl.reparam.training_form import training_network
+    from autodl.training.trainer import Trainer
+
+    seed = config.general.seed
+    network = training_network(plan, config.train, seed)
+    return Trainer(network, data.train, data.normalisation, config.train, seed, share)
+
+
+def _train(
+    config: TrainConfig,
+    trainer: Trainer,
+    data: SearchData,
+    share: Share,
+    identity: Mapping[str, Any],
+    record: _Record | None = None,
+) -> dict[str, Any]:
+    """Train, from the checkpoint in the leading process's record if there is one, and measure.
+
+    Raises:
+        ConfigError: this process trains something else than the leading one.
+    """
+    from autodl.training.metrics import final_score, score
+
+    same = json.dumps(identity, sort_keys=True).encode()
+    if share.broadcast(same) != same:
+        raise ConfigError(
+            f"process {share.rank} has other options, pictures or plugins than process 0; give all"
+            " of them the same command and the same files"
+        )
+    if record is not None:
+        record.restore(trainer)
+    trainer.align()
+
+    def end_epoch(trainer: Trainer) -> None:
+        number, epoch = len(trainer.curve), trainer.curve[-1]
+        if number % config.evaluation.interval == 0 or number == config.train.epochs:
+            held_out = score(trainer.network, data.held_out, data.normalisation, share)
+            epoch["held_out_accuracy"], epoch["held_out_loss"] = held_out.accuracy, held_out.loss
+        if record is not None:
+            record.epoch(trainer)
+
+    stopped = trainer.fit(end_epoch)
+    mirrored = config.evaluation.mirrored
+    held_out = final_score(
+        trainer.network, data.held_out, data.normalisation, share, mirrored=mirrored
+    )
+    return {
+        "held_out_accuracy": held_out.accuracy,
+        "held_out_loss": held_out.loss,
+        "mirrored": mirrored,
+        "epochs": len(trainer.curve),
+        "stopped_early": stopped,
+        "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
+        "curve": trainer.curve,
+    }
+
+
+def _conditions(data: SearchData, plan: Plan) -> dict[str, Any]:
+    """What the metrics say about pictures and network; normalisation is needed to test it.
+
+    Parameters and multiply-accumulates are those of the plain form, without branches.
+    """
+    return {
+        "held_out_pictures": len(data.held_out),
+        "parameters": plan.parameters,
+        "macs": plan.macs,
+        "classes": list(data.classes),
+        "image_size": plan.input_shape[1],
+        "mean": list(data.normalisation.mean),
+        "std": list(data.normalisation.std),
+    }
+
+
+def _restore(trainer: Trainer, checkpoint: Path) -> None:
+    """Continue a training from its checkpoint.
+
+    Raises:
+        CheckpointError: it is damaged or of another network; the file is named.
+    """
+    try:
+        trainer.restore(decode_state(checkpoint.read_bytes()))
+    except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot go on from {checkpoint}: {error}; delete it to train anew"
+        ) from error
+
+
+@dataclass(slots=True)
+class _Record:
+    """What a training leaves in its folder: checkpoint, log, weights and metrics."""
+
+    epochs: int
+    pictures: int
+    folder: Path
+    log: EventLog
+    progress: Callable[[str], None]
+    first: int = 0
+    began: float = 0.0
+
+    def restore(self, trainer: Trainer) -> None:
+        """Go on from the checkpoint, if there is one."""
+        checkpoint = self.folder / CHECKPOINT
+        if checkpoint.exists():
+            _restore(trainer, checkpoint)
+            self.progress(f"resumed after epoch {len(trainer.curve)}")
+            for number, epoch in enumerate(trainer.curve, start=1):
+                _log_epoch(self.log, epoch, number)  # a kill may have come between the two
+        self.first, self.began = len(trainer.curve), time.monotonic()
+
+    def epoch(self, trainer: Trainer) -> None:
+        """Write the checkpoint, log and tell."""
+        number, epoch = len(trainer.curve), trainer.curve[-1]
+        with replacing(self.folder / CHECKPOINT) as aside:
+            aside.write_bytes(encode_state(trainer.state()))
+        _log_epoch(self.log, epoch, number)
+        left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
+        self.progress(_epoch_line(epoch, number, self.epochs, self.pictures, left))
+
+    def finish(self, trainer: Trainer, metrics: Mapping[str, Any]) -> None:
+        """Write the weights, and last the metrics, which say that the training is finished."""
+        from autodl.training.weights import save_weights
+
+        save_weights(trainer.network, self.folder / WEIGHTS)
+        write_json(self.folder / METRICS, metrics)
+
+
+def _log_epoch(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
+    """Log the numbers of an epoch; those that the log has already are not repeated."""
+    for name, value in epoch.items():
+        if name != "epoch":
+            tag = f"train/{name}".replace("train/held_out", "eval/held_out")
+            log.scalar(tag, value, number)
+
+
+def _epoch_line(
+    epoch: Mapping[str, float], number: int, total: int, pictures: int, seconds_left: float
+) -> str:
+    held_out = ""
+    if "held_out_accuracy" in epoch:
+        held_out = f", held-out top1: {epoch['held_out_accuracy']:.4f}"
+    hours, rest = divmod(round(seconds_left), 3600)
+    return (
+        f"[Train][Epoch {number}/{total}] lr: {epoch['learning_rate']:.5f},"
+        f" loss: {epoch['loss']:.4f}, top1: {epoch['accuracy']:.4f}{held_out},"
+        f" ips: {pictures / epoch['seconds']:.1f} pictures/s,"
+        f" eta: {hours}:{rest // 60:02d}:{rest % 60:02d}"
+    )
+
+
+def load_trained(
+    folder: Path, overrides: Sequence[str] = ()
+) -> tuple[TrainConfig, Architecture, dict[str, Any]]:
+    """Config, architecture and metrics of a finished training.
+
+    Raises:
+        StoreError: the folder holds none, or one that is not finished.
+    """
+    try:
+        metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
+        ) from None
+    config = load_train(folder / CONFIG, overrides)
+    return config, load_architecture(folder / ARCHITECTURE), metrics

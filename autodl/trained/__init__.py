@@ -1,0 +1,1 @@
+"""Networks that were trained, as a folder holds them, and what is known of them."""

@@ -1,0 +1,107 @@
+"""Networks that ``tools/train.py`` has finished, found and loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autodl.data.batches import Normalisation
+from autodl.data.load import load
+from autodl.errors import StoreError
+from autodl.jobs.search.parts import plan_maker
+from autodl.jobs.train.run import METRICS, WEIGHTS, load_trained
+from autodl.recipes.config import TrainConfig
+from autodl.runs.folder import TRIALS
+from autodl.system.files import checksum
+
+if TYPE_CHECKING:
+    from autodl.networks.network import PlanNetwork
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TrainedNetwork:
+    """A network with its weights, in evaluation mode, and what its training says of it.
+
+    ``network`` takes normalised pictures, float32 ``[N, 3, image_size, image_size]``, and gives
+    logits ``[N, classes]``. ``mirrored`` is whether its accuracy is that of means over each picture
+    and its mirror image; ``single_accuracy`` is that of one run of each, as an exported network
+    does it. An accuracy that nobody has measured is None. Where a network was released,
+    ``softmax(logits / temperature)`` is calibrated: by ``single_temperature`` for one run.
+    """
+
+    folder: Path
+    network: PlanNetwork
+    image_size: int
+    classes: tuple[str, ...]
+    normalisation: Normalisation
+    mirrored: bool
+    held_out_accuracy: float | None
+    weights_sha256: str | None
+    single_accuracy: float | None
+    temperature: float = 1.0
+    single_temperature: float = 1.0
+
+
+def best_trained(folder: Path) -> Path:
+    """The folder itself, or the network in it that is best on the held-out pictures.
+
+    ``tools/train.py --out FOLDER`` makes a folder for each network inside it.
+
+    Raises:
+        StoreError: there is no finished training, but perhaps a search.
+    """
+    if (folder / METRICS).exists():
+        return folder
+    found = {path.parent: _accuracy(path) for path in sorted(folder.glob(f"*/{METRICS}"))}
+    if found:
+        return max(found, key=lambda path: found[path])
+    hint = "give a folder that tools/train.py made"
+    if (folder / TRIALS).exists():
+        hint = f"first train the best of this search by tools/train.py --run {folder}"
+    raise StoreError(f"{folder} holds no finished training; {hint}")
+
+
+def load_trained_network(folder: Path) -> TrainedNetwork:
+    """Build a trained network anew and give it its weights.
+
+    Raises:
+        StoreError: no finished training there.
+        CheckpointError: its weights are missing, damaged or of another network.
+        DataError: the size of the pictures is not on record, and the data cannot be read.
+    """
+    from autodl.reparam.training_form import training_network
+    from autodl.training.weights import load_weights
+
+    config, architecture, metrics = load_trained(folder)
+    classes, image_size = tuple(metrics["classes"]), _image_size(config, metrics)
+    mirrored = bool(metrics.get("mirrored", False))
+    make_plan = plan_maker(config.network, classes=len(classes), image_size=image_size)
+    network = training_network(make_plan(architecture), config.train)
+    load_weights(network, folder / WEIGHTS)
+    network.eval()
+    return TrainedNetwork(
+        folder=folder,
+        network=network,
+        image_size=image_size,
+        classes=classes,
+        normalisation=Normalisation(tuple(metrics["mean"]), tuple(metrics["std"])),
+        mirrored=mirrored,
+        held_out_accuracy=metrics["held_out_accuracy"],
+        single_accuracy=None if mirrored else metrics["held_out_accuracy"],
+        weights_sha256=checksum(folder / WEIGHTS),
+    )
+
+
+def _image_size(config: TrainConfig, metrics: dict[str, Any]) -> int:
+    known: int | None = metrics.get("image_size") or config.data.image_size
+    return known or int(load(config.data).test.images.shape[1])
+
+
+def _accuracy(path: Path) -> float:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))["held_out_accuracy"]
+        return -1.0 if known is None else float(known)  # imported ones are the last choice
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"cannot read {path}: {error}; remove its folder") from None

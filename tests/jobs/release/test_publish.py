@@ -1,0 +1,152 @@
+"""Publishing: a folder that says what is in it, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autodl.data.load import load_split
+from autodl.errors import ConfigError, DataError, StoreError
+from autodl.jobs.release import publish as module
+from autodl.jobs.release import publish_ensemble as ensemble_module
+from autodl.jobs.release.publish import held_out_scores, publish
+from autodl.jobs.release.publish_ensemble import publish_ensemble
+from autodl.release.calibration import fit_temperature
+from autodl.release.network import load
+from autodl.system.files import checksum
+
+
+def test_the_folder(models):
+    folder = models.folder / "tiny_a"
+    assert {path.name for path in folder.iterdir()} == {
+        "architecture.json",
+        "card.md",
+        "metrics.json",
+        "train.yaml",
+        "weights.safetensors",
+    }
+    assert "path: null" in (folder / "train.yaml").read_text()
+    card = (folder / "card.md").read_text()
+    assert f"`{checksum(folder / 'weights.safetensors')}`" in card
+    metrics = models.published["a"].metrics
+    assert f"{metrics.held_out.accuracy:.4f}" in card
+    assert f"{metrics.test.accuracy:.4f} (95 %: " in card
+    assert "By hand." in card
+    assert "CIFAR-10 (JPEG) (not the official files), read once" in card
+    assert "Outputs are means" not in card
+    other = (models.folder / "tiny_b" / "card.md").read_text()
+    assert "Outputs are means over each picture and its mirror image" in other
+    assert "read once" not in other  # it has no test accuracy
+
+
+def test_an_exported_network_runs_once_and_has_a_temperature_of_its_own(models, held_out):
+    """Outputs of mirror images are flatter: their temperature is not that of one run."""
+    for letter in "ab":
+        metrics = models.published[letter].metrics
+        network = load(f"tiny_{letter}", models=models.folder)
+        once = replace(network, mirrored=False).logits(held_out.images)
+        single = metrics.single
+        assert single.held_out == held_out_scores(once, held_out.labels, single.temperature)
+        assert single.temperature == pytest.approx(fit_temperature(once, held_out.labels), rel=1e-3)
+        assert (network.single_accuracy, network.single_temperature) == (
+            single.held_out.accuracy,
+            single.temperature,
+        )
+    plain, mirrored = (models.published[letter].metrics for letter in "ab")
+    assert (plain.single.temperature, plain.single.held_out) == (plain.temperature, plain.held_out)
+    assert mirrored.single.temperature != mirrored.temperature
+
+
+def test_latencies_enter_the_card(models, tmp_path):
+    made = publish(models.training / "a", tmp_path / "timed", found_by="x", repetitions=2)
+    row = made.metrics.latency["inference"]
+    assert row.batch_1[0] <= row.batch_1[1] <= row.batch_1[2]
+    assert row.pictures_per_second == pytest.approx(64_000 / row.batch_64[1], abs=0.06)
+    assert "Paddle's inference engine (oneDNN) | " in (tmp_path / "timed" / "card.md").read_text()
+
+
+def test_what_is_refused(models, tmp_path, monkeypatch):
+    ready = {"found_by": "x", "repetitions": 0}
+    with pytest.raises(StoreError, match="is there already"):
+        publish(models.training / "a", models.folder / "tiny_a", **ready)
+    with pytest.raises(StoreError, match="no finished training"):
+        publish(tmp_path, tmp_path / "new", **ready)
+    for override in ("Data.split_seed=5", "Train.epochs=77", "Data={path: x}"):
+        with pytest.raises(ConfigError, match=r"a release may change Data\.path alone"):
+            publish(models.training / "a", tmp_path / "new", overrides=[override], **ready)
+    copied = shutil.copytree(models.training / "a", tmp_path / "copy")
+    record = json.loads((copied / "test.json").read_text())
+    (copied / "test.json").write_text(json.dumps({**record, "weights_sha256": "0" * 64}))
+    with pytest.raises(StoreError, match=r"test\.json is of other weights"):
+        publish(copied, tmp_path / "new", **ready)
+    for spoilt in ("{", "{}"):
+        (copied / "test.json").write_text(spoilt)
+        with pytest.raises(StoreError, match=r"test\.json is damaged"):
+            publish(copied, tmp_path / "new", **ready)
+    (copied / "weights.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"cannot read .*weights\.safetensors"):
+        publish(copied, tmp_path / "new", **ready)
+    monkeypatch.setattr(module, "LARGEST", 100)
+    with pytest.raises(ConfigError, match="bytes, allowed are 100"):
+        publish(models.training / "a", tmp_path / "new", **ready)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("change", [{"image_size": 9}, {"split_seed": 5}])
+def test_other_pictures_or_another_cut_are_refused(models, tmp_path, monkeypatch, change):
+    """With another cut, pictures that were trained on would calibrate."""
+    plain = module.load_split
+    monkeypatch.setattr(
+        module, "load_split", lambda options: plain(options.model_copy(update=change))
+    )
+    with pytest.raises(DataError, match=r"is not what .* was trained on"):
+        publish(models.training / "a", tmp_path / "new", found_by="x", repetitions=0)
+
+
+def test_an_imported_network_cannot_be_calibrated(models, tmp_path):
+    copied = shutil.copytree(models.training / "a", tmp_path / "copy")
+    manifest = json.loads((copied / "run.json").read_text())
+    manifest["identity"] = {"Pictures": {"official": True}}  # as autodl import-fluid writes it
+    (copied / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="of imported networks nobody knows"):
+        publish(copied, tmp_path / "new", found_by="x", repetitions=0)
+
+
+def test_a_network_that_needs_a_plugin_is_not_released(models, tmp_path):
+    copied = shutil.copytree(models.training / "a", tmp_path / "copy")
+    text = (copied / "config.yaml").read_text()
+    (copied / "config.yaml").write_text(text.replace("plugins: []", "plugins: [json]"))
+    with pytest.raises(ConfigError, match="needs the plugin json"):
+        publish(copied, tmp_path / "new", found_by="x", repetitions=0)
+
+
+def test_members_of_an_ensemble(models, monkeypatch):
+    with pytest.raises(ConfigError, match="tiny_a is named twice"):
+        publish_ensemble(["tiny_a", "tiny_a"], models.folder)
+    with pytest.raises(StoreError, match=r"ensemble\.json is there already; remove it first"):
+        publish_ensemble(["tiny_a", "tiny_b"], models.folder)
+    with pytest.raises(ConfigError, match="at least one released network"):
+        publish_ensemble([], models.folder)
+    with pytest.raises(ConfigError, match=r"a release may change Data\.path alone"):
+        publish_ensemble(["tiny_a"], models.folder, overrides=["Data.split_seed=5"])
+    monkeypatch.setattr(
+        ensemble_module,
+        "load_split",
+        lambda options: load_split(options.model_copy(update={"image_size": 9})),
+    )
+    with pytest.raises(DataError, match="is not what tiny_a was trained on"):
+        publish_ensemble(["tiny_a"], models.folder)
+
+
+def test_the_ensemble_says_what_it_is_made_of(models):
+    made = models.ensemble
+    content = json.loads((models.folder / "ensemble.json").read_text())
+    assert content["members"] == dict(made.members)
+    assert set(made.weights_sha256) == set(made.members)
+    assert made.test.pictures == 200
+    assert made.test.data == models.published["a"].metrics.test.data
+    assert np.isfinite(made.held_out.loss)

@@ -1,0 +1,135 @@
+"""The test set: read once, on the data of the training, and counted by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
+from autodl.jobs.train import (
+    final_test,  # not its functions: pytest would take test_result for a test
+)
+from autodl.jobs.train.final_test import measure_once, wilson_interval
+
+
+@pytest.fixture
+def trained(small_training, tmp_path):
+    return Path(shutil.copytree(small_training.folder, tmp_path / "trained"))
+
+
+@pytest.mark.parametrize("right, count, low, high", [(81, 263, 0.2553, 0.3662), (0, 20, 0, 0.1611)])
+def test_interval_against_published_values(right, count, low, high):
+    """Newcombe (1998), table I, method 3, gives four digits."""
+    assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("count", [1, 200, 1000, 2000, 10_000])
+def test_an_interval_stays_a_share_where_all_or_none_are_right(count):
+    low, high = zip(*(wilson_interval(right, count) for right in (0, count)), strict=True)
+    assert 0 <= low[0] < 1e-15  # middle less reach, which are equal but for rounding
+    assert 1 - 1e-15 < high[1] <= 1
+
+
+def test_result_counted_by_hand():
+    """Rows: right, wrong, right by the first of equal logits; class c has no picture."""
+    logits = np.log([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [0.4, 0.4, 0.2]])
+    result = final_test.test_result(logits, np.array([0, 1, 0]), ("a", "b", "c"))
+    assert result["accuracy"] == pytest.approx(2 / 3)
+    assert result["interval"] == pytest.approx(wilson_interval(2, 3))
+    # the rows are probabilities already; float64 rounding
+    assert result["loss"] == pytest.approx(-np.log(0.7 * 0.25 * 0.4) / 3, rel=1e-12)
+    assert result["pictures"] == 3
+    assert result["per_class"] == {"a": 1.0, "b": 0.0, "c": None}
+    assert json.dumps(result)
+
+
+def test_test_set_is_read_once(trained, monkeypatch):
+    first = measure_once(trained)
+    assert first["on_record"] is False
+    assert first["pictures"] == 200
+    assert first["data"] == "cifar10-mini"
+    assert first["official"] is False
+    hits = [share * 20 for share in first["per_class"].values()]
+    assert sum(hits) / 200 == pytest.approx(first["accuracy"], abs=1e-12)
+
+    def forbidden(options):
+        raise AssertionError("the test set was read again")
+
+    monkeypatch.setattr(final_test, "load", forbidden)
+    assert measure_once(trained) == {**first, "on_record": True}
+
+
+def test_other_weights_are_measured_anew(trained):
+    first = measure_once(trained)
+    record = {**first, "accuracy": 2.0, "weights_sha256": "of others"}
+    (trained / "test.json").write_text(json.dumps(record))
+    again = measure_once(trained)
+    assert {**again, "time": first["time"]} == first
+
+
+def test_a_test_set_with_training_pictures_is_refused(trained, monkeypatch):
+    """The classes are the same; the pictures to test on are those that were trained on."""
+    load = final_test.load
+
+    def overlapping(options):
+        dataset = load(options)
+        return replace(dataset, test=dataset.train)
+
+    monkeypatch.setattr(final_test, "load", overlapping)
+    with pytest.raises(DataError, match=r"give the same data by -o Data\.path=") as caught:
+        measure_once(trained)
+    manifest = json.loads((trained / "run.json").read_text())
+    assert manifest["identity"]["Pictures"]["checksum"][:12] in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (trained / "test.json").exists()
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["Data.classes=5", "Data.name=cifar10", "Data={name: npz}", "Network.width=8", "nonsense"],
+)
+@pytest.mark.parametrize("on_record", [False, True])
+def test_only_place_and_device_may_change(trained, override, on_record):
+    if on_record:
+        (trained / "test.json").write_text('{"weights_sha256": "any"}')
+    with pytest.raises(ConfigError, match=r"Data\.path and Global\.device alone") as caught:
+        measure_once(trained, ["Global.device=cpu", override])
+    assert override in str(caught.value)
+
+
+def test_the_device_may_change(trained):
+    assert measure_once(trained, ["Global.device=auto"])["pictures"] == 200
+
+
+def test_a_manifest_without_a_checksum(trained):
+    (trained / "run.json").write_text('{"identity": {"Pictures": null}, "starts": []}')
+    with pytest.raises(StoreError, match="does not say which pictures"):
+        measure_once(trained)
+
+
+def test_missing_and_damaged_weights(trained):
+    weights = trained / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="cannot read the weights"):
+        measure_once(trained)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="cannot read the weights"):
+        measure_once(trained)
+    assert not (trained / "test.json").exists()
+
+
+def test_a_damaged_record_is_not_overwritten(trained):
+    (trained / "test.json").write_text("{half")
+    with pytest.raises(StoreError, match=r"cannot read .*test\.json"):
+        measure_once(trained)
+    assert (trained / "test.json").read_text() == "{half"
+
+
+def test_a_folder_without_a_training(tmp_path):
+    with pytest.raises(StoreError, match="no finished training"):
+        measure_once(tmp_path)
