@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def compare(args: argparse.Namespace) -> None:
     """Collect the searches, print the table, draw the plot."""
-    from autodl import comparison_report as comparison
+    from autodl.studies.strategies import table as comparison
 
     searches = comparison.read_searches(args.runs)
     seeds = range(args.first_seed, args.first_seed + args.seeds)

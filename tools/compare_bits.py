@@ -33,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Read the studies, print the table, draw the plot."""
-    from autodl.bits_report import read_studies, study_table, table_lines
+    from autodl.studies.bits.table import read_studies, study_table, table_lines
 
     studies = read_studies(args.studies)
     if args.out is not None:
-        from autodl.drawing.bits import draw_bits
         from autodl.drawing.figures import save_figure
+        from autodl.studies.bits.plot import draw_bits
 
         save_figure(draw_bits(studies, args.title), args.out)
     table = study_table(studies)

@@ -24,8 +24,9 @@ from autodl.system.console import Parser, run_tool
 FOLDER = (
     "The folder is like one of tools/train.py, for `autodl eval`, `autodl export-model` and"
     " autodl.trained.network.load_trained_network: weights.safetensors, architecture.json,"
-    " config.yaml, run.json, metrics.json. What nobody knows is not in it: there is no held-out accuracy, since"
-    " the original trained on all 50,000 pictures, and no recipe, so it cannot be trained further."
+    " config.yaml, run.json, metrics.json. What nobody knows is not in it: there is no held-out"
+    " accuracy, since the original trained on all 50,000 pictures, and no recipe, so it cannot be"
+    " trained further."
     " `autodl eval` accepts the official CIFAR-10 archive alone. The auxiliary classifier and the"
     " optimiser's variables are left out. Files do not tell which node an operation reads, so a"
     " wrong genotype of the same operations would fit as well. Archives are read in memory; nothing"

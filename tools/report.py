@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def report(args: argparse.Namespace) -> None:
     """Read the run and print it."""
-    from autodl.report import read_run, summary_lines
+    from autodl.reports.run import read_run, summary_lines
 
     content = read_run(args.run)
     if args.html is not None:
-        from autodl.html_report import html_report
+        from autodl.reports.html_report import html_report
         from autodl.system.files import write_text
 
         write_text(args.html, html_report(content, top=args.top))

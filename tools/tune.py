@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def report(args: argparse.Namespace) -> None:
     """Tune, then compare the best choice, the config as it stands and random search."""
-    from autodl import comparison_report as comparison
-    from autodl.tuning import Candidate, tune
+    from autodl.studies.strategies import table as comparison
+    from autodl.studies.strategies.tuning import Candidate, tune
 
     def progress(done: int, count: int, latest: Candidate) -> None:
         line = f"{done}/{count} {latest.score:.5f} {' '.join(latest.overrides)}"

@@ -101,7 +101,7 @@ def run_anneal(args: argparse.Namespace) -> int:
 
 
 def run_study(args: argparse.Namespace) -> int:
-    from autodl.width_study import load_study, run_part
+    from autodl.studies.widths.study import load_study, run_part
 
     config = load_study(args.config, args.override)
     if args.print_config:
@@ -111,12 +111,12 @@ def run_study(args: argparse.Namespace) -> int:
 
 
 def show(args: argparse.Namespace) -> int:
-    from autodl.width_report import read_study, study_text
+    from autodl.studies.widths.table import read_study, study_text
 
     study = read_study(args.out)
     if args.plot is not None:
         from autodl.drawing.figures import save_figure
-        from autodl.drawing.width_modes import draw_modes
+        from autodl.studies.widths.plot import draw_modes
 
         save_figure(draw_modes(study), args.plot)
     print(study_text(study))
@@ -124,7 +124,7 @@ def show(args: argparse.Namespace) -> int:
 
 
 def show_alignment(args: argparse.Namespace) -> int:
-    from autodl.width_report import align
+    from autodl.studies.widths.table import align
 
     print(align(args.out, args.override))
     return 0

@@ -13,7 +13,7 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.jobs.search.parts import load_search, make_executor
 from autodl.jobs.search.run import run_search
-from autodl.report import read_run
+from autodl.reports.run import read_run
 from autodl.search.budget import Budget
 from autodl.search.loop import Stop
 from autodl.trial import Evaluation, Trial, TrialState

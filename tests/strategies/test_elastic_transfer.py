@@ -13,11 +13,11 @@ from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
 from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
-from autodl.search.simulate import simulate
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer, basic_architecture, perturb
 from autodl.strategies.evolution import Evolution
+from autodl.studies.strategies.simulate import simulate
 from autodl.trial import Evaluation, Trial, TrialState
 
 SPACE = MobileSpace()

@@ -10,12 +10,12 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.objectives.dominance import hypervolume
-from autodl.search.simulate import simulate
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.architecture import MobileSpace
 from autodl.strategies.evolution import Evolution
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted
+from autodl.studies.strategies.simulate import simulate
 from autodl.trial import Evaluation, Trial, TrialState
 
 MOBILE, CELLS = MobileSpace(), CellSpace(nodes=4)

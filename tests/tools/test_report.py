@@ -1,4 +1,4 @@
-"""The tool that says what happened in a run; its content is tested in tests/test_report.py."""
+"""The tool that says what happened in a run; its content is tested in tests/reports/test_run.py."""
 
 from __future__ import annotations
 

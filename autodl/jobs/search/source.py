@@ -15,7 +15,7 @@ from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.jobs.train.run import ARCHITECTURE
-from autodl.report import import_run_plugins
+from autodl.reports.run import import_run_plugins
 from autodl.runs.folder import TRIALS, read_manifest
 from autodl.runs.store import TrialStore
 from autodl.search.config import SearchConfig

@@ -20,7 +20,7 @@ from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.jobs.search.parts import plan_maker
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig, load_train
-from autodl.report import import_run_plugins
+from autodl.reports.run import import_run_plugins
 from autodl.runs.event_log import EventLog
 from autodl.runs.folder import (
     CONFIG,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autodl.compress_study import study, study_lines
 from autodl.config.components import register
 from autodl.config.reading import RawConfig
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, DataError, StoreError
@@ -17,6 +16,7 @@ from autodl.jobs.compress.run import compress, load_compress, load_packed_weight
 from autodl.jobs.compress.source import open_source
 from autodl.jobs.train.run import load_trained
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
+from autodl.studies.bits.study import study, study_lines
 from autodl.system.files import checksum
 from autodl.training.metrics import score
 

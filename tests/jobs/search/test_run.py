@@ -21,7 +21,7 @@ from autodl.runs.store import TrialStore
 from autodl.spaces.codec import load_architecture
 from autodl.trial import TrialState
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[2]
 PLUGIN = HERE / "search" / "plugin_for_tests.py"
 LEARNER = {
     "Global": {"seed": 3, "plugins": [str(PLUGIN)]},

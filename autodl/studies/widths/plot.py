@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from autodl.drawing.run_curves import DOTS, GREY, LINE, ORANGE, RED, bare_axes, legend_above
-from autodl.width_report import WidthStudy
+from autodl.studies.widths.table import WidthStudy
 
 _COLORS = {"transition": LINE, "ordinal": ORANGE, "independent": RED, "random": GREY}
 

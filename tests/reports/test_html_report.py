@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from autodl.html_report import html_report
-from autodl.report import front_values, trade_off
+from autodl.reports.html_report import html_report
+from autodl.reports.run import front_values, trade_off
 from autodl.spaces.cell.space import CellSpace
 
 SPACE = CellSpace(nodes=3)

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from autodl.drawing.width_modes import draw_modes
 from autodl.errors import StoreError
 from autodl.spaces.width.architecture import WidthArchitecture
-from autodl.width_report import (
+from autodl.studies.widths.plot import draw_modes
+from autodl.studies.widths.table import (
     Searched,
     WidthStudy,
     rank_correlation,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autodl.comparison_report import Search, group_searches, simulate_searches
 from autodl.errors import AutoDLError
+from autodl.studies.strategies.table import Search, group_searches, simulate_searches
 
 
 @dataclass(frozen=True, slots=True)

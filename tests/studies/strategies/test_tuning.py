@@ -5,9 +5,9 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 import pytest
 
-from autodl.comparison_report import Search
 from autodl.errors import AutoDLError
-from autodl.tuning import combinations_of, mean_best_so_far, tune
+from autodl.studies.strategies.table import Search
+from autodl.studies.strategies.tuning import combinations_of, mean_best_so_far, tune
 
 NAN = float("nan")
 
@@ -52,7 +52,7 @@ def test_a_worker_process_that_dies_is_an_error_of_one_line(monkeypatch):
         yield 0.5
         raise BrokenProcessPool("A process in the process pool was terminated abruptly")
 
-    monkeypatch.setattr("autodl.tuning.ProcessPoolExecutor.map", broken)
+    monkeypatch.setattr("autodl.studies.strategies.tuning.ProcessPoolExecutor.map", broken)
     with pytest.raises(AutoDLError, match=r"one of the 2 worker .* after 1 of 3 choices") as error:
         tune("x", [], {"A.x": ["1", "2", "3"]}, trials=1, seeds=[0], workers=2)
     assert "\n" not in str(error.value)

@@ -14,9 +14,9 @@ from autodl.drawing.names import readable_metric, readable_number
 from autodl.drawing.pareto import draw_front
 from autodl.drawing.run_curves import Dots, draw_rewards, draw_seconds
 from autodl.errors import AutoDLError
-from autodl.html_page import captioned, facts, note, page, picture, plot, section, table
 from autodl.objectives.trade_off import Goals
-from autodl.report import (
+from autodl.reports.html_page import captioned, facts, note, page, picture, plot, section, table
+from autodl.reports.run import (
     count_states,
     describe_inheritance,
     describe_metrics,
@@ -38,7 +38,7 @@ _COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs", "effective_
 
 
 def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) -> str:
-    """The report of ``autodl.report.read_run`` as HTML without references to other files.
+    """The report of ``autodl.reports.run.read_run`` as HTML without references to other files.
 
     Args:
         drawings: how many of the best architectures to draw; of others on the front at most twice

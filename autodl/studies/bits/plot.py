@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 from numpy.typing import NDArray
 
-from autodl.bits_report import BitStudies
 from autodl.drawing.run_curves import GREY, LINE, ORANGE, bare_axes, legend_above
+from autodl.studies.bits.table import BitStudies
 
 
 def draw_bits(studies: BitStudies, title: str = "") -> Figure:

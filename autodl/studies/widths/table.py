@@ -17,7 +17,7 @@ from autodl.errors import StoreError
 from autodl.jobs.width.config import load_width
 from autodl.jobs.width.run import METRICS, gradient_cosine, read_result
 from autodl.runs.folder import CONFIG
-from autodl.width_study import MODES, SHARED, STANDALONE
+from autodl.studies.widths.study import MODES, SHARED, STANDALONE
 
 
 def rank_correlation(

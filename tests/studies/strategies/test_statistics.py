@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from autodl.search.comparison import best_so_far, compare_paired
+from autodl.studies.strategies.statistics import best_so_far, compare_paired
 
 
 def test_best_so_far_by_hand():

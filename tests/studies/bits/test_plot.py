@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from autodl.bits_report import BitStudies
-from autodl.drawing.bits import draw_bits
 from autodl.drawing.figures import to_svg
+from autodl.studies.bits.plot import draw_bits
+from autodl.studies.bits.table import BitStudies
 
 METHODS = ("BayesianBits", "uniform 2", "uniform 3", "search 1x", "search 10x")
 

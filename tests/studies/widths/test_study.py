@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from autodl.errors import ConfigError, StoreError
-from autodl.width_report import align, read_study, study_text
-from autodl.width_study import known_architectures, load_study, run_part
+from autodl.studies.widths.study import known_architectures, load_study, run_part
+from autodl.studies.widths.table import align, read_study, study_text
 
 CONFIG = """
 Global: {seed: 0, device: cpu}

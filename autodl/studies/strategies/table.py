@@ -21,9 +21,14 @@ from autodl.jobs.search.parts import (
     make_strategy,
 )
 from autodl.jobs.search.source import find_source
-from autodl.report import read_run
-from autodl.search.comparison import Curves, best_so_far, compare_paired, trials_to_reach
-from autodl.search.simulate import simulate
+from autodl.reports.run import read_run
+from autodl.studies.strategies.simulate import simulate
+from autodl.studies.strategies.statistics import (
+    Curves,
+    best_so_far,
+    compare_paired,
+    trials_to_reach,
+)
 from autodl.trial import Architecture, Trial, TrialState
 
 _INHERITANCE = ("inherit", "resize_kernels")

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.bits_report import STUDY
 from autodl.compression.bits.options import BitSearchOptions
 from autodl.config.components import read_component
 from autodl.config.reading import RawConfig
 from autodl.errors import StoreError
 from autodl.jobs.compress.run import CompressConfig, compress
+from autodl.studies.bits.table import STUDY
 from autodl.system.files import write_json
 
 if TYPE_CHECKING:

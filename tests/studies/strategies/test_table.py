@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autodl import comparison_report
-from autodl.comparison_report import (
+from autodl.drawing.curves import draw_comparison
+from autodl.errors import ConfigError
+from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.run import run_search
+from autodl.studies.strategies import table as comparison_report
+from autodl.studies.strategies.table import (
     Search,
     group_searches,
     read_searches,
@@ -17,12 +21,8 @@ from autodl.comparison_report import (
     summary,
     summary_lines,
 )
-from autodl.drawing.curves import draw_comparison
-from autodl.errors import ConfigError
-from autodl.jobs.search.parts import load_search
-from autodl.jobs.search.run import run_search
 
-TOOL = Path(__file__).parents[1] / "tools" / "compare.py"
+TOOL = Path(__file__).parents[3] / "tools" / "compare.py"
 TABLE = "search/table_agent.yaml"
 RANDOM = [
     "Strategy.name=RandomSearch",

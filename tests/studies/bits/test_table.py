@@ -5,8 +5,8 @@ from statistics import mean, stdev
 
 import pytest
 
-from autodl.bits_report import read_studies, study_table, table_lines
 from autodl.errors import StoreError
+from autodl.studies.bits.table import read_studies, study_table, table_lines
 
 AFTER = {0: [0.60, 0.50, 0.58], 1: [0.62, 0.56, 0.57], 2: [0.64, 0.53, 0.62]}
 METHODS = ["BayesianBits", "uniform 2", "search 1x"]

@@ -10,10 +10,10 @@ from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
 from autodl.search.executors.processes import InlineExecutor
 from autodl.search.loop import search
-from autodl.search.simulate import simulate
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch
 from autodl.strategies.random_search import RandomSearch
+from autodl.studies.strategies.simulate import simulate
 
 SPACE = CellSpace(nodes=3)
 REST = Limits(lambda pair: {"rest": sum(pair.to_tokens()[0]) % 4}, {"rest": 1})

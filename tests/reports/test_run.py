@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from autodl.errors import StoreError
-from autodl.report import describe_inheritance, failures, name_ids, read_run, summary_lines
+from autodl.reports.run import describe_inheritance, failures, name_ids, read_run, summary_lines
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState
 
-TOOL = Path(__file__).parents[1] / "tools" / "report.py"
+TOOL = Path(__file__).parents[2] / "tools" / "report.py"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import hashlib
 import re
 
 from autodl.drawing.run_curves import Dots, draw_rewards
-from autodl.html_page import captioned, facts, page, plot, section, table
+from autodl.reports.html_page import captioned, facts, page, plot, section, table
 
 
 def test_the_policy_allows_the_pages_own_script_alone():

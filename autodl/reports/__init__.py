@@ -1,0 +1,1 @@
+"""A run as data, as text and as a page."""

@@ -1,0 +1,1 @@
+"""Jobs compared over seeds."""

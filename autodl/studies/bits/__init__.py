@@ -1,0 +1,1 @@
+"""Compressions compared."""
