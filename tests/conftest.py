@@ -5,6 +5,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and Paddle
 
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,6 +67,37 @@ def tiny():
     )
 
 
+@pytest.fixture
+def open_store(tmp_path):
+    """Opens stores that are closed in the end."""
+    from autodl.runs.store import TrialStore
+
+    opened = []
+
+    def open_store(name="trials"):
+        store = TrialStore(tmp_path / f"{name}.sqlite")
+        store._db.execute("PRAGMA synchronous = OFF")  # the machine does not lose its power here
+        opened.append(store)
+        return store
+
+    yield open_store
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "trials.sqlite"
+
+
+@pytest.fixture
+def store(path):
+    from autodl.runs.store import TrialStore
+
+    with closing(TrialStore(path)) as store:
+        yield store
+
+
 @pytest.fixture(scope="session")
 def ray_here():
     """Ray on this machine, with two processors and two GPUs that it only believes in."""
@@ -87,7 +119,7 @@ def ray_here():
 @pytest.fixture
 def own_tables(monkeypatch):
     """Tables of components that plugins may change, without a trace in other tests."""
-    from autodl.config.reading import components
+    from autodl.config import components
 
     tables = {section: dict(table) for section, table in components.TABLES.items()}
     monkeypatch.setattr(components, "TABLES", tables)

@@ -11,7 +11,7 @@ from paddle import nn
 from paddle.autograd import PyLayer, PyLayerContext
 from paddle.nn import initializer
 
-from autodl.spaces import layers as kinds
+from autodl.plans import layers as kinds
 
 
 def _window_padding(padding: kinds.Padding) -> list[int]:

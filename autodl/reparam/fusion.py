@@ -13,6 +13,7 @@ from paddle import nn
 
 from autodl.errors import CheckpointError
 from autodl.networks.network import PlanNetwork
+from autodl.plans import layers as kinds
 from autodl.plans.plan import Plan, PlanBuilder
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.branches import batch_norm_terms, full
@@ -20,7 +21,6 @@ from autodl.reparam.comparison import Change, require_equal_outputs
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.functional import fuse_batch_norm
 from autodl.reparam.pairs import NORMS, Place, conv_norm_pairs, places
-from autodl.spaces import layers as kinds
 from autodl.training.trainer import load_arrays
 
 

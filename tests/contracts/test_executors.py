@@ -13,7 +13,7 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.runs.store import Proposal, TrialStore
-from autodl.search import executors
+from autodl.search.executors import processes as executors
 from autodl.search.executors import worker_process
 from autodl.search.executors.processes import InlineExecutor, ProcessExecutor
 from autodl.search.executors.ray_executor import RayExecutor

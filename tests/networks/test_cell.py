@@ -15,8 +15,8 @@ from autodl.errors import CheckpointError
 from autodl.networks.cell import build_network, load_original_parameters
 from autodl.networks.layers import trainable
 from autodl.networks.network import PlanNetwork
+from autodl.plans import layers as kinds
 from autodl.plans.plan import PlanBuilder
-from autodl.spaces import layers as kinds
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace

@@ -13,8 +13,8 @@ from autodl.networks import layers
 from autodl.networks.cell import build_network
 from autodl.networks.layers import is_convolution, make_layer, register_layer, trainable
 from autodl.networks.network import PlanNetwork
+from autodl.plans import layers as kinds
 from autodl.plans.plan import PlanBuilder
-from autodl.spaces import layers as kinds
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation_names
 

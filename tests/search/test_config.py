@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from autodl.config.reading import RawConfig, components
+from autodl.config import components
+from autodl.config.reading import RawConfig
 from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
 from autodl.jobs.search import parts as assemble
 from autodl.jobs.search.parts import (

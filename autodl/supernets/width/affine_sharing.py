@@ -20,7 +20,7 @@ from paddle import nn
 from paddle.nn import initializer
 
 from autodl.errors import ConfigError
-from autodl.spaces import layers as kinds
+from autodl.plans import layers as kinds
 from autodl.supernets.width.projections import columns, layout, noisy, uniform_bound
 
 # what a kernel is chosen by: positions of the output's and of the input's candidate

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from autodl.config import components
 from autodl.config.components import DEFAULTS
-from autodl.config.reading import RawConfig, Section, components
+from autodl.config.reading import RawConfig, Section
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
 from autodl.evaluation.synthetic import TokenCount
 from autodl.jobs.search import parts as assemble
