@@ -99,6 +99,11 @@ class Trial:
         """The part of the full evaluation that was run, 0 without a result."""
         return self.evaluation.fidelity if self.evaluation else 0.0
 
+    @property
+    def reused(self) -> bool:
+        """Whether the trial took over the result of another one, which its reason names."""
+        return self.evaluation is not None and bool(self.reason)
+
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object, as reports print it."""
         return {
@@ -109,6 +114,7 @@ class Trial:
             "architecture": self.architecture.to_json(),
             "seconds": round(self.seconds, 3),
             "reason": self.reason,
+            "reused": self.reused,
             "metrics": _finite(self.evaluation.metrics) if self.evaluation else {},
         }
 

@@ -51,10 +51,11 @@ def small_training(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny():
     """A width search of a few seconds: three widths on 40 small pictures."""
+    from autodl.agents.options import ControllerOptions
     from autodl.data.load import load_split
     from autodl.data.options import DataOptions
     from autodl.spaces.width.space import make_width_space
-    from autodl.supernets.width.options import ControllerOptions, SupernetOptions
+    from autodl.supernets.width.options import SupernetOptions
 
     data = load_split(DataOptions(image_size=8, train=40, held_out=40))
     space = make_width_space("resnet20", (1, 2, 3), image_size=8)

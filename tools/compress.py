@@ -50,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Compress, or compare, and say what came of it."""
+    from autodl.jobs.compress.config import load_compress
     from autodl.jobs.compress.result import result_lines
-    from autodl.jobs.compress.run import compress, load_compress
+    from autodl.jobs.compress.run import compress
     from autodl.studies.bits.study import study, study_lines
     from autodl.trial import TrialFailure
 

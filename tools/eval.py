@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure every network that is asked for, and print the results."""
-    from autodl.jobs.train.final_test import result_lines
+    from autodl.trained.test_result import result_lines
 
     measures = [partial(trained_result, folder, args.override) for folder in args.folders]
     for measure in measures or [partial(released_result, args)]:

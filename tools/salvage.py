@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def salvage_run(args: argparse.Namespace) -> None:
     """Put a salvaged store in the place of the damaged one, and say what is in it."""
     from autodl.errors import StoreError
-    from autodl.reports.run import import_run_plugins
-    from autodl.runs.folder import TRIALS, read_manifest
+    from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest
     from autodl.runs.salvage import salvage
 
     read_manifest(args.run)  # that of a run, or an error

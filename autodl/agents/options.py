@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
-from autodl.config.reading import Section
+from pydantic import Field, model_validator
+
+from autodl.config.sections import Section
 
 
 class AgentOptions(Section):
@@ -19,3 +21,26 @@ class AgentOptions(Section):
     advantage_power: float = Field(1.0, gt=0, description="3 is the original's cube")
     temperature: float = Field(5.0, gt=0, description="logits = squash tanh(z / temperature)")
     squash: float = Field(2.5, gt=0, description="largest size of a logit")
+
+
+class ControllerOptions(Section):
+    """``Controller`` section: the policy over widths, and how its best are found."""
+
+    hidden: int = Field(100, ge=1)
+    layers: int = Field(2, ge=1)
+    learning_rate: float = Field(1.6e-4, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    weight_decay: float = Field(1e-3, ge=0)
+    entropy_weight: float = Field(4e-3, ge=0, description="for accuracies in 0..1")
+    baseline_decay: float = Field(0.99, ge=0, lt=1)
+    exponent: float = Field(-0.1, le=0, description="of cost / budget beyond the budget")
+    samples: int = Field(1, ge=1, description="architectures per update")
+    decode_beams: int = Field(8, ge=0, description="likeliest architectures that are ranked")
+    decode_samples: int = Field(10, ge=0, description="drawn architectures that are ranked")
+
+    @model_validator(mode="after")
+    def _decodes_something(self) -> Self:
+        if not self.decode_beams + self.decode_samples:
+            raise ValueError("decode_beams 0 and decode_samples 0 leave nothing to rank; raise one")
+        return self

@@ -12,9 +12,9 @@ import paddle
 import paddle.nn.functional as F
 from numpy.typing import NDArray
 
+from autodl.agents.options import ControllerOptions
 from autodl.agents.parl_backend import Agent, Algorithm
 from autodl.agents.width_policy import Decisions, Integers, WidthPolicy, draw
-from autodl.supernets.width.options import ControllerOptions
 from autodl.training.device import computing_on
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 

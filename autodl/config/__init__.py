@@ -1,5 +1,5 @@
 """Configurations: YAML with inheritance, checked sections, components by name, plugins."""
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 
 __all__ = ["Section"]

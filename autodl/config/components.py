@@ -6,14 +6,15 @@ imported. A plugin adds components with ``register``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from autodl.config.plugins import import_plugins
-from autodl.config.reading import GlobalOptions, KeyPath, RawConfig, Section, validate
-from autodl.errors import ConfigError, PluginError, UnknownNameError, did_you_mean, lookup
+from autodl.config.reading import KeyPath, RawConfig
+from autodl.config.sections import GlobalOptions, Section, read_section, validate
+from autodl.errors import ConfigError, PluginError, UnknownNameError, lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.spaces.cell.options:CellSpaceOptions", "autodl.spaces.cell.space:CellSpace"
         ),
         "MobileSpace": Entry(
-            "autodl.search.options:NoOptions", "autodl.spaces.mobile.architecture:MobileSpace"
+            "autodl.config.sections:NoOptions", "autodl.spaces.mobile.space:MobileSpace"
         ),
     },
     "Network": {
@@ -44,7 +45,7 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.spaces.cell.options:CellNetworkOptions", "autodl.spaces.cell.plan:cell_plan"
         ),
         "CifarQuick": Entry(
-            "autodl.search.options:NoOptions",
+            "autodl.config.sections:NoOptions",
             "autodl.spaces.classic.cifar_quick:cifar_quick_plan",
             searched=False,
         ),
@@ -77,13 +78,13 @@ TABLES: dict[str, dict[str, Entry]] = {
             searched=False,
         ),
         "VGG16": Entry(
-            "autodl.search.options:NoOptions",
+            "autodl.config.sections:NoOptions",
             "autodl.spaces.classic.vgg:vgg16_plan",
             searched=False,
         ),
         "WidthNetwork": Entry(
             "autodl.spaces.width.options:WidthNetworkOptions",
-            "autodl.spaces.width.architecture:width_plan",
+            "autodl.spaces.width.plan:width_plan",
         ),
     },
     "Strategy": {
@@ -98,36 +99,38 @@ TABLES: dict[str, dict[str, Entry]] = {
             "autodl.strategies.options:EvolutionOptions", "autodl.strategies.evolution:Evolution"
         ),
         "ExhaustiveSearch": Entry(
-            "autodl.search.options:NoOptions",
+            "autodl.config.sections:NoOptions",
             "autodl.strategies.exhaustive_search:ExhaustiveSearch",
         ),
         "RandomSearch": Entry(
-            "autodl.search.options:NoOptions", "autodl.strategies.random_search:RandomSearch"
+            "autodl.config.sections:NoOptions", "autodl.strategies.random_search:RandomSearch"
         ),
     },
     "Fidelity": {
         "AsynchronousSuccessiveHalving": Entry(
-            "autodl.search.options:HalvingOptions",
-            "autodl.search.fidelity.rules:AsynchronousSuccessiveHalving",
+            "autodl.search.fidelity.options:HalvingOptions",
+            "autodl.search.fidelity.halving:AsynchronousSuccessiveHalving",
         ),
         "MedianRule": Entry(
-            "autodl.search.options:MedianOptions", "autodl.search.fidelity.rules:MedianRule"
+            "autodl.search.fidelity.options:MedianOptions",
+            "autodl.search.fidelity.median:MedianRule",
         ),
     },
     "Evaluator": {
         "TrainEvaluator": Entry(
-            "autodl.search.options:NoOptions",
+            "autodl.config.sections:NoOptions",
             "autodl.evaluation.train_evaluator:TrainEvaluator",
             trains=True,
         ),
         "TableEvaluator": Entry(
-            "autodl.search.options:TableOptions", "autodl.evaluation.table:TableEvaluator"
+            "autodl.evaluation.options:TableOptions", "autodl.evaluation.table:TableEvaluator"
         ),
         "TargetMatch": Entry(
-            "autodl.search.options:TargetMatchOptions", "autodl.evaluation.synthetic:TargetMatch"
+            "autodl.evaluation.options:TargetMatchOptions",
+            "autodl.evaluation.synthetic:TargetMatch",
         ),
         "TokenCount": Entry(
-            "autodl.search.options:TokenCountOptions", "autodl.evaluation.synthetic:TokenCount"
+            "autodl.evaluation.options:TokenCountOptions", "autodl.evaluation.synthetic:TokenCount"
         ),
     },
     "Compression": {
@@ -226,25 +229,6 @@ def _import(dotted: str | Any) -> Any:
             f"a plugin registered {dotted!r}, which cannot be imported ({error}); register the"
             " class or function itself"
         ) from error
-
-
-def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
-    """Raise ConfigError for a section that is not ``known``, or if there is none at all."""
-    if not raw.values:
-        raise ConfigError(f"the config is empty; it may have the sections {', '.join(known)}")
-    for name in raw.values:
-        if name not in known:
-            where = raw.origin((name,))
-            raise ConfigError(
-                f"{where + ': ' if where else ''}unknown section {name}."
-                f"{did_you_mean(name, known)} Known: {', '.join(known)}."
-            )
-
-
-def read_section(model: type[Any], raw: RawConfig, name: str) -> Any:
-    """One section, checked; an absent or empty one has its defaults."""
-    values = raw.values.get(name)
-    return validate(model, {} if values is None else values, raw, (name,))
 
 
 def read_general(raw: RawConfig) -> GlobalOptions:

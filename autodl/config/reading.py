@@ -4,22 +4,20 @@ A file has capitalised sections of snake_case keys and may inherit from others t
 ``_BASE_`` (paths relative to the file, or names of shipped configs; mappings merge, lists
 replace, later bases and the file itself win). ``-o Section.key=value`` overrides any key; its
 value is read as YAML. Nothing is ever evaluated. Which sections exist, and what may stand in
-them, is settled in ``autodl/jobs/search/parts.py``.
+them, is settled in ``sections.py`` and ``components.py`` beside this file.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from autodl.errors import ConfigError, did_you_mean
+from autodl.errors import ConfigError
 from autodl.system.resources import find_config
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -27,41 +25,6 @@ KeyPath: TypeAlias = tuple[str, ...]
 
 # sections that choose a part by its ``name``; the other keys are that part's options
 COMPONENTS = ("Space", "Network", "Strategy", "Evaluator", "Compression")
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    # options that runs may lack which were made before them; at their defaults they change nothing
-    ADDED: ClassVar[tuple[str, ...]] = ()
-
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a run is resumed; older runs have it in the same form."""
-        defaults = type(self).model_fields
-        return {
-            name: value
-            for name, value in self.model_dump(mode="json").items()
-            if name not in self.ADDED or value != defaults[name].default
-        }
-
-
-S = TypeVar("S", bound=Section)
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path.endswith(".py") else path
-
-
-class GlobalOptions(Section):
-    """``Global`` section of every configuration."""
-
-    seed: int = Field(0, ge=0, lt=2**31, description="of everything random in a run")
-    device: str = Field("auto", pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$")
-    plugins: tuple[Annotated[str, AfterValidator(_absolute)], ...] = Field(
-        (), description="modules or .py files that add operations, spaces, strategies"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,43 +190,3 @@ def _index(items: list[Any], part: str, text: str) -> int:
     if not part.isdecimal() or int(part) >= len(items):
         raise ConfigError(f"-o {text!r}: {part!r} is no index of a list of {len(items)} items")
     return int(part)
-
-
-def validate(model: type[S], values: Mapping[str, Any], raw: RawConfig, path: KeyPath) -> S:
-    """Check the values of one section against its model.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type or a value out of range, with the key's full
-            name, what is allowed, and the file and line it stands in.
-    """
-    if not isinstance(values, Mapping):
-        raise ConfigError(
-            _message(raw, path, f"{'.'.join(path)} is a section of keys, got {values!r}")
-        )
-    try:
-        # JSON mode is strict about types ("12" is no number, true is no integer) and still
-        # reads lists as tuples and texts as paths.
-        return model.model_validate_json(json.dumps(values, default=str), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = tuple(str(part) for part in first["loc"])
-        name = ".".join((*path, *key))
-        if first["type"] == "extra_forbidden":
-            known = list(model.model_fields)
-            reason = f"unknown key {name}.{did_you_mean(key[-1], known)} Known: {', '.join(known)}."
-        elif first["type"] == "missing":
-            short = key[-1].isdecimal()  # an index, not a key
-            reason = f"{name} is missing; " + (
-                "the list is too short" if short else "it has no default"
-            )
-        elif first["type"] == "value_error" and not key:
-            reason = f"{name}.{first['ctx']['error']}"  # of the section; it names its keys itself
-        else:
-            wish = first["msg"][0].lower() + first["msg"][1:]
-            reason = f"{name}: {wish}, got {first['input']!r}"
-        raise ConfigError(_message(raw, (*path, *key), reason)) from None
-
-
-def _message(raw: RawConfig, path: KeyPath, reason: str) -> str:
-    origin = raw.origin(path)
-    return f"{origin}: {reason}" if origin else reason

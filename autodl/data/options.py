@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 from autodl.data.splits import SPLIT_SEED
 
 Count = Annotated[int, Field(strict=True, ge=1)]

@@ -7,7 +7,8 @@ import numpy as np
 from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import Architecture
-from autodl.spaces.mobile.architecture import MobileArchitecture, MobileSpace
+from autodl.spaces.mobile.architecture import MobileArchitecture
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.spaces.operations import operation
 from autodl.trial import Evaluation
 

@@ -14,7 +14,7 @@ from autodl.data.load import load
 from autodl.data.options import DataOptions
 from autodl.data.sample import NAME as SAMPLE
 from autodl.errors import ConfigError
-from autodl.jobs.search.parts import SearchConfig, load_search, make_space, plan_maker
+from autodl.jobs.search.parts import SearchConfig, load_search, make_space
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.records import (
     MakePlan,
@@ -27,6 +27,7 @@ from autodl.objectives.latency.table import LatencyTable, Network, Timing
 from autodl.plans.plan import Plan
 from autodl.runs.folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
+from autodl.spaces.plan_maker import plan_maker
 from autodl.strategies.random_search import SampledSpace
 
 Progress = Callable[[str], None]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.search.observers.outcome import reused
 from autodl.trial import ACCURACY, Trial, TrialState
 
 Values = NDArray[np.float64]
@@ -67,7 +66,7 @@ class TradeOff:
         if trial.state is not TrialState.COMPLETE or trial.evaluation is None:
             return False
         evaluation = trial.evaluation
-        return self.add_result(trial.id, evaluation.reward, evaluation.metrics, reused(trial))
+        return self.add_result(trial.id, evaluation.reward, evaluation.metrics, trial.reused)
 
     def add_result(
         self, trial_id: int, reward: float, metrics: Mapping[str, float | None], reused: bool

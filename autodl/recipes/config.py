@@ -9,15 +9,10 @@ from typing import Any
 
 from pydantic import Field
 
-from autodl.config.components import (
-    Component,
-    check_sections,
-    read_component,
-    read_general,
-    read_section,
-)
+from autodl.config.components import Component, read_component, read_general
 from autodl.config.plugins import plugin_identity
-from autodl.config.reading import GlobalOptions, RawConfig, Section, load_config
+from autodl.config.reading import RawConfig, load_config
+from autodl.config.sections import GlobalOptions, Section, check_sections, read_section
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
 from autodl.recipes.options import TrainOptions

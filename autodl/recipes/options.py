@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 
 
 class TrainOptions(Section):

@@ -11,11 +11,12 @@ import numpy as np
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
 from autodl.errors import ConfigError, StoreError
-from autodl.jobs.train.final_test import test_result
 from autodl.release.ensemble import FILE, Ensemble
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, read_metrics
-from autodl.release.network import METRICS, ReleasedNetwork, find, training_config
+from autodl.release.network import ReleasedNetwork, find, training_config
+from autodl.runs.folder import METRICS
 from autodl.system.resources import resource
+from autodl.trained.test_result import test_result
 
 
 def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 from autodl.errors import CheckpointError
 from autodl.system.files import write_json
 

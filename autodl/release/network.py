@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from autodl.data.batches import Normalisation
 from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
-from autodl.jobs.search.parts import plan_maker
 from autodl.plans.layers import Linear
 from autodl.plans.plan import AUXILIARY, Plan
 from autodl.recipes.config import TrainConfig, load_train
@@ -20,7 +19,9 @@ from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.pictures import Given, as_pictures
 from autodl.release.prediction import Prediction
+from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS
 from autodl.spaces.codec import load_architecture
+from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
 from autodl.system.resources import resource
 from autodl.trained.network import TrainedNetwork, load_trained_network
@@ -28,8 +29,7 @@ from autodl.trained.network import TrainedNetwork, load_trained_network
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
 
-ARCHITECTURE, CONFIG, METRICS = "architecture.json", "train.yaml", "metrics.json"
-WEIGHTS, CARD = "weights.safetensors", "card.md"
+TRAINING, CARD = "train.yaml", "card.md"  # beside the names in autodl/runs/folder.py
 
 
 def names() -> list[str]:
@@ -120,7 +120,7 @@ def load(
         raise ConfigError(f"a network knows a whole number of at least 2 classes, got {classes!r}")
     own = classes is None or classes == len(metrics.classes)
     _check_file(folder / ARCHITECTURE, metrics.architecture_sha256)
-    _check_file(folder / CONFIG, metrics.config_sha256)
+    _check_file(folder / TRAINING, metrics.config_sha256)
     labels = metrics.classes if own else tuple(str(i) for i in range(classes or 0))
     network = _build(folder, len(labels), metrics.image_size)
     if pretrained:
@@ -200,7 +200,7 @@ def training_config(folder: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: the file or an override is unusable.
     """
-    return load_train(folder / CONFIG, ["Global.plugins=[]", *overrides])
+    return load_train(folder / TRAINING, ["Global.plugins=[]", *overrides])
 
 
 def _build(folder: Path, classes: int, image_size: int) -> PlanNetwork:

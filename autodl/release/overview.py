@@ -7,7 +7,8 @@ from pathlib import Path
 
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, ReleaseMetrics, TestScores, read_metrics
-from autodl.release.network import METRICS, folders
+from autodl.release.network import folders
+from autodl.runs.folder import METRICS
 from autodl.system.resources import resource
 
 _HEAD = ("network", "found by", "parameters", "MACs", "MB", "ms", "held out", "test (95 %)")

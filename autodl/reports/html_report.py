@@ -25,7 +25,6 @@ from autodl.reports.run import (
     describe_rewards,
     failures,
     front_cells,
-    is_reused,
     name_ids,
     ranked,
     trade_off,
@@ -47,7 +46,7 @@ def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) 
     """
     best = ranked(report)
     whose = f"Search {report['run']}"
-    drawn = [trial for trial in best if not is_reused(trial)][:drawings]  # a reused one is equal
+    drawn = [trial for trial in best if not trial["reused"]][:drawings]  # a reused one is equal
     parts = [
         f"<h1>{escape(whose)}</h1>",
         facts(_facts(report, best)),
@@ -147,7 +146,7 @@ def _curves(report: Mapping[str, Any]) -> str:
     )
     seconds = draw_seconds(
         *(
-            dots([trial for trial in kind if not is_reused(trial)], "seconds")
+            dots([trial for trial in kind if not trial["reused"]], "seconds")
             for kind in (complete, part, failed)
         )
     )

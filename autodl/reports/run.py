@@ -9,11 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autodl.config.plugins import import_plugins
-from autodl.config.reading import load_config
 from autodl.drawing.names import readable_number
 from autodl.objectives.trade_off import Goals, TradeOff
-from autodl.runs.folder import CONFIG, TRIALS, read_manifest
+from autodl.runs.folder import TRIALS, _config, import_run_plugins, read_manifest
 from autodl.runs.store import TrialStore
 from autodl.search.observers.outcome import full_epochs, one_line, reached
 from autodl.trial import Trial, TrialState
@@ -58,27 +56,12 @@ def read_run(folder: Path) -> dict[str, Any]:
     }
 
 
-def import_run_plugins(folder: Path) -> None:
-    """Import the plugins of a run: its architectures may have operations that they define.
-
-    Raises:
-        ConfigError: the run's config is damaged.
-        PluginError: a plugin cannot be imported any more.
-    """
-    import_plugins([str(name) for name in _config(folder).get("Global", {}).get("plugins", [])])
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """The resolved configuration; empty if a kill came before it, when there are no trials."""
-    return load_config(folder / CONFIG).values if (folder / CONFIG).is_file() else {}
-
-
 def trade_off(trials: Iterable[Mapping[str, Any]], costs: Sequence[str]) -> TradeOff:
     """Complete trials, as a report has them, by quality and costs."""
     found = TradeOff(costs)
     for trial in trials:
         if trial["state"] == TrialState.COMPLETE.value:
-            found.add_result(trial["id"], trial["reward"], trial["metrics"], is_reused(trial))
+            found.add_result(trial["id"], trial["reward"], trial["metrics"], trial["reused"])
     return found
 
 
@@ -89,11 +72,6 @@ def front_values(found: TradeOff) -> list[dict[str, float]]:
         {"id": ids[place], **dict(zip(found.names, values[place], strict=True))}
         for place in found.front
     ]
-
-
-def is_reused(trial: Mapping[str, Any]) -> bool:
-    """Whether the trial took over the result of another one, which its reason names."""
-    return trial["reward"] is not None and bool(trial["reason"])
 
 
 def ranked(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -149,7 +127,7 @@ def describe_part(report: Mapping[str, Any]) -> str:
 
 def describe_reuse(report: Mapping[str, Any]) -> str:
     """How many trials with a result were not evaluated; empty for none."""
-    reused = sum(is_reused(trial) for trial in report["trials"])
+    reused = sum(trial["reused"] for trial in report["trials"])
     return f"{reused} took over the result of an equal architecture" if reused else ""
 
 

@@ -23,11 +23,23 @@ from typing import Any
 import yaml
 
 from autodl import __version__
+from autodl.config.plugins import import_plugins
+from autodl.config.reading import load_config
 from autodl.errors import StoreError
 from autodl.system.files import write_json, write_text
 
-CONFIG, MANIFEST, TRIALS, BEST = "config.yaml", "run.json", "trials.sqlite", "best.json"
-CHECKPOINTS, WEIGHTS = "checkpoints", "weights"
+# of every run
+CONFIG, MANIFEST = "config.yaml", "run.json"
+# of a search
+TRIALS, BEST, PICTURE, FRONT = "trials.sqlite", "best.json", "best.svg", "pareto.svg"
+SOURCE, CHECKPOINTS, PARENT_WEIGHTS = "source.json", "checkpoints", "weights"
+# of a training, and of what is made of one
+ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
+WEIGHTS, METRICS, TEST = "weights.safetensors", "metrics.json", "test.json"
+# of a compression
+CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
+# of a width search
+RANKING, ANNEALING = "ranking.json", "annealing.json"
 _LOCK = ".lock"
 
 
@@ -209,3 +221,18 @@ def _git_state() -> dict[str, Any] | None:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def import_run_plugins(folder: Path) -> None:
+    """Import the plugins of a run: its architectures may have operations that they define.
+
+    Raises:
+        ConfigError: the run's config is damaged.
+        PluginError: a plugin cannot be imported any more.
+    """
+    import_plugins([str(name) for name in _config(folder).get("Global", {}).get("plugins", [])])
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The resolved configuration; empty if a kill came before it, when there are no trials."""
+    return load_config(folder / CONFIG).values if (folder / CONFIG).is_file() else {}

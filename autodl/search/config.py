@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autodl.config.components import (
-    Component,
-    check_sections,
-    read_component,
-    read_general,
-    read_section,
-)
+from autodl.config.components import Component, read_component, read_general
 from autodl.config.plugins import plugin_identity
-from autodl.config.reading import GlobalOptions, RawConfig, load_config
+from autodl.config.reading import RawConfig, load_config
+from autodl.config.sections import GlobalOptions, check_sections, read_section
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError, did_you_mean
 from autodl.recipes.options import TrainOptions

@@ -11,7 +11,7 @@ from typing import Any
 from autodl.errors import StoreError
 from autodl.runs.store import Proposal, TrialStore
 from autodl.search.asking import Limits, ask_within, keep_within
-from autodl.search.executors.processes import Executor
+from autodl.search.executors.executor import Executor
 from autodl.search.observers.observer import Observer
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 
 
 def _above_zero(workers: object) -> object:
@@ -90,41 +90,3 @@ class ObjectivesOptions(Section):
     def names(self) -> tuple[str, ...]:
         """All costs that are named."""
         return (*self.minimise, *self.limits, *self.reward)
-
-
-class HalvingOptions(Section):
-    """``Fidelity`` section of asynchronous successive halving."""
-
-    least_epochs: int = Field(1, ge=1, description="epochs of the lowest rung")
-    reduction: int = Field(3, ge=2, description="one in so many is promoted")
-
-
-class MedianOptions(Section):
-    """``Fidelity`` section of the median rule."""
-
-    interval: int = Field(1, ge=1, description="epochs between comparisons")
-    grace: int = Field(1, ge=0, description="epochs that every trial has")
-    least_trials: int = Field(5, ge=1, description="others that came as far, before any is stopped")
-
-
-class NoOptions(Section):
-    """For components that take no options."""
-
-
-class TableOptions(Section):
-    """``Evaluator`` section of a search in a table of finished trainings."""
-
-    path: str = Field(description="a CSV file, or the name of a shipped one")
-
-
-class TokenCountOptions(Section):
-    """``Evaluator`` section of the token-count demo."""
-
-    token: int = Field(1, ge=0, description="operation id that is counted")
-
-
-class TargetMatchOptions(Section):
-    """``Evaluator`` section of the synthetic tasks of mobile networks."""
-
-    task: int = Field(0, ge=0, description="draws the target; other numbers, unrelated targets")
-    moved: int = Field(0, ge=0, le=35, description="primitives of the target with another value")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from autodl.errors import StoreError
 from autodl.runs.store import Proposal, TrialStore
-from autodl.search.fidelity.rules import Fate, FidelityRule, Verdict
+from autodl.search.fidelity.rule import Fate, FidelityRule, Verdict
 from autodl.system.files import write_bytes
 from autodl.system.state import decode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialState

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from autodl.data.batches import Normalisation
 from autodl.data.load import load
 from autodl.errors import StoreError
-from autodl.jobs.search.parts import plan_maker
-from autodl.jobs.train.run import METRICS, WEIGHTS, load_trained
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import TRIALS
+from autodl.runs.folder import METRICS, TRIALS, WEIGHTS
+from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
+from autodl.trained.folder import load_trained
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork

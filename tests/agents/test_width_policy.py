@@ -9,6 +9,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
+from autodl.agents.options import ControllerOptions
 from autodl.agents.width_controller import WidthController, WidthReinforce, reward
 from autodl.agents.width_policy import Decisions, WidthPolicy, beam_search, draw
 from autodl.errors import ConfigError
@@ -16,7 +17,6 @@ from autodl.spaces.width.cost import cost_bounds
 from autodl.spaces.width.space import make_width_space
 from autodl.supernets.width import decoding
 from autodl.supernets.width.decoding import decode
-from autodl.supernets.width.options import ControllerOptions
 
 SIZES = (3, 3, 3)
 ALL = np.array(list(product(range(3), repeat=3)), np.int64)

@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from autodl.config.reading import GlobalOptions, RawConfig, Section, load_config, validate
+from autodl.config.reading import RawConfig, load_config
+from autodl.config.sections import GlobalOptions, Section, validate
 from autodl.errors import ConfigError
 
 

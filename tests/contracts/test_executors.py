@@ -15,7 +15,8 @@ from autodl.errors import ConfigError
 from autodl.runs.store import Proposal, TrialStore
 from autodl.search.executors import processes as executors
 from autodl.search.executors import worker_process
-from autodl.search.executors.processes import InlineExecutor, ProcessExecutor
+from autodl.search.executors.inline import InlineExecutor
+from autodl.search.executors.processes import ProcessExecutor
 from autodl.search.executors.ray_executor import RayExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.architecture import Cell, CellPair

@@ -13,10 +13,10 @@ import pytest
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.jobs.search.parts import TABLES
 from autodl.runs.store import TrialStore
-from autodl.search.executors.processes import InlineExecutor
+from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.strategy import BatchStrategy, Prepared, Strategy, Watchable
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState

@@ -11,8 +11,9 @@ from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.plan import cell_plan
-from autodl.spaces.mobile.architecture import MobileArchitecture, MobileBlock, MobileSpace
+from autodl.spaces.mobile.architecture import MobileArchitecture, MobileBlock
 from autodl.spaces.mobile.plan import mobile_plan
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.training.trainer import load_arrays
 
 TINY = {

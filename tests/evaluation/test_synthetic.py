@@ -8,7 +8,7 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.spaces.cell.architecture import CellPair
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 
 
 class Other:

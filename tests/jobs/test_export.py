@@ -16,7 +16,6 @@ from autodl.data.load import load_split
 from autodl.errors import MissingPackageError, StoreError
 from autodl.jobs import export as module
 from autodl.jobs.export import ExportError, compare, deployed_form, export, export_lines, latencies
-from autodl.jobs.train.run import load_trained
 from autodl.networks.inference import InferenceEngine, eager
 from autodl.networks.network import PlanNetwork
 from autodl.plans.fused import fused_plan
@@ -24,6 +23,7 @@ from autodl.plans.layers import Conv, GlobalAvgPool, Linear, Relu
 from autodl.plans.plan import PlanBuilder
 from autodl.reparam.replacement import replace_convolutions
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
+from autodl.trained.folder import load_trained
 from autodl.trained.network import load_trained_network
 
 HAS_ONNX = all(find_spec(name) for name in ("paddle2onnx", "onnx", "onnxruntime"))

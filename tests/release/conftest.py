@@ -11,8 +11,9 @@ from autodl.data.load import load_split
 from autodl.jobs.release import publish_ensemble as ensemble_module
 from autodl.jobs.release.publish import publish
 from autodl.jobs.train.final_test import measure_once
-from autodl.jobs.train.run import load_trained, retrain
+from autodl.jobs.train.run import retrain
 from autodl.recipes.config import load_train
+from autodl.trained.folder import load_trained
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from autodl.errors import CheckpointError, ConfigError, UnknownNameError
-from autodl.jobs.train.run import load_trained
 from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.release.network import folders, load, names
 from autodl.release.overview import overview
 from autodl.system.files import checksum
+from autodl.trained.folder import load_trained
 
 
 @pytest.fixture

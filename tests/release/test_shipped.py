@@ -25,8 +25,9 @@ from autodl.release import Ensemble, load, names
 from autodl.release.card import card_text
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, read_metrics
-from autodl.release.network import ARCHITECTURE, CARD, CONFIG, WEIGHTS, find
+from autodl.release.network import CARD, TRAINING, find
 from autodl.release.overview import overview
+from autodl.runs.folder import ARCHITECTURE, WEIGHTS
 from autodl.spaces.codec import load_architecture
 from autodl.system.resources import resource
 
@@ -92,7 +93,7 @@ def test_exported_it_gives_the_same_outputs(members, sample, tmp_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_says_what_the_files_say(members, name):
     folder, metrics = find(name), members[name].metrics
-    config = load_train(folder / CONFIG)
+    config = load_train(folder / TRAINING)
     card = (folder / CARD).read_text(encoding="utf-8")
     assert card == card_text(name, metrics, config)
     assert hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() in card
@@ -151,7 +152,7 @@ def held_out():
         pytest.skip("AUTODL_CIFAR10 does not say where the full data are")
     from autodl.data.load import load_split
 
-    data = load_split(load_train(find(NAMES[0]) / CONFIG, [f"Data.path={path}"]).data)
+    data = load_split(load_train(find(NAMES[0]) / TRAINING, [f"Data.path={path}"]).data)
     trained_on = load(NAMES[0]).metrics.training.checksum
     if data.checksum != trained_on:
         pytest.skip(f"{path} is not what the networks were trained on ({trained_on[:12]})")

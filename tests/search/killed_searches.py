@@ -19,7 +19,7 @@ from loop_for_tests import SEED, Heirs, Staged, Tracker
 
 from autodl.runs.store import TrialStore
 from autodl.search.evaluate import evaluate_trial
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
 from autodl.search.loop import search
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse, WorkKeys

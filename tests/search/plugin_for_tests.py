@@ -10,7 +10,7 @@ import time
 import numpy as np
 from pydantic import Field
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 from autodl.jobs.search.parts import register
 from autodl.trial import Evaluation, TrialFailure
 

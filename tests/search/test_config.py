@@ -9,6 +9,7 @@ import pytest
 
 from autodl.config import components
 from autodl.config.reading import RawConfig
+from autodl.config.sections import NoOptions
 from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
 from autodl.jobs.search import parts as assemble
 from autodl.jobs.search.parts import (
@@ -26,9 +27,9 @@ from autodl.runs.folder import TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.config import PLAN_COSTS, TRAINED, resolve_search
 from autodl.search.evaluate import StagedEvaluator
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving, MedianRule
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.median import MedianRule
 from autodl.search.objectives import ObjectiveEvaluator
-from autodl.search.options import NoOptions
 from autodl.trial import Evaluation
 
 DEMO, QUICK = "search/demo.yaml", "search/token_count.yaml"

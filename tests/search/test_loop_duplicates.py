@@ -10,7 +10,7 @@ from loop_for_tests import SEED, Killed, Shuffled, Staged, Tracker, dying, found
 from autodl.errors import ConfigError
 from autodl.runs.folder import TRIALS
 from autodl.runs.store import TrialStore
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
 from autodl.search.loop import search
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.staging import Staging

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from loop_for_tests import SEED, Killed, Shuffled, Staged, Tracker, dying, found, states
 
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving, MedianRule
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.median import MedianRule
 from autodl.search.loop import Stop, search
 from autodl.search.staging import Staging
 from autodl.spaces.codec import encode_text

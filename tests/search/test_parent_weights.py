@@ -11,12 +11,12 @@ from loop_for_tests import SEED, Heirs, Killed, Shuffled, draw_of, dying, found
 
 from autodl.errors import StoreError
 from autodl.runs.store import Proposal
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
 from autodl.search.loop import search
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.evolution import Evolution
 from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState

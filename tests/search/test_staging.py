@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from autodl.runs.store import Proposal, Report
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving, Fate, Verdict
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.rule import Fate, Verdict
 from autodl.search.staging import Staging
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.state import encode_state

@@ -11,10 +11,10 @@ from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
-from autodl.search.executors.processes import InlineExecutor
+from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer, basic_architecture, perturb
 from autodl.strategies.evolution import Evolution
 from autodl.studies.strategies.simulate import simulate

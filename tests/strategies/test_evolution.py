@@ -11,7 +11,7 @@ from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.objectives.dominance import hypervolume
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.evolution import Evolution
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted

@@ -7,7 +7,7 @@ import pytest
 
 from autodl.evaluation.synthetic import TokenCount
 from autodl.runs.store import TrialStore
-from autodl.search.executors.processes import InlineExecutor
+from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch

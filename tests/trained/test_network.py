@@ -10,8 +10,8 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import CheckpointError, StoreError
-from autodl.jobs.train.run import load_trained
 from autodl.trained import network as trained
+from autodl.trained.folder import load_trained
 from autodl.trained.network import best_trained, load_trained_network
 from autodl.training.metrics import score
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import ceil, log2
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 
 Bits = Annotated[int, Field(ge=1, le=16)]
 
@@ -101,23 +101,4 @@ class BitSearchOptions(Section):
                 f"least_bits must be at most average_bits {self.average_bits:g} and most_bits"
                 f" {self.most_bits}, got {self.least_bits}"
             )
-        return self
-
-
-class StudyOptions(Section):
-    """``Study`` section: what ``BayesianBits`` is compared with."""
-
-    uniform: tuple[Bits, ...] = Field((2, 3, 4, 8), description="bits of the uniform baselines")
-    search: dict[str, Any] = Field(
-        default_factory=dict, description="options of BitSearch besides average_bits and seconds"
-    )
-    multiples: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (1.0, 3.0, 10.0), description="of BayesianBits' seconds, that BitSearch is given"
-    )
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        for name, values in (("uniform", self.uniform), ("multiples", self.multiples)):
-            if len({f"{value:g}" for value in values}) < len(values):  # each has a folder
-                raise ValueError(f"{name} names each once, got {list(values)}")
         return self

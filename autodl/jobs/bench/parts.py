@@ -22,21 +22,18 @@ from autodl.data.augment import augmenter
 from autodl.data.load import SearchData
 from autodl.data.sample import load_sample
 from autodl.evaluation.synthetic import TokenCount
-from autodl.jobs.search.parts import (
-    SearchConfig,
-    load_data,
-    load_search,
-    make_evaluator,
-    plan_maker,
-)
+from autodl.jobs.search.parts import SearchConfig, load_data, load_search, make_evaluator
 from autodl.plans.plan import Plan
 from autodl.runs.store import Proposal, TrialStore
 from autodl.search.evaluate import evaluate_trial
-from autodl.search.executors.processes import Executor, InlineExecutor, ProcessExecutor
+from autodl.search.executors.executor import Executor
+from autodl.search.executors.inline import InlineExecutor
+from autodl.search.executors.processes import ProcessExecutor
 from autodl.search.loop import search
 from autodl.search.reuse import Reuse, WorkKeys
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import Architecture
+from autodl.spaces.plan_maker import plan_maker
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Strategy
 from autodl.trial import Evaluation, Trial, TrialState

@@ -11,32 +11,27 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.compression.bits.options import (
-    BitSearchOptions,
-    LayersOptions,
-    PlaceOptions,
-    StudyOptions,
-)
-from autodl.config.components import (
-    Component,
-    check_sections,
-    read_component,
-    read_general,
-    read_section,
-)
-from autodl.config.plugins import plugin_identity
-from autodl.config.reading import GlobalOptions, RawConfig, load_config, validate
-from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.compression.bits.packed_network import load_packed_weights
+from autodl.errors import AutoDLError, CheckpointError, StoreError
+from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
 from autodl.jobs.compress.source import Source, find_source, load_source, open_source, trained_with
-from autodl.jobs.train.run import ARCHITECTURE, CHECKPOINT, METRICS, WEIGHTS
-from autodl.recipes.options import TrainOptions
-from autodl.runs.folder import check_content, read_manifest, run_folder, update_manifest
+from autodl.runs.folder import (
+    ARCHITECTURE,
+    CHECKPOINT,
+    CHOICE,
+    METRICS,
+    PACKED,
+    WEIGHTS,
+    check_content,
+    read_manifest,
+    run_folder,
+    update_manifest,
+)
 from autodl.system.files import checksum, write_bytes, write_json
 from autodl.system.state import decode_state, encode_state
 
@@ -46,88 +41,6 @@ if TYPE_CHECKING:
     from autodl.compression.bits.levels import Levels
     from autodl.compression.bits.packing import Tensors
     from autodl.compression.choice import Choice, Method
-
-_CHANGES = ("pad_crop", "flip", "cutout", "mixup")  # of pictures, while training
-CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class CompressConfig:
-    """A checked configuration of a compression."""
-
-    general: GlobalOptions
-    compression: Component
-    layers: LayersOptions
-    train: TrainOptions
-    fine_tuning: TrainOptions
-    data: PlaceOptions
-    study: StudyOptions
-
-    def with_changes_of(self, trained: TrainOptions) -> CompressConfig:
-        """Change pictures as the training did, but for what the config says itself."""
-
-        def completed(own: TrainOptions) -> TrainOptions:
-            left_open = set(_CHANGES) - own.model_fields_set
-            return own.model_copy(update={name: getattr(trained, name) for name in left_open})
-
-        return replace(self, train=completed(self.train), fine_tuning=completed(self.fine_tuning))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Every key with its value, as a config file would give it."""
-        return {
-            "Global": self.general.model_dump(mode="json"),
-            "Compression": self.compression.to_plain(),
-            "Layers": self.layers.model_dump(mode="json"),
-            "Train": self.train.model_dump(mode="json"),
-            "FineTuning": self.fine_tuning.model_dump(mode="json"),
-            "Data": self.data.model_dump(mode="json"),
-            "Study": self.study.model_dump(mode="json"),
-        }
-
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a compression is resumed."""
-        plain = self.to_plain()
-        del plain["Global"]["device"], plain["Data"], plain["Study"]
-        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
-        return plain
-
-
-def load_compress(path: Path | str, overrides: Sequence[str] = ()) -> CompressConfig:
-    """Read the configuration of a compression, and import its plugins.
-
-    Raises:
-        ConfigError: the file or an override is unusable.
-        PluginError: a plugin cannot be imported.
-    """
-    return resolve_compress(load_config(Path(path), overrides))
-
-
-def resolve_compress(raw: RawConfig) -> CompressConfig:
-    """Check the values of a compression's configuration, section by section.
-
-    Raises:
-        ConfigError: a key or a value is unusable; those of ``Study.search`` are BitSearch's.
-    """
-    known = ("Global", "Compression", "Layers", "Train", "FineTuning", "Data", "Study")
-    check_sections(raw, known)
-    study = read_section(StudyOptions, raw, "Study")
-    for key in ("average_bits", "seconds"):
-        if key in study.search:
-            raise ConfigError(
-                f"Study.search.{key} is what the compression by Compression took; leave it out"
-            )
-    # at most as many bits as there are: how many the search may spend, it is told later
-    search = {**study.search, "average_bits": 16.0}
-    validate(BitSearchOptions, search, raw, ("Study", "search"))
-    return CompressConfig(
-        general=read_general(raw),
-        compression=read_component(raw, "Compression"),
-        layers=read_section(LayersOptions, raw, "Layers"),
-        train=read_section(TrainOptions, raw, "Train"),
-        fine_tuning=read_section(TrainOptions, raw, "FineTuning"),
-        data=read_section(PlaceOptions, raw, "Data"),
-        study=study,
-    )
 
 
 def compress(
@@ -341,26 +254,6 @@ class _Work:
             return decode_state(path.read_bytes())
         except (AutoDLError, OSError) as error:
             raise CheckpointError(f"cannot go on from {path}: {error}; delete it") from error
-
-
-def load_packed_weights(network: nn.Layer, path: Path) -> None:
-    """Give a network the weights of a packed file, bit for bit.
-
-    Raises:
-        CheckpointError: the file is missing, cut short, altered, or of another network.
-    """
-    from autodl.compression.bits.packing import Rounded, load_packed
-    from autodl.training.trainer import load_arrays
-
-    shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
-    tensors = load_packed(path, shapes)
-    load_arrays(
-        network,
-        {
-            name: value.weights if isinstance(value, Rounded) else value
-            for name, value in tensors.items()
-        },
-    )
 
 
 def _arrays(network: nn.Layer) -> dict[str, Any]:

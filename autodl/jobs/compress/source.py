@@ -11,9 +11,9 @@ import numpy as np
 
 from autodl.data.load import SearchData, describe, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
-from autodl.jobs.train.run import WEIGHTS, load_trained
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import read_manifest
+from autodl.runs.folder import WEIGHTS, read_manifest
+from autodl.trained.folder import load_trained
 from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
 
 
@@ -125,7 +125,7 @@ def _released(folder: Path) -> bool:
 
 def _released_pictures(folder: Path) -> dict[str, Any]:
     from autodl.release.metrics import ReleaseMetrics, read_metrics
-    from autodl.release.network import METRICS
+    from autodl.runs.folder import METRICS
 
     metrics = read_metrics(ReleaseMetrics, folder / METRICS)
     training = metrics.training

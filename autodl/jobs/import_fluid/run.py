@@ -20,13 +20,12 @@ from autodl.config.reading import RawConfig
 from autodl.data.sample import load_sample
 from autodl.errors import CheckpointError
 from autodl.jobs.import_fluid.archive import Variables, read_fluid_archive
-from autodl.jobs.search.parts import plan_maker
-from autodl.jobs.train.run import ARCHITECTURE, METRICS, WEIGHTS
 from autodl.recipes.config import resolve_train
-from autodl.runs.folder import CONFIG, MANIFEST, versions
+from autodl.runs.folder import ARCHITECTURE, CONFIG, MANIFEST, METRICS, WEIGHTS, versions
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.genotype.names import darts_names, from_darts
+from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import check_free, checksum, folder_aside, write_json, write_text
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.export import export, latencies
-from autodl.jobs.train.run import load_trained
 from autodl.objectives.latency.machine import this_machine
 from autodl.recipes.config import TrainConfig
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
@@ -35,9 +34,10 @@ from autodl.release.metrics import (
     TrainingFacts,
     write_metrics,
 )
-from autodl.release.network import ARCHITECTURE, CARD, CONFIG, METRICS, WEIGHTS
-from autodl.runs.folder import read_manifest
+from autodl.release.network import CARD, TRAINING
+from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS, read_manifest
 from autodl.system.files import checksum, folder_aside, write_text
+from autodl.trained.folder import load_trained
 from autodl.trained.network import load_trained_network
 
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
@@ -124,7 +124,7 @@ def publish(
     with folder_aside(folder) as aside:
         shutil.copyfile(training / WEIGHTS, aside / WEIGHTS)
         shutil.copyfile(training / ARCHITECTURE, aside / ARCHITECTURE)
-        write_text(aside / CONFIG, train_yaml)
+        write_text(aside / TRAINING, train_yaml)
         write_metrics(metrics, aside / METRICS)
         write_text(aside / CARD, card_text(folder.name, metrics, config))
     return Published(folder, metrics)
@@ -203,7 +203,7 @@ def held_out_scores(
 
 
 def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
-    from autodl.jobs.train.final_test import TEST
+    from autodl.runs.folder import TEST
 
     record = training / TEST
     if not record.exists():

@@ -22,8 +22,9 @@ from autodl.release.metrics import (
     read_metrics,
     write_metrics,
 )
-from autodl.release.network import METRICS, find, training_config
+from autodl.release.network import find, training_config
 from autodl.release.network import load as load_network
+from autodl.runs.folder import METRICS
 
 
 def publish_ensemble(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodl.config.components import TABLES, Component, register
+from autodl.config.components import TABLES, register
 from autodl.config.reading import RawConfig
 from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError, UnknownNameError
@@ -21,18 +21,15 @@ from autodl.search.asking import Costs, Limits
 from autodl.search.config import SearchConfig, load_search, resolve_search
 from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.executors.devices import gpu_of_worker, gpus_to_share
-from autodl.search.executors.processes import (
-    Executor,
-    InlineExecutor,
-    ProcessExecutor,
-    default_workers,
-)
+from autodl.search.executors.executor import Executor, default_workers
+from autodl.search.executors.inline import InlineExecutor
+from autodl.search.executors.processes import ProcessExecutor
 from autodl.search.executors.ray_executor import RayExecutor
-from autodl.search.fidelity.rules import FidelityRule
+from autodl.search.fidelity.rule import FidelityRule
 from autodl.search.objectives import ObjectiveEvaluator, untold
 from autodl.search.options import ObjectivesOptions
 from autodl.spaces.codec import Architecture
-from autodl.spaces.fixed import FixedArchitecture
+from autodl.spaces.plan_maker import plan_maker
 from autodl.strategies.strategy import Breeder, Strategy
 from autodl.trial import ACCURACY
 
@@ -80,28 +77,6 @@ def _has_stages(config: SearchConfig) -> bool:
     """Whether the evaluator can begin and end at a checkpoint, as far as is known here."""
     factory = config.evaluator.factory()
     return not isinstance(factory, type) or hasattr(factory, "stage")
-
-
-def plan_maker(
-    network: Component, *, classes: int, image_size: int
-) -> Callable[[Architecture], Plan]:
-    """Architecture -> plan.
-
-    The network's factory is called with the architecture, if it is one that is searched for, and
-    with its options, ``classes`` and ``image_size`` as keywords. The plan maker raises ConfigError
-    for an architecture where there is nothing to choose, and for none where there is.
-    """
-    factory, arguments, searched = network.factory(), network.arguments(), network.entry.searched
-
-    def make_plan(architecture: Architecture) -> Plan:
-        if searched == isinstance(architecture, FixedArchitecture):
-            needs = "needs an architecture; give one" if searched else "takes no architecture"
-            raise ConfigError(f"Network.name {network.name} {needs}")
-        chosen = (architecture,) if searched else ()
-        plan: Plan = factory(*chosen, classes=classes, image_size=image_size, **arguments)
-        return plan
-
-    return make_plan
 
 
 def load_data(config: SearchConfig) -> SearchData | None:

@@ -28,8 +28,10 @@ from autodl.objectives.trade_off import TradeOff
 from autodl.runs.folder import (
     BEST,
     CHECKPOINTS,
+    FRONT,
+    PARENT_WEIGHTS,
+    PICTURE,
     TRIALS,
-    WEIGHTS,
     check_content,
     run_folder,
     update_manifest,
@@ -47,8 +49,6 @@ from autodl.search.staging import Staging
 from autodl.spaces.codec import save_architecture
 from autodl.strategies.strategy import Breeder
 from autodl.trial import Trial, TrialState
-
-PICTURE, FRONT = "best.svg", "pareto.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def run_search(
         store = stack.enter_context(closing(TrialStore(folder / TRIALS)))
         weights = None
         if config.train.inherit and isinstance(strategy, Breeder):
-            weights = ParentWeights(strategy, store, folder / WEIGHTS, config.train.epochs)
+            weights = ParentWeights(strategy, store, folder / PARENT_WEIGHTS, config.train.epochs)
         watching = (VisualDLLog(), *observers)
         info = _run_info(config, folder, store, executor.workers, about)
         budget = Budget(

@@ -14,16 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError, StoreError
-from autodl.jobs.train.run import ARCHITECTURE
-from autodl.reports.run import import_run_plugins
-from autodl.runs.folder import TRIALS, read_manifest
+from autodl.runs.folder import ARCHITECTURE, SOURCE, TRIALS, import_run_plugins, read_manifest
 from autodl.runs.store import TrialStore
 from autodl.search.config import SearchConfig
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.strategies.elastic_transfer import basic_architecture
 from autodl.system.files import write_json
-
-SOURCE = "source.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
-from autodl.jobs.search.parts import plan_maker
 from autodl.plans.plan import Plan
-from autodl.recipes.config import TrainConfig, load_train
-from autodl.reports.run import import_run_plugins
+from autodl.recipes.config import TrainConfig
 from autodl.runs.event_log import EventLog
 from autodl.runs.folder import (
-    CONFIG,
+    ARCHITECTURE,
+    CHECKPOINT,
+    METRICS,
     TRIALS,
+    WEIGHTS,
     check_content,
+    import_run_plugins,
     read_manifest,
     run_folder,
     update_manifest,
@@ -33,6 +35,7 @@ from autodl.runs.folder import (
 from autodl.runs.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
+from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import replacing, write_json
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Architecture, Trial
@@ -40,9 +43,6 @@ from autodl.trial import Architecture, Trial
 if TYPE_CHECKING:
     from autodl.training.parallel import Share
     from autodl.training.trainer import Trainer
-
-ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
-WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
 
 
 def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
@@ -329,21 +329,3 @@ def _epoch_line(
         f" ips: {pictures / epoch['seconds']:.1f} pictures/s,"
         f" eta: {hours}:{rest // 60:02d}:{rest % 60:02d}"
     )
-
-
-def load_trained(
-    folder: Path, overrides: Sequence[str] = ()
-) -> tuple[TrainConfig, Architecture, dict[str, Any]]:
-    """Config, architecture and metrics of a finished training.
-
-    Raises:
-        StoreError: the folder holds none, or one that is not finished.
-    """
-    try:
-        metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
-        ) from None
-    config = load_train(folder / CONFIG, overrides)
-    return config, load_architecture(folder / ARCHITECTURE), metrics

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autodl.config.components import check_sections, read_general, read_section
+from autodl.agents.options import ControllerOptions
+from autodl.config.components import read_general
 from autodl.config.plugins import plugin_identity
-from autodl.config.reading import GlobalOptions, RawConfig, load_config
+from autodl.config.reading import RawConfig, load_config
+from autodl.config.sections import GlobalOptions, check_sections, read_section
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.space import WidthSpace, make_width_space
-from autodl.supernets.width.options import ControllerOptions, SupernetOptions, WidthOptions
+from autodl.supernets.width.options import SupernetOptions, WidthOptions
 
 WIDTH_SECTIONS = ("Global", "Data", "Width", "Supernet", "Controller")
 _CONTROL = 0.95  # random widths cost at least this share of the budget

@@ -29,7 +29,16 @@ from autodl.jobs.width.config import (
     sharing_options,
 )
 from autodl.runs.event_log import EventLog
-from autodl.runs.folder import check_content, run_folder, update_manifest
+from autodl.runs.folder import (
+    ANNEALING,
+    ARCHITECTURE,
+    CHECKPOINT,
+    METRICS,
+    RANKING,
+    check_content,
+    run_folder,
+    update_manifest,
+)
 from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.space import WidthSpace
@@ -41,8 +50,6 @@ if TYPE_CHECKING:
     from autodl.supernets.width.supernet import Supernet
     from autodl.supernets.width.transition import SupernetTrainer
 
-CHECKPOINT, METRICS, RANKING = "checkpoint.safetensors", "metrics.json", "ranking.json"
-ARCHITECTURE, ANNEALING = "architecture.json", "annealing.json"
 _RANDOM, _DECODING, _ALIGNED = 4, 5, 7  # streams of random numbers beside those of the training
 _ANNEALED = 0.1  # Phi in multiples of its start, at the end of a transition
 _COMPARED, _PICTURES = 2, 256  # architectures and pictures whose gradients are compared

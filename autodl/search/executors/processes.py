@@ -2,99 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError
 from autodl.runs.store import Proposal
-from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.executors.worker_process import READY, WorkerProcess, can_measure_memory
 from autodl.spaces.codec import encode_text
 from autodl.trial import Stage, Trial, TrialState
 
 _MEASURE_EVERY_SECONDS = 0.5
 _MB = 1_000_000
-
-
-class Executor(Protocol):
-    """Evaluates proposals, at most ``workers`` at a time."""
-
-    workers: int
-
-    def submit(self, proposal: Proposal, stage: Stage | None = None) -> None:
-        """Start evaluating, or only a stage; only while fewer than ``workers`` are running."""
-        ...
-
-    def running(self) -> tuple[int, ...]:
-        """Ids of the trials that are submitted and not finished, in order."""
-        ...
-
-    def wait(self, timeout: float | None = None) -> Trial | None:
-        """The next trial to finish; only while one is running.
-
-        None if none did within ``timeout`` seconds; an executor may take longer than that.
-
-        Raises:
-            AutoDLError: no trial can be evaluated; those that are running have no result.
-        """
-        ...
-
-    def cut(self, reason: str) -> list[Trial]:
-        """Stop what is running, at once; nothing is running afterwards.
-
-        Returns:
-            Trials in the middle of their evaluation, FAILED with the reason, and results that
-            had come already. Trials whose evaluation had not begun are given up without one.
-        """
-        ...
-
-    def close(self) -> None:
-        """Stop everything at once; running trials are given up."""
-        ...
-
-
-class InlineExecutor:
-    """Evaluates in this process, one trial at a time; simple to debug.
-
-    It can neither limit a trial's time and memory nor cut it short.
-    """
-
-    workers = 1
-
-    def __init__(self, evaluator: Evaluator, seed: int) -> None:
-        self._evaluator = evaluator
-        self._seed = seed
-        self._queue: deque[tuple[Proposal, Stage | None]] = deque()
-
-    def submit(self, proposal: Proposal, stage: Stage | None = None) -> None:
-        """Remember the proposal until ``wait``."""
-        self._queue.append((proposal, stage))
-
-    def running(self) -> tuple[int, ...]:
-        """The remembered proposal, if any."""
-        return tuple(proposal.id for proposal, _ in self._queue)
-
-    def wait(self, timeout: float | None = None) -> Trial:
-        """Evaluate the remembered proposal, however long it takes."""
-        proposal, stage = self._queue.popleft()
-        return evaluate_trial(
-            self._evaluator, proposal.id, proposal.architecture, self._seed, stage
-        )
-
-    def cut(self, reason: str) -> list[Trial]:
-        """Forget the remembered proposal, which has not begun."""
-        self._queue.clear()
-        return []
-
-    def close(self) -> None:
-        """Nothing to stop."""
-        self._queue.clear()
 
 
 @dataclass(slots=True)
@@ -344,11 +266,3 @@ def _failed(worker: _Worker, reason: str) -> Trial:
         reason=reason,
         seconds=time.monotonic() - worker.begun,
     )
-
-
-def default_workers() -> int:
-    """One worker for each processor core that this process may use."""
-    affinity: Sequence[int] | set[int] = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    return len(affinity)

@@ -14,7 +14,7 @@ from autodl.errors import AutoDLError, ConfigError
 from autodl.runs.store import Proposal
 from autodl.search.executors import ray_cluster
 from autodl.search.executors.devices import gpu_share
-from autodl.search.executors.processes import default_workers
+from autodl.search.executors.executor import default_workers
 from autodl.search.executors.ray_worker import RayWorker
 from autodl.spaces.codec import encode_text
 from autodl.trial import Stage, Trial, TrialState

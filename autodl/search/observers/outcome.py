@@ -21,11 +21,6 @@ def reached(fidelity: float, epochs: int | None) -> str:
     return f"{fidelity * epochs:.0f} of {epochs} epochs"
 
 
-def reused(trial: Trial) -> bool:
-    """Whether the trial took over the result of another one, which its reason names."""
-    return trial.evaluation is not None and bool(trial.reason)
-
-
 def outcome(trial: Trial, epochs: int | None) -> str:
     """A finished trial's result, on one line.
 
@@ -34,7 +29,7 @@ def outcome(trial: Trial, epochs: int | None) -> str:
     """
     if trial.reward is None:
         return f"failed: {one_line(trial.reason)}"
-    source = f" ({one_line(trial.reason)})" if reused(trial) else ""
+    source = f" ({one_line(trial.reason)})" if trial.reused else ""
     if trial.state is TrialState.PRUNED:
         return f"pruned at {reached(trial.fidelity, epochs)}, reward {trial.reward:.4f}{source}"
     return f"reward: {trial.reward:.4f}{source}"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 from autodl.search.observers.observer import Observer, RunInfo
-from autodl.search.observers.outcome import full_epochs, one_line, outcome, reached, reused
+from autodl.search.observers.outcome import full_epochs, one_line, outcome, reached
 from autodl.trial import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Tally:
         self.done, self.best = done, best
         self.failed += trial.state is TrialState.FAILED
         self.pruned += trial.state is TrialState.PRUNED
-        self.reused += reused(trial)
+        self.reused += trial.reused
         self._measured += 1
         self._seconds += trial.seconds
 

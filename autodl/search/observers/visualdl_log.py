@@ -15,7 +15,6 @@ from autodl.runs.event_log import EventLog
 from autodl.runs.folder import TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.observers.observer import RunInfo
-from autodl.search.observers.outcome import reused
 from autodl.spaces.codec import encode_text
 from autodl.trial import Trial, TrialState
 
@@ -144,7 +143,7 @@ class VisualDLLog:
             return
         happened = {
             "pruned": trial.state is TrialState.PRUNED,
-            "reused": reused(trial),
+            "reused": trial.reused,
             # last: a trial that lacks it after a kill is logged again
             "failed": trial.state is TrialState.FAILED,
         }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 
 Count = Annotated[int, Field(ge=1)]
 

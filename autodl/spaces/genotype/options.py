@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 from autodl.errors import UnknownNameError
 from autodl.spaces.genotype.architecture import published_genotype
 

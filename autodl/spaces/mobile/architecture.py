@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.errors import ConfigError, EncodingError
+from autodl.errors import EncodingError
 from autodl.spaces.foreign_json import check_keys, check_version, short
 
 BLOCKS = 7
@@ -116,65 +116,6 @@ def _block_from_json(value: object, number: int) -> MobileBlock:
         return MobileBlock(**value)
     except EncodingError as error:
         raise EncodingError(f"block {number}: {error}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class MobileSpace:
-    """All 288 ** 7 mobile networks: every block has every combination of the primitives."""
-
-    kind: ClassVar[str] = "mobile"
-    blocks: ClassVar[int] = BLOCKS
-    choices: ClassVar[tuple[int, ...]] = tuple(map(len, PRIMITIVES.values()))
-    """Number of values of each primitive, in the order of the codes."""
-
-    def decode(self, codes: Codes) -> MobileArchitecture:
-        """The architecture with these codes: int ``[7, 5]``, block by block.
-
-        Raises:
-            EncodingError: another shape, no integers, or a code that is out of range.
-        """
-        array = np.asarray(codes)
-        if array.shape != (BLOCKS, len(_NAMES)) or array.dtype.kind not in "iu":
-            raise EncodingError(
-                f"a mobile network's codes are {BLOCKS} rows of {len(_NAMES)} integers, got"
-                f" {array.dtype} of shape {list(array.shape)}"
-            )
-        return MobileArchitecture(tuple(_block(*row) for row in array.tolist()))
-
-    def encode(self, architecture: MobileArchitecture) -> NDArray[np.int64]:
-        """Codes of an architecture: the inverse of ``decode``, int64 ``[7, 5]``.
-
-        Raises:
-            ConfigError: it is none of this space.
-        """
-        return np.array([_codes(block) for block in self.check(architecture).blocks], np.int64)
-
-    def check(self, architecture: object) -> MobileArchitecture:
-        """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, MobileArchitecture):
-            raise ConfigError(
-                f"this space holds mobile networks, got a {type(architecture).__name__}"
-            )
-        return architecture
-
-    def sample(self, rng: np.random.Generator) -> MobileArchitecture:
-        """An architecture with every primitive of every block uniform and independent."""
-        return self.decode(rng.integers(self.choices, size=(BLOCKS, len(_NAMES))))
-
-    def mutate(
-        self, architecture: MobileArchitecture, rng: np.random.Generator
-    ) -> MobileArchitecture:
-        """Give one primitive of one block another value; all three choices are uniform.
-
-        Raises:
-            ConfigError: the architecture is none of this space.
-        """
-        blocks = list(self.check(architecture).blocks)
-        place, primitive = rng.integers(BLOCKS), rng.integers(len(_NAMES))
-        codes, count = list(_codes(blocks[place])), self.choices[primitive]
-        codes[primitive] = int(codes[primitive] + rng.integers(1, count)) % count
-        blocks[place] = _block(*codes)
-        return MobileArchitecture(tuple(blocks))
 
 
 @cache  # of 288, which all architectures share

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 from autodl.spaces.mobile.architecture import BLOCKS
 from autodl.spaces.mobile.plan import BASE_WIDTHS
 

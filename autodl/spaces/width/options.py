@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from autodl.config.reading import Section
+from autodl.config.sections import Section
 
 
 class WidthNetworkOptions(Section):

@@ -19,14 +19,9 @@ from autodl.plans.plan import Plan
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.classic.mobilenet_v2 import STAGE_BLOCKS
 from autodl.spaces.classic.resnet_plan import Shortcuts
-from autodl.spaces.width.architecture import (
-    CELLS,
-    NETWORKS,
-    WidthArchitecture,
-    cell_factors,
-    width_plan,
-)
+from autodl.spaces.width.architecture import CELLS, NETWORKS, WidthArchitecture
 from autodl.spaces.width.cost import CONVENTIONS, Axis, Term, axes_of, cost, terms_of
+from autodl.spaces.width.plan import cell_factors, width_plan
 
 _MOST_DRAWS = 200_000
 _DRAW = 2_000

@@ -17,7 +17,8 @@ from autodl.compression.bits.options import BitSearchOptions
 from autodl.config.components import read_component
 from autodl.config.reading import RawConfig
 from autodl.errors import StoreError
-from autodl.jobs.compress.run import CompressConfig, compress
+from autodl.jobs.compress.config import CompressConfig
+from autodl.jobs.compress.run import compress
 from autodl.studies.bits.table import STUDY
 from autodl.system.files import write_json
 

@@ -17,20 +17,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from autodl.config.components import check_sections, read_section
-from autodl.config.reading import RawConfig, Section, load_config
+from autodl.config.reading import RawConfig, load_config
+from autodl.config.sections import Section, check_sections, read_section
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.width.config import WIDTH_SECTIONS, WidthConfig, resolve_width
-from autodl.jobs.width.run import (
-    ARCHITECTURE,
-    METRICS,
-    run_width_search,
-    shared_accuracies,
-    space_for,
-)
+from autodl.jobs.width.run import run_width_search, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig, resolve_train
-from autodl.runs.folder import read_manifest
+from autodl.runs.folder import ARCHITECTURE, METRICS, read_manifest
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json

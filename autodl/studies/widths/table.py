@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from autodl.errors import StoreError
 from autodl.jobs.width.config import load_width
-from autodl.jobs.width.run import METRICS, gradient_cosine, read_result
-from autodl.runs.folder import CONFIG
+from autodl.jobs.width.run import gradient_cosine, read_result
+from autodl.runs.folder import CONFIG, METRICS
 from autodl.studies.widths.study import MODES, SHARED, STANDALONE
 
 

@@ -8,12 +8,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from autodl.agents.options import ControllerOptions
 from autodl.agents.width_controller import WidthController
 from autodl.agents.width_policy import Integers, beam_search
 from autodl.errors import ConfigError
 from autodl.spaces.width.cost import cost_bounds
 from autodl.spaces.width.space import WidthSpace
-from autodl.supernets.width.options import ControllerOptions
 
 Reachable: TypeAlias = Callable[[Integers], NDArray[np.bool_]]
 _DRAW, _MOST_DRAWS = 500, 40_000

@@ -16,8 +16,8 @@ from autodl.networks.layers import make_layer
 from autodl.networks.network import PlanNetwork, _attach
 from autodl.plans.layers import BatchNorm, Conv, Linear
 from autodl.plans.plan import Record
-from autodl.spaces.width.architecture import with_outputs
 from autodl.spaces.width.cost import Axis, is_shortcut
+from autodl.spaces.width.plan import with_outputs
 from autodl.spaces.width.space import WidthSpace
 from autodl.supernets.width.affine_sharing import (
     AffineConv,

@@ -18,6 +18,7 @@ import paddle
 import paddle.nn.functional as F
 from numpy.typing import NDArray
 
+from autodl.agents.options import ControllerOptions
 from autodl.agents.width_controller import Learned, WidthController, reward
 from autodl.agents.width_policy import Decisions
 from autodl.data.augment import augmenter
@@ -27,7 +28,7 @@ from autodl.recipes.options import TrainOptions
 from autodl.recipes.schedules import cosine_rate
 from autodl.spaces.width.space import WidthSpace
 from autodl.supernets.width.annealing import Descent
-from autodl.supernets.width.options import ControllerOptions, SupernetOptions
+from autodl.supernets.width.options import SupernetOptions
 from autodl.supernets.width.projection_descent import ProjectionDescent, report
 from autodl.supernets.width.supernet import Choices, Supernet
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer

@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autodl.compression.bits.packed_network import load_packed_weights
 from autodl.config.components import register
 from autodl.config.reading import RawConfig
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, DataError, StoreError
+from autodl.jobs.compress.config import load_compress, resolve_compress
 from autodl.jobs.compress.result import result_lines
-from autodl.jobs.compress.run import compress, load_compress, load_packed_weights, resolve_compress
+from autodl.jobs.compress.run import compress
 from autodl.jobs.compress.source import open_source
-from autodl.jobs.train.run import load_trained
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.studies.bits.study import study, study_lines
 from autodl.system.files import checksum
+from autodl.trained.folder import load_trained
 from autodl.training.metrics import score
 
 TRAIN = {"epochs": 2, "batch_size": 40, "learning_rate": 0.01}

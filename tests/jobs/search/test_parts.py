@@ -13,7 +13,8 @@ import yaml
 
 from autodl.config import components
 from autodl.config.components import DEFAULTS
-from autodl.config.reading import RawConfig, Section
+from autodl.config.reading import RawConfig
+from autodl.config.sections import Section
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
 from autodl.evaluation.synthetic import TokenCount
 from autodl.jobs.search import parts as assemble
@@ -232,7 +233,7 @@ def test_a_plan_with_and_without_an_architecture():
 
 
 def test_a_plugin_may_bring_a_network_with_nothing_to_choose(tables):
-    from autodl.search.options import NoOptions
+    from autodl.config.sections import NoOptions
     from autodl.spaces.classic.cifar_quick import cifar_quick_plan
     from autodl.spaces.fixed import FixedArchitecture
 
@@ -276,7 +277,7 @@ def test_classes_themselves_can_be_registered(tables):
 
 
 def test_a_registered_path_that_is_not_there_is_told_in_one_line(tables):
-    assemble.register("Strategy", "Lost", "autodl.search.options:NoOptions", "lost_module:Lost")
+    assemble.register("Strategy", "Lost", "autodl.config.sections:NoOptions", "lost_module:Lost")
     config = load_search("search/token_count.yaml", ["Strategy={name: Lost}"])
     with pytest.raises(PluginError, match="a plugin registered 'lost_module:Lost'"):
         assemble.make_strategy(config, None)

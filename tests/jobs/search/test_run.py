@@ -16,7 +16,7 @@ from autodl.errors import ConfigError, StoreError
 from autodl.jobs.search import parts as assemble
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
-from autodl.runs.folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, TRIALS, WEIGHTS
+from autodl.runs.folder import BEST, CHECKPOINTS, CONFIG, MANIFEST, PARENT_WEIGHTS, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.spaces.codec import load_architecture
 from autodl.trial import TrialState
@@ -325,7 +325,7 @@ def test_children_inherit_from_their_parents_also_when_a_run_goes_on_elsewhere(
         before = metrics[parent]["effective_epochs"] if parent is not None else 0
         assert metrics[trial_id]["effective_epochs"] == before + 1
         assert (metrics[trial_id]["inherited_fraction"] > 0) == (parent is not None)
-    assert len(list((run / WEIGHTS).iterdir())) == 3
+    assert len(list((run / PARENT_WEIGHTS).iterdir())) == 3
     assert not (tmp_path / "whole" / CHECKPOINTS).exists()
 
 

@@ -15,15 +15,15 @@ from autodl.errors import AutoDLError, ConfigError, EncodingError, StoreError
 from autodl.evaluation.synthetic import TargetMatch
 from autodl.jobs.search.parts import load_search, make_space
 from autodl.jobs.search.run import run_search
-from autodl.jobs.search.source import SOURCE, find_source
-from autodl.runs.folder import MANIFEST, TRIALS
+from autodl.jobs.search.source import find_source
+from autodl.runs.folder import MANIFEST, SOURCE, TRIALS
 from autodl.runs.store import Proposal, TrialStore
 from autodl.search.asking import Limits
-from autodl.search.executors.processes import InlineExecutor
+from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer
 from autodl.trial import Evaluation, Trial, TrialState
 

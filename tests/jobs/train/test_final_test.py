@@ -14,7 +14,8 @@ from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train import (
     final_test,  # not its functions: pytest would take test_result for a test
 )
-from autodl.jobs.train.final_test import measure_once, wilson_interval
+from autodl.jobs.train.final_test import measure_once
+from autodl.trained.test_result import wilson_interval
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ import pytest
 from visualdl import LogReader
 
 from autodl.errors import CheckpointError, ConfigError, DeviceError, StoreError
-from autodl.jobs.train.run import best_of_run, load_trained, retrain
+from autodl.jobs.train.run import best_of_run, retrain
 from autodl.recipes.config import load_train
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
 from autodl.system.files import write_json
 from autodl.system.state import decode_state, encode_state
+from autodl.trained.folder import load_trained
 from autodl.training.parallel import Share
 from autodl.trial import Evaluation, Trial, TrialState
 

@@ -9,7 +9,7 @@ from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.mobile.architecture import MobileSpace
+from autodl.spaces.mobile.space import MobileSpace
 from autodl.spaces.operations import operation_names
 
 

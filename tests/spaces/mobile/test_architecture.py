@@ -10,12 +10,8 @@ import pytest
 
 from autodl.errors import ConfigError, EncodingError
 from autodl.spaces.codec import decode_architecture, decode_text, encode_text
-from autodl.spaces.mobile.architecture import (
-    PRIMITIVES,
-    MobileArchitecture,
-    MobileBlock,
-    MobileSpace,
-)
+from autodl.spaces.mobile.architecture import PRIMITIVES, MobileArchitecture, MobileBlock
+from autodl.spaces.mobile.space import MobileSpace
 
 SPACE = MobileSpace()
 BLOCK = MobileBlock("sep_conv", 3, False, 1, 1.0)

@@ -8,13 +8,9 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.plans.layers import BatchNorm, Conv
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.mobile.architecture import (
-    PRIMITIVES,
-    MobileArchitecture,
-    MobileBlock,
-    MobileSpace,
-)
+from autodl.spaces.mobile.architecture import PRIMITIVES, MobileArchitecture, MobileBlock
 from autodl.spaces.mobile.plan import BASE_WIDTHS, block_widths, mobile_plan
+from autodl.spaces.mobile.space import MobileSpace
 
 
 def network(*blocks):

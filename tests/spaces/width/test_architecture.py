@@ -12,12 +12,8 @@ from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_text, encode_text
 from autodl.spaces.operations import operation_names
-from autodl.spaces.width.architecture import (
-    WidthArchitecture,
-    cell_factors,
-    width_plan,
-    with_outputs,
-)
+from autodl.spaces.width.architecture import WidthArchitecture
+from autodl.spaces.width.plan import cell_factors, width_plan, with_outputs
 
 PAIR = CellSpace(nodes=6, operations=operation_names()).sample(np.random.default_rng(5))
 

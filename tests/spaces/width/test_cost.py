@@ -7,8 +7,9 @@ import pytest
 import width_anchors_for_tests as anchors
 
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.width.architecture import WidthArchitecture, width_plan
+from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.cost import CONVENTIONS, count_macs, count_weights
+from autodl.spaces.width.plan import width_plan
 from autodl.spaces.width.space import make_width_space
 
 IMAGENET = {"classes": 1000, "image_size": 224}

@@ -8,7 +8,7 @@ from autodl.agents.autodl_agent import AutoDLAgent
 from autodl.evaluation.synthetic import TokenCount
 from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
-from autodl.search.executors.processes import InlineExecutor
+from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.exhaustive_search import ExhaustiveSearch

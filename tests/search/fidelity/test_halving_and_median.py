@@ -7,7 +7,9 @@ import pytest
 
 from autodl.errors import ConfigError
 from autodl.objectives.dominance import preference
-from autodl.search.fidelity.rules import AsynchronousSuccessiveHalving, Fate, MedianRule, Verdict
+from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
+from autodl.search.fidelity.median import MedianRule
+from autodl.search.fidelity.rule import Fate, Verdict
 
 
 def test_rungs_multiply_and_end_at_all_epochs():

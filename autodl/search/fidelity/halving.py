@@ -1,68 +1,13 @@
-"""Which trials deserve more epochs: asynchronous successive halving, and the median rule.
-
-A trial runs in stages. After each, its values (objectives, higher is better) are reported here
-and the rule says what becomes of it; what the rule has seen never reaches the strategy, which is
-told once, when the trial ends. Rules own no random state: fed with the same reports in the same
-order they decide the same, which is how a resumed search rebuilds them.
-"""
+"""Asynchronous successive halving: the best of every rung go on."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass
-from enum import Enum
 from heapq import heappop, heappush
-from typing import Protocol
-
-import numpy as np
 
 from autodl.errors import ConfigError
 from autodl.objectives.order import ParetoOrder
-
-
-class Fate(Enum):
-    """What becomes of a trial after a stage."""
-
-    CONTINUE = "continue"  # go on at once
-    PAUSE = "pause"  # keep its checkpoint, it may be promoted later
-    STOP = "stop"  # pruned: it will not go on
-    DONE = "done"  # all epochs are run
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A fate and, for CONTINUE, the epoch at which the next stage ends."""
-
-    fate: Fate
-    epochs: int = 0
-
-
-class FidelityRule(Protocol):
-    """Decides after every stage of a trial."""
-
-    def first_stage(self) -> int:
-        """Epochs of a new trial's first stage."""
-        ...
-
-    def report(self, trial_id: int, epochs: int, values: tuple[float, ...]) -> Verdict:
-        """Take in what a trial reached after so many epochs and say what becomes of it."""
-        ...
-
-    def promote(self) -> tuple[int, int] | None:
-        """A paused trial that has earned more epochs, and how many in all; each only once."""
-        ...
-
-    def promoted(self, trial_id: int) -> int:
-        """Take in that a trial had been promoted before a kill, and say to how many epochs."""
-        ...
-
-    def retired(self) -> list[int]:
-        """Paused trials that can never be promoted any more, by id; each only once."""
-        ...
-
-    def forget(self, trial_id: int) -> None:
-        """Drop what was kept for the next report of a trial: it failed, there will be none."""
-        ...
+from autodl.search.fidelity.rule import Fate, Verdict
 
 
 class AsynchronousSuccessiveHalving:
@@ -198,79 +143,3 @@ class _Rung:
             return None
         place = bisect_left(self._sorted, self._waiting[0])
         return self._waiting[0][1] if place < places else None
-
-
-class MedianRule:
-    """Stop a trial whose best so far is below the median of the others' averages so far.
-
-    After ``interval`` epochs and every ``interval`` more, the best value of the trial is compared
-    with the median, over all other trials that came as far, of the mean of their values up to the
-    same epoch. Nothing is stopped in the first ``grace`` epochs or before ``least_trials`` others
-    came as far. With several objectives a trial stops when it is below the median in all of them.
-    Source: Golovin et al., Google Vizier, KDD 2017, section 3.2.2.
-    """
-
-    def __init__(
-        self,
-        *,
-        epochs: int,
-        max_trials: int,
-        interval: int = 1,
-        grace: int = 1,
-        least_trials: int = 5,
-    ) -> None:
-        """``max_trials`` is there for the factory's sake; the rule does not depend on it."""
-        if interval < 1 or grace < 0 or least_trials < 1:
-            raise ConfigError(
-                "Fidelity.interval and least_trials must be at least 1 and grace at least 0, got"
-                f" {interval}, {least_trials} and {grace}"
-            )
-        self._epochs = epochs
-        self._interval = interval
-        self._grace = grace
-        self._least_trials = least_trials
-        self._history: dict[int, list[tuple[float, ...]]] = {}
-        self._means: dict[int, list[list[float]]] = {}  # epoch -> for each objective, ascending
-
-    def first_stage(self) -> int:
-        """One interval."""
-        return min(self._interval, self._epochs)
-
-    def report(self, trial_id: int, epochs: int, values: tuple[float, ...]) -> Verdict:
-        """Compare with the others at this epoch."""
-        history = self._history.setdefault(trial_id, [])
-        history.append(values)
-        own = np.array(history)
-        means = self._means.setdefault(epochs, [[] for _ in values])
-        below = all(best < _median(others) for best, others in zip(own.max(0), means, strict=True))
-        enough = epochs > self._grace and len(means[0]) >= self._least_trials
-        for mean, others in zip(own.mean(axis=0), means, strict=True):
-            insort(others, float(mean))
-        if epochs < self._epochs and not (enough and below):
-            return Verdict(Fate.CONTINUE, min(epochs + self._interval, self._epochs))
-        del self._history[trial_id]
-        return Verdict(Fate.DONE if epochs >= self._epochs else Fate.STOP)
-
-    def promote(self) -> tuple[int, int] | None:
-        """None: no trial pauses under this rule."""
-        return None
-
-    def promoted(self, trial_id: int) -> int:
-        """Never called, for the same reason."""
-        raise ValueError(f"trial {trial_id} cannot have been promoted by the median rule")
-
-    def retired(self) -> list[int]:
-        """None, for the same reason."""
-        return []
-
-    def forget(self, trial_id: int) -> None:
-        """Drop its values; its averages still count for others."""
-        self._history.pop(trial_id, None)
-
-
-def _median(ascending: list[float]) -> float:
-    """Of numbers in ascending order; minus infinity for none."""
-    if not ascending:
-        return -float("inf")
-    middle = len(ascending) // 2
-    return (ascending[middle] + ascending[~middle]) / 2

@@ -1,0 +1,26 @@
+"""Options of evaluators."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from autodl.config.sections import Section
+
+
+class TableOptions(Section):
+    """``Evaluator`` section of a search in a table of finished trainings."""
+
+    path: str = Field(description="a CSV file, or the name of a shipped one")
+
+
+class TokenCountOptions(Section):
+    """``Evaluator`` section of the token-count demo."""
+
+    token: int = Field(1, ge=0, description="operation id that is counted")
+
+
+class TargetMatchOptions(Section):
+    """``Evaluator`` section of the synthetic tasks of mobile networks."""
+
+    task: int = Field(0, ge=0, description="draws the target; other numbers, unrelated targets")
+    moved: int = Field(0, ge=0, le=35, description="primitives of the target with another value")

@@ -1,0 +1,65 @@
+"""What a test of a trained network says: accuracy, its interval, loss, accuracies of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodl.data.load import public_name
+
+
+def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share ``right / count`` (Wilson, 1927); 95 % at the default ``z``."""
+    share = right / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    # rounding can leave [0, 1] by one part in 10^16 where all or none are right
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+
+
+def test_result(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, Any]:
+    """What logits say about pictures of known classes; of equal logits the first class counts.
+
+    Args:
+        logits: finite, ``[N, classes]``, ``N`` at least 1.
+        labels: int64 ``[N]``, each in ``[0, classes)``.
+
+    Returns:
+        ``accuracy``, its 95 % ``interval``, ``loss`` (mean cross-entropy), ``pictures`` (``N``)
+        and ``per_class`` accuracies, None for a class without pictures.
+    """
+    from autodl.training.metrics import cross_entropy
+
+    hits = logits.argmax(axis=1) == labels
+    return {
+        "accuracy": float(hits.mean()),
+        "interval": list(wilson_interval(int(hits.sum()), len(hits))),
+        "loss": float(cross_entropy(logits, labels).mean()),
+        "pictures": len(labels),
+        "per_class": {
+            name: float(hits[labels == index].mean()) if (labels == index).any() else None
+            for index, name in enumerate(classes)
+        },
+    }
+
+
+def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
+    """What ``measure_once``, or another measurement of that form, has found, for people."""
+    low, high = result["interval"]
+    lines = [
+        f"{name}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
+        f" loss {result['loss']:.4f}, {result['pictures']} pictures"
+        f" of {public_name(result['data'], result.get('checksum', ''))}"
+    ]
+    if result["official"] is False:
+        lines.append("  the files are not the official ones: say so with the result")
+    if result.get("on_record"):
+        lines.append(f"  measured on {result['time']}; the test set was not read again")
+    worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
+    return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
