@@ -120,10 +120,11 @@ def ray_here():
 @pytest.fixture
 def own_tables(monkeypatch):
     """Tables of components that plugins may change, without a trace in other tests."""
-    from autodl.config import components
+    from autodl.config.components import table
+    from autodl.config.kinds import KINDS
 
-    tables = {section: dict(table) for section, table in components.TABLES.items()}
-    monkeypatch.setattr(components, "TABLES", tables)
+    for section, kind in KINDS.items():
+        monkeypatch.setattr(kind.catalogue.replace(":", "."), dict(table(section)))
     yield
     for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
         del sys.modules[name]

@@ -17,14 +17,11 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from autodl.config.kinds import KINDS
 from autodl.errors import ConfigError
 from autodl.system.resources import find_config
 
 KeyPath: TypeAlias = tuple[str, ...]
-
-
-# sections that choose a part by its ``name``; the other keys are that part's options
-COMPONENTS = ("Space", "Network", "Strategy", "Evaluator", "Compression")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,7 @@ def _merge(into: RawConfig, other: RawConfig) -> None:
 
     A component that is renamed drops the old one's options.
     """
-    for section in COMPONENTS:
+    for section in KINDS:
         old, new = into.values.get(section), other.values.get(section)
         if isinstance(old, dict) and isinstance(new, dict) and "name" in new:
             _rename(old, new["name"])
@@ -180,7 +177,7 @@ def _override(raw: RawConfig, text: str) -> None:
     if isinstance(target, list):
         target[_index(target, parts[-1], text)] = value
     else:
-        if parts[-1] == "name" and parts[:-1] in {(section,) for section in COMPONENTS}:
+        if parts[-1] == "name" and parts[:-1] in {(section,) for section in KINDS}:
             _rename(target, value)
         target[parts[-1]] = value
     raw.origins[parts] = f"-o {text}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autodl.errors import AutoDLError
+from autodl.system.packages import told_if_missing
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +30,8 @@ def run_tool(work: Callable[[], int | None]) -> int:
         130 for Ctrl-C; 1 if the reader of a pipe went away.
     """
     try:
-        code = work() or 0
+        with told_if_missing():
+            code = work() or 0
         sys.stdout.flush()
         return code
     except AutoDLError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -25,16 +25,12 @@ def require(package: str, lock: str = LOCK) -> None:
 
 
 def require_paddle() -> None:
-    """Import Paddle: quietly, with repeatable GPU kernels, or with an error that helps.
+    """Import Paddle, or raise an error that helps.
 
     Raises:
         MissingPackageError: it is not installed, or cannot be imported.
     """
     require("paddle")
-    for flag in ("FLAGS_cudnn_deterministic", "FLAGS_embedding_deterministic"):
-        os.environ.setdefault(flag, "1")  # read when Paddle is imported
-    warnings.filterwarnings("ignore", message="No ccache found")
-    warnings.filterwarnings("ignore", message="When training, we now always track")
     try:
         import_module("paddle")
     except (ImportError, OSError) as error:
@@ -42,3 +38,19 @@ def require_paddle() -> None:
             f"Paddle is installed but cannot be imported ({' '.join(str(error).split())})."
             f" Install it anew with: {install_command()}"
         ) from error
+
+
+@contextmanager
+def told_if_missing() -> Iterator[None]:
+    """Turn "No module named 'paddle'", raised inside, into the error that helps.
+
+    Raises:
+        MissingPackageError: Paddle is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "paddle":
+            raise
+        require("paddle")
+        raise

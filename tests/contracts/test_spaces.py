@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import FrozenInstanceError, fields
-from importlib import import_module
 
 import numpy as np
 import pytest
 
+from autodl.config.components import table
 from autodl.errors import ConfigError
-from autodl.jobs.search.parts import TABLES
 from autodl.spaces.codec import decode_text, encode_text, load_architecture, save_architecture
 
 # The network that each space is for; a space without an entry has none to test.
@@ -18,15 +17,14 @@ NETWORKS = {"CellSpace": "CellNetwork", "MobileSpace": "MobileNetwork"}
 
 
 def load(section, name):
-    module, _, attribute = TABLES[section][name].factory.partition(":")
-    return getattr(import_module(module), attribute)
+    return table(section)[name].load_factory()
 
 
 def make(name):
     return load("Space", name)()
 
 
-@pytest.fixture(params=sorted(TABLES["Space"]))
+@pytest.fixture(params=sorted(table("Space")))
 def name(request):
     return request.param
 
@@ -101,7 +99,7 @@ def test_the_codec_knows_its_architectures(space, tmp_path):
 
 
 def test_what_is_of_another_space_is_refused_in_one_line(space, name):
-    others = [make(other).sample(rng()) for other in TABLES["Space"] if other != name]
+    others = [make(other).sample(rng()) for other in table("Space") if other != name]
     for foreign in (*others, None, "architecture", 7):
         for use in (space.check, space.encode, lambda it: space.mutate(it, rng())):
             with pytest.raises(ConfigError) as caught:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
 
+from autodl.config.components import table
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
-from autodl.jobs.search.parts import TABLES
 from autodl.runs.store import TrialStore
 from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
@@ -50,8 +49,8 @@ class Maker:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, seed=5):
-        module, _, name = TABLES["Strategy"][self.name].factory.partition(":")
-        return getattr(import_module(module), name)(self.space, seed=seed, **self.options)
+        factory = table("Strategy")[self.name].load_factory()
+        return factory(self.space, seed=seed, **self.options)
 
     def __str__(self):
         plain = [str(value) for value in self.options.values() if isinstance(value, str | int)]
@@ -60,7 +59,7 @@ class Maker:
 
 MAKERS = [
     Maker(name, space, options)
-    for name in sorted(TABLES["Strategy"].keys() - LISTED)
+    for name in sorted(table("Strategy").keys() - LISTED)
     for space in SPACES.get(name, [CELLS, MOBILE])
     for options in OPTIONS.get(name, [{}])
 ]
@@ -281,9 +280,9 @@ def test_the_loop_can_drive_it(make, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(LISTED))
 def test_the_loop_ends_when_a_listing_strategy_has_nothing_more(name, tmp_path):
-    module, _, factory = TABLES["Strategy"][name].factory.partition(":")
+    factory = table("Strategy")[name].load_factory()
     space = CellSpace(nodes=1, operations=("conv_1x1", "conv_3x3"))
-    strategy = getattr(import_module(module), factory)(space, seed=0)
+    strategy = factory(space, seed=0)
     for _ in range(2):  # the second time there is nothing left to do
         store = TrialStore(tmp_path / "trials.sqlite")
         list(search(strategy, InlineExecutor(score, seed=5), store, max_trials=50, seed=5))

@@ -10,8 +10,8 @@ import time
 import numpy as np
 from pydantic import Field
 
-from autodl.config.sections import Section
-from autodl.jobs.search.parts import register
+from autodl.assemble import register
+from autodl.config import Section
 from autodl.trial import Evaluation, TrialFailure
 
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from autodl.config import components
 from autodl.config.reading import RawConfig
 from autodl.config.sections import NoOptions
 from autodl.errors import AutoDLError, ConfigError, DataError, UnknownNameError
@@ -281,9 +280,7 @@ class Told:
 
 
 @pytest.fixture
-def told(monkeypatch):
-    tables = {section: dict(table) for section, table in components.TABLES.items()}
-    monkeypatch.setattr(components, "TABLES", tables)
+def told(own_tables):
     register("Evaluator", "Told", NoOptions, Told)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodl.config.components import TABLES, register
+from autodl.config.components import register
 from autodl.config.reading import RawConfig
 from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError, UnknownNameError
@@ -33,7 +33,7 @@ from autodl.spaces.plan_maker import plan_maker
 from autodl.strategies.strategy import Breeder, Strategy
 from autodl.trial import ACCURACY
 
-__all__ = ["TABLES", "SearchConfig", "load_search", "register", "resolve_search"]
+__all__ = ["SearchConfig", "load_search", "register", "resolve_search"]
 
 
 def make_space(config: SearchConfig) -> Any:

@@ -3,7 +3,3 @@
 Wang, Bai et al., "Revisiting Parameter Sharing for Automatic Neural Channel Number Search",
 NeurIPS 2020.
 """
-
-from autodl.system.packages import require_paddle
-
-require_paddle()

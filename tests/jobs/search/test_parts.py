@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from autodl.config import components
-from autodl.config.components import DEFAULTS
+from autodl.config.components import table
+from autodl.config.kinds import KINDS
 from autodl.config.reading import RawConfig
 from autodl.config.sections import Section
 from autodl.errors import AutoDLError, ConfigError, EncodingError, PluginError, UnknownNameError
 from autodl.evaluation.synthetic import TokenCount
 from autodl.jobs.search import parts as assemble
 from autodl.jobs.search.parts import (
-    TABLES,
     evaluator_in_worker,
     load_search,
     make_space,
@@ -33,39 +31,31 @@ from autodl.system.resources import resource
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = sorted(resource("configs", "search").glob("*.yaml"))
-ENTRIES = [(section, name) for section, table in TABLES.items() for name in table]
-
-
-@pytest.fixture
-def tables(monkeypatch):
-    """Tables that may be changed."""
-    copy = {section: dict(table) for section, table in TABLES.items()}
-    monkeypatch.setattr(components, "TABLES", copy)
-    return copy
+ENTRIES = [(section, name) for section in KINDS for name in table(section)]
 
 
 @pytest.mark.parametrize("section, name", ENTRIES)
 def test_every_name_leads_to_options_and_a_factory(section, name):
-    entry = TABLES[section][name]
-    module, _, attribute = entry.options.partition(":")
-    options = getattr(import_module(module), attribute)
+    entry = table(section)[name]
+    options = entry.load_options()
     assert issubclass(options, Section)
     required = {key for key, field in options.model_fields.items() if field.is_required()}
     assert required <= {"path"}  # a table of trainings is the user's; all else has a default
-    module, _, attribute = entry.factory.partition(":")
-    assert callable(getattr(import_module(module), attribute))
+    assert callable(entry.load_factory())
 
 
 def test_defaults_are_known():
-    assert {section: name for section, name in ENTRIES if DEFAULTS[section] == name} == DEFAULTS
+    assert all(kind.default in table(section) for section, kind in KINDS.items())
 
 
 def test_checking_a_config_and_listing_options_imports_no_framework():
     code = (
-        "import sys\nfrom importlib import import_module\n"
-        "from autodl.jobs.search.parts import TABLES, load_search\n"
-        "for table in TABLES.values():\n"
-        "    for entry in table.values(): import_module(entry.options.partition(':')[0])\n"
+        "import sys\n"
+        "from autodl.config.components import table\n"
+        "from autodl.config.kinds import KINDS\n"
+        "from autodl.search.config import load_search\n"
+        "for kind in KINDS:\n"
+        "    for entry in table(kind).values(): entry.load_options()\n"
         "for path in sys.argv[1:]: load_search(path)\n"
         "print([name for name in ('paddle', 'parl', 'visualdl') if name in sys.modules])"
     )
@@ -88,8 +78,8 @@ def test_shipped_configs_are_right_and_say_what_they_do(path):
 def test_every_section_has_defaults_but_those_that_are_off():
     config = resolve_search(RawConfig({"Global": {}}))
     plain = config.to_plain()
-    assert {s: plain[s]["name"] for s in DEFAULTS if s in plain} == {
-        s: name for s, name in DEFAULTS.items() if s not in ("Fidelity", "Compression")
+    assert {s: plain[s]["name"] for s in KINDS if s in plain} == {
+        s: kind.default for s, kind in KINDS.items() if s not in ("Fidelity", "Compression")
     }
     sections = {"Global", "Search", "Strategy", "Space", "Network", "Evaluator", "Data", "Train"}
     assert set(config.to_plain()) == sections
@@ -164,7 +154,7 @@ def test_operations_that_cannot_be_had_are_named(space, wanted):
     assert "\n" not in str(caught.value)
 
 
-def test_a_registered_component_can_be_named(tables):
+def test_a_registered_component_can_be_named(own_tables):
     name = "tests_assemble_parts"
     module = type(sys)(name)
 
@@ -187,7 +177,7 @@ def test_a_registered_component_can_be_named(tables):
     "section, name, kind",
     [("Strategy", "RandomSearch", ValueError), ("Strat", "Mine", UnknownNameError)],
 )
-def test_names_are_registered_once_and_in_a_section_that_there_is(tables, section, name, kind):
+def test_names_are_registered_once_and_in_a_section_that_there_is(own_tables, section, name, kind):
     with pytest.raises(kind):
         register(section, name, "x:Y", "x:y")
 
@@ -232,7 +222,7 @@ def test_a_plan_with_and_without_an_architecture():
         assemble.plan_maker(searched, classes=7, image_size=32)(FixedArchitecture())
 
 
-def test_a_plugin_may_bring_a_network_with_nothing_to_choose(tables):
+def test_a_plugin_may_bring_a_network_with_nothing_to_choose(own_tables):
     from autodl.config.sections import NoOptions
     from autodl.spaces.classic.cifar_quick import cifar_quick_plan
     from autodl.spaces.fixed import FixedArchitecture
@@ -263,7 +253,7 @@ def test_a_plugin_may_move_but_not_change(tmp_path):
     assert here.identity() != before
 
 
-def test_classes_themselves_can_be_registered(tables):
+def test_classes_themselves_can_be_registered(own_tables):
     class Options(Section):
         size: int = 3
 
@@ -276,7 +266,7 @@ def test_classes_themselves_can_be_registered(tables):
     assert assemble.make_strategy(config, None).given == (0, 5)
 
 
-def test_a_registered_path_that_is_not_there_is_told_in_one_line(tables):
+def test_a_registered_path_that_is_not_there_is_told_in_one_line(own_tables):
     assemble.register("Strategy", "Lost", "autodl.config.sections:NoOptions", "lost_module:Lost")
     config = load_search("search/token_count.yaml", ["Strategy={name: Lost}"])
     with pytest.raises(PluginError, match="a plugin registered 'lost_module:Lost'"):

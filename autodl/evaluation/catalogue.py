@@ -1,0 +1,21 @@
+"""Every evaluator by name: options model, and dotted path of its factory."""
+
+from autodl.config.components import Entry
+
+EVALUATORS = {
+    "TrainEvaluator": Entry(
+        "autodl.config.sections:NoOptions",
+        "autodl.evaluation.train_evaluator:TrainEvaluator",
+        trains=True,
+    ),
+    "TableEvaluator": Entry(
+        "autodl.evaluation.options:TableOptions", "autodl.evaluation.table:TableEvaluator"
+    ),
+    "TargetMatch": Entry(
+        "autodl.evaluation.options:TargetMatchOptions",
+        "autodl.evaluation.synthetic:TargetMatch",
+    ),
+    "TokenCount": Entry(
+        "autodl.evaluation.options:TokenCountOptions", "autodl.evaluation.synthetic:TokenCount"
+    ),
+}

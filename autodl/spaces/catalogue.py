@@ -1,0 +1,60 @@
+"""Every space and every network by name: options model, and dotted path of its factory."""
+
+from autodl.config.components import Entry
+
+SPACES = {
+    "CellSpace": Entry(
+        "autodl.spaces.cell.options:CellSpaceOptions", "autodl.spaces.cell.space:CellSpace"
+    ),
+    "MobileSpace": Entry(
+        "autodl.config.sections:NoOptions", "autodl.spaces.mobile.space:MobileSpace"
+    ),
+}
+
+NETWORKS = {
+    "CellNetwork": Entry(
+        "autodl.spaces.cell.options:CellNetworkOptions", "autodl.spaces.cell.plan:cell_plan"
+    ),
+    "CifarQuick": Entry(
+        "autodl.config.sections:NoOptions",
+        "autodl.spaces.classic.cifar_quick:cifar_quick_plan",
+        searched=False,
+    ),
+    "GenotypeNetwork": Entry(
+        "autodl.spaces.genotype.options:GenotypeNetworkOptions",
+        "autodl.spaces.genotype.plan:published_genotype_plan",
+        searched=False,
+    ),
+    "MobileNetwork": Entry(
+        "autodl.spaces.mobile.options:MobileNetworkOptions",
+        "autodl.spaces.mobile.plan:mobile_plan",
+    ),
+    "OwnGenotype": Entry(
+        "autodl.spaces.genotype.options:OwnGenotypeOptions",
+        "autodl.spaces.genotype.plan:genotype_plan",
+    ),
+    "RepVGG": Entry(
+        "autodl.spaces.classic.options:RepVGGOptions",
+        "autodl.spaces.classic.repvgg:repvgg_plan",
+        searched=False,
+    ),
+    "ResNet9": Entry(
+        "autodl.spaces.classic.options:ResNet9Options",
+        "autodl.spaces.classic.resnet9:resnet9_plan",
+        searched=False,
+    ),
+    "ResNet": Entry(
+        "autodl.spaces.classic.options:ResNetOptions",
+        "autodl.spaces.classic.resnet:resnet_plan",
+        searched=False,
+    ),
+    "VGG16": Entry(
+        "autodl.config.sections:NoOptions",
+        "autodl.spaces.classic.vgg:vgg16_plan",
+        searched=False,
+    ),
+    "WidthNetwork": Entry(
+        "autodl.spaces.width.options:WidthNetworkOptions",
+        "autodl.spaces.width.plan:width_plan",
+    ),
+}
