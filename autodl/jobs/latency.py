@@ -28,7 +28,7 @@ from autodl.plans.plan import Plan
 from autodl.runs.folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.spaces.plan_maker import plan_maker
-from autodl.strategies.random_search import SampledSpace
+from autodl.spaces.space import SampledSpace
 
 Progress = Callable[[str], None]
 # classes and side of their pictures: known without reading them

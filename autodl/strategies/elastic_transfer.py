@@ -9,40 +9,19 @@ Source: Fang et al., EAT-NAS, arXiv:1901.05884.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
 from autodl.spaces.codec import Architecture
-from autodl.strategies.evolution import Evolution, EvolvableSpace
+from autodl.spaces.space import Arch, BlockSpace
+from autodl.strategies.evolution import Evolution
 from autodl.strategies.options import ElasticTransferOptions
 from autodl.strategies.strategy import Child
 from autodl.trial import Trial, TrialState
 
-Arch = TypeVar("Arch", bound=Architecture)
 _ATTEMPTS = 1000
-
-
-@runtime_checkable
-class BlockSpace(EvolvableSpace[Arch], Protocol[Arch]):
-    """A space of architectures that are rows of codes, a row for each block."""
-
-    choices: ClassVar[tuple[int, ...]]
-    """Number of values of each primitive of a block."""
-
-    def encode(self, architecture: Arch) -> NDArray[np.int64]:
-        """Codes, int64 ``[blocks, primitives]``, each from 0 to the primitive's choices - 1."""
-        ...
-
-    def decode(self, codes: NDArray[np.int64]) -> Arch:
-        """The inverse of ``encode``."""
-        ...
-
-    def check(self, architecture: object) -> Arch:
-        """Return the architecture if it is of this space, else raise ConfigError."""
-        ...
 
 
 def perturb(space: BlockSpace[Arch], architecture: Arch, rng: np.random.Generator) -> Arch:

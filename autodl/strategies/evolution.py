@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Generic, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
 from autodl.objectives.dominance import preference, ranks
-from autodl.spaces.codec import Architecture, decode_text, encode_text
+from autodl.spaces.codec import decode_text, encode_text
+from autodl.spaces.space import Arch, EvolvableSpace
 from autodl.strategies.options import EvolutionOptions
 from autodl.strategies.population_quality import Saturation, population_quality
 from autodl.strategies.strategy import Child, Exhausted
 from autodl.trial import ACCURACY, Evaluation, Trial, TrialState
-
-Arch = TypeVar("Arch", bound=Architecture)
-
-
-@runtime_checkable
-class EvolvableSpace(Protocol[Arch]):
-    """A space that can draw an architecture at random and vary one."""
-
-    def sample(self, rng: np.random.Generator) -> Arch:
-        """An architecture; all randomness comes from ``rng``."""
-        ...
-
-    def mutate(self, architecture: Arch, rng: np.random.Generator) -> Arch:
-        """Another architecture near to this one."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

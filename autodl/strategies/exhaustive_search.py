@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import numpy as np
 
-from autodl.spaces.codec import Architecture
+from autodl.spaces.space import ArchOut, ListedSpace
 from autodl.strategies.strategy import Exhausted
 from autodl.trial import Trial
 
-Arch = TypeVar("Arch", bound=Architecture, covariant=True)
 
-
-class ListedSpace(Protocol[Arch]):
-    """A space that can list its architectures."""
-
-    def architectures(self) -> Iterator[Arch]:
-        """Every architecture once."""
-        ...
-
-
-class ExhaustiveSearch(Generic[Arch]):
+class ExhaustiveSearch(Generic[ArchOut]):
     """Propose all architectures of the space before the first is evaluated, and no more."""
 
     batch_size: int | None = None
 
-    def __init__(self, space: ListedSpace[Arch], *, seed: int = 0) -> None:
+    def __init__(self, space: ListedSpace[ArchOut], *, seed: int = 0) -> None:
         """``seed`` is there for the factory's sake; nothing is random here."""
         self._space = space
 
-    def initial(self) -> Iterator[Arch]:
+    def initial(self) -> Iterator[ArchOut]:
         """Every architecture of the space."""
         return self._space.architectures()
 
-    def ask(self, rng: np.random.Generator) -> Arch:
+    def ask(self, rng: np.random.Generator) -> ArchOut:
         """Always raises ``Exhausted``: all there is to propose is proposed initially."""
         raise Exhausted("every architecture of the space was proposed")
 

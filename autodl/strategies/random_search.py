@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import numpy as np
 
-from autodl.spaces.codec import Architecture
+from autodl.spaces.space import ArchOut, SampledSpace
 from autodl.trial import Trial
 
-Arch = TypeVar("Arch", bound=Architecture, covariant=True)
 
-
-class SampledSpace(Protocol[Arch]):
-    """A space that can draw an architecture at random."""
-
-    def sample(self, rng: np.random.Generator) -> Arch:
-        """An architecture; all randomness comes from ``rng``."""
-        ...
-
-
-class RandomSearch(Generic[Arch]):
+class RandomSearch(Generic[ArchOut]):
     """Propose independent random architectures and learn nothing."""
 
     batch_size: int | None = None
 
-    def __init__(self, space: SampledSpace[Arch], *, seed: int = 0) -> None:
+    def __init__(self, space: SampledSpace[ArchOut], *, seed: int = 0) -> None:
         """``seed`` is there for the factory's sake; all randomness comes with ``ask``."""
         self._space = space
 
-    def ask(self, rng: np.random.Generator) -> Arch:
+    def ask(self, rng: np.random.Generator) -> ArchOut:
         """Draw an architecture from the space."""
         return self._space.sample(rng)
 

@@ -13,8 +13,8 @@ from autodl.config.plugins import plugin_identity
 from autodl.config.reading import RawConfig, load_config
 from autodl.config.sections import GlobalOptions, check_sections, read_section, validate
 from autodl.errors import ConfigError
+from autodl.jobs.compress.options import StudyOptions
 from autodl.recipes.options import TrainOptions
-from autodl.studies.bits.options import StudyOptions
 
 if TYPE_CHECKING:
     pass

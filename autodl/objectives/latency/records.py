@@ -12,7 +12,7 @@ from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import Architecture
-from autodl.strategies.random_search import SampledSpace
+from autodl.spaces.space import SampledSpace
 
 MakePlan: TypeAlias = Callable[[Architecture], Plan]
 Signature: TypeAlias = tuple[str, ...]
