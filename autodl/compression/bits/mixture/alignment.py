@@ -14,6 +14,7 @@ from autodl.compression.bits.levels import bits_of
 from autodl.compression.bits.mixture.coordinate_ascent import (
     MERGE_SWEEPS,
     Mixture,
+    bound_of,
     from_moments,
     swept_towards,
 )
@@ -33,11 +34,12 @@ def align_moves(points: WeightedPoints, mixture: Mixture) -> tuple[Mixture, list
         mixture: of ``GaussianGrid``, swept before; another is given back as it is.
 
     Returns:
-        The mixture, and the bound after every move that was kept.
+        The mixture, and its ``bound_of`` after every move that was kept.
     """
     bounds: list[float] = []
     if not isinstance(mixture.gaussians, GaussianGrid):
         return mixture, bounds
+    known = bound_of(points, mixture)
     for bits in range(1, bits_of(len(mixture.moments.counts)) + 1):
         moments, grid = mixture.moments, mixture.gaussians
         clusters = moments.counts > _FEW
@@ -46,10 +48,10 @@ def align_moves(points: WeightedPoints, mixture: Mixture) -> tuple[Mixture, list
             break
         laid = _lay(grid, *fit_progression(means, counts, 2**bits), 2**bits)
         moved = from_moments(_gathered(moments, laid), laid, mixture.alpha)
-        moved = swept_towards(points, moved, MERGE_SWEEPS, mixture.bound)
-        if moved.bound > mixture.bound:
-            mixture = moved
-            bounds.append(mixture.bound)
+        moved, bound = swept_towards(points, moved, MERGE_SWEEPS, known)
+        if bound > known:
+            mixture, known = moved, bound
+            bounds.append(bound)
     return mixture, bounds
 
 

@@ -138,15 +138,16 @@ def ascend(
 ) -> tuple[Mixture, list[float]]:
     """Sweep until a sweep raises the bound by less than ``tolerance`` of its size.
 
+    The first sweep has nothing to be compared with: the mixture may be of other points.
+
     Returns:
         The mixture, and the bound after every sweep.
     """
     bounds: list[float] = []
     for _ in range(sweeps):
-        swept = sweep(points, mixture)
-        bounds.append(swept.bound)
-        rise, mixture = swept.bound - mixture.bound, swept
-        if rise <= tolerance * abs(swept.bound):
+        mixture = sweep(points, mixture)
+        bounds.append(mixture.bound)
+        if len(bounds) > 1 and bounds[-1] - bounds[-2] <= tolerance * abs(bounds[-1]):
             break
     return mixture, bounds
 
@@ -154,44 +155,48 @@ def ascend(
 def merge_moves(points: WeightedPoints, mixture: Mixture) -> tuple[Mixture, list[float]]:
     """Put neighbours together as long as that raises the bound.
 
-    A pair's weights go to one of them, ``MERGE_SWEEPS`` sweeps follow, and the move is kept if the
-    bound is higher then. The pairs are tried from left to right, until none is kept.
+    A pair's weights go to one of them, at most ``MERGE_SWEEPS`` sweeps follow, and the move is kept
+    if ``bound_of`` is higher then. The pairs are tried from left to right, until none is kept.
 
     Args:
         mixture: swept before.
 
     Returns:
-        The mixture, and the bound after every move that was kept.
+        The mixture, and its ``bound_of`` after every move that was kept.
     """
     bounds: list[float] = []
+    known = bound_of(points, mixture)
     place, since_kept = 0, 0
     while mixture.active > 1 and since_kept < mixture.active - 1:
         by_mean = np.argsort(mixture.moments.means[: mixture.active], kind="stable")
         place %= mixture.active - 1
         pair = sorted((int(by_mean[place]), int(by_mean[place + 1])))
-        tried = _merge(points, mixture, *pair)
-        if tried.bound > mixture.bound:
-            mixture, since_kept = tried, 0
-            bounds.append(mixture.bound)
+        moments = mixture.moments.merged(*pair)
+        merged = from_moments(moments, mixture.gaussians, mixture.alpha)
+        tried, bound = swept_towards(points, merged, MERGE_SWEEPS, known)
+        if bound > known:
+            mixture, known, since_kept = tried, bound, 0
+            bounds.append(bound)
         else:
             place, since_kept = place + 1, since_kept + 1
     return mixture, bounds
 
 
-def _merge(points: WeightedPoints, mixture: Mixture, into: int, other: int) -> Mixture:
-    """The mixture after a merge, swept until it is better than before, or often enough."""
-    merged = from_moments(mixture.moments.merged(into, other), mixture.gaussians, mixture.alpha)
-    return swept_towards(points, merged, MERGE_SWEEPS, mixture.bound)
+def swept_towards(
+    points: WeightedPoints, mixture: Mixture, sweeps: int, goal: float
+) -> tuple[Mixture, float]:
+    """Sweep until the bound is above ``goal``, or often enough; what is empty stays empty.
 
-
-def swept_towards(points: WeightedPoints, mixture: Mixture, sweeps: int, goal: float) -> Mixture:
-    """Sweep until the bound is above ``goal``, or often enough; what is empty stays empty."""
+    Returns:
+        The mixture, and its ``bound_of``: ``Mixture.bound`` is that of the sweep before, and two
+        mixtures that are not equally near to their ends cannot be told apart by it.
+    """
     mixture = replace(mixture, bound=-1e300)  # as if it had been swept
     for _ in range(sweeps):
         mixture = sweep(points, mixture)
         if mixture.bound > goal:
             break
-    return mixture
+    return mixture, bound_of(points, mixture)
 
 
 def plus_plus_centres(
