@@ -51,6 +51,7 @@ def test_as_json():
         "architecture": PAIR.to_json(),
         "seconds": 1.235,
         "reason": "",
+        "reused": False,
         "metrics": {"loss": None, "worst": None, "least": None, "parameters": 12.0},
     }
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain

@@ -31,6 +31,7 @@ def trial(trial_id, reward, **changes):
         "architecture": architecture,
         "seconds": 2.0,
         "reason": "" if reward is not None else EVIL,
+        "reused": reward is not None and bool(changes.get("reason")),
         "metrics": {"parameters": 1000.0 + trial_id, "macs": 5e6} if reward is not None else {},
         **changes,
     }

@@ -82,7 +82,8 @@ def test_without_objectives_there_is_no_front(run):
 def test_pruned_and_reused_trials_are_counted():
     def trial(trial_id, state, reward, **changes):
         values = {"id": trial_id, "state": state, "reward": reward, "fidelity": 1.0, "reason": ""}
-        return {**values, "seconds": 1.0, "metrics": {}, **changes}
+        reused = bool(changes.get("reason"))
+        return {**values, "seconds": 1.0, "metrics": {}, "reused": reused, **changes}
 
     trials = [
         trial(0, "COMPLETE", 0.5),
@@ -106,7 +107,8 @@ def test_what_children_have_inherited_is_told():
     def trial(trial_id, parent, share, epochs):
         numbers = {"inherited_fraction": share, "effective_epochs": epochs, "epochs": 2.0}
         values = {"id": trial_id, "state": "COMPLETE", "reward": 0.5, "fidelity": 1.0}
-        return {**values, "reason": "", "seconds": 1.0, "parent": parent, "metrics": numbers}
+        values |= {"reason": "", "reused": False}
+        return {**values, "seconds": 1.0, "parent": parent, "metrics": numbers}
 
     trials = [trial(0, None, 0.0, 2.0), trial(1, 0, 0.9, 4.0), trial(2, 1, 0.0, 2.0)]
     report = {"run": "r", "trials": trials, "front": None, "epochs": 2}
