@@ -127,16 +127,20 @@ class Component:
 
     def to_plain(self) -> dict[str, Any]:
         """As it would stand in a config file."""
-        return {"name": self.name, **self.options.model_dump(mode="json")}
+        return {"name": self.name, **self.options.to_plain()}
 
     def identity(self) -> dict[str, Any]:
         """What must not change when a run is resumed."""
         return {"name": self.name, **self.options.identity()}
 
+    def reduced(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain values without the added options that are at their defaults."""
+        return self.options.reduced(plain)
+
 
 def read_general(raw: RawConfig) -> GlobalOptions:
     """The ``Global`` section; its plugins are imported, so that names they add are known."""
-    general: GlobalOptions = read_section(GlobalOptions, raw, "Global")
+    general = read_section(GlobalOptions, raw, "Global")
     import_plugins(general.plugins)
     return general
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_jsonable_python
 
+from autodl.config.plugins import plugin_identity
 from autodl.config.reading import KeyPath, RawConfig
 from autodl.errors import ConfigError, did_you_mean
 
@@ -21,13 +23,23 @@ class Section(BaseModel):
     # options that runs may lack which were made before them; at their defaults they change nothing
     ADDED: ClassVar[tuple[str, ...]] = ()
 
+    def to_plain(self) -> dict[str, Any]:
+        """Every key with its value, as a config file would give it."""
+        return self.model_dump(mode="json")
+
     def identity(self) -> dict[str, Any]:
         """What must not change when a run is resumed; older runs have it in the same form."""
-        defaults = type(self).model_fields
+        return self.reduced(self.to_plain())
+
+    @classmethod
+    def reduced(cls, plain: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain values without the added options that are at their defaults."""
+        fields = cls.model_fields
         return {
             name: value
-            for name, value in self.model_dump(mode="json").items()
-            if name not in self.ADDED or value != defaults[name].default
+            for name, value in plain.items()
+            if name not in cls.ADDED
+            or value != to_jsonable_python(fields[name].get_default(call_default_factory=True))
         }
 
 
@@ -47,6 +59,10 @@ class GlobalOptions(Section):
         (), description="modules or .py files that add operations, spaces, strategies"
     )
 
+    def identity(self) -> dict[str, Any]:
+        """Plugins are known by their content: their files may move."""
+        return {**super().identity(), "plugins": plugin_identity(self.plugins)}
+
 
 class NoOptions(Section):
     """For components that take no options."""
@@ -65,7 +81,7 @@ def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
             )
 
 
-def read_section(model: type[Any], raw: RawConfig, name: str) -> Any:
+def read_section(model: type[S], raw: RawConfig, name: str) -> S:
     """One section, checked; an absent or empty one has its defaults."""
     values = raw.values.get(name)
     return validate(model, {} if values is None else values, raw, (name,))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from pydantic import Field
 
-from autodl.config.components import Component, read_component, read_general
-from autodl.config.plugins import plugin_identity
-from autodl.config.reading import RawConfig, load_config
-from autodl.config.sections import GlobalOptions, Section, check_sections, read_section
+from autodl.config.components import Component
+from autodl.config.job import Part, Sections
+from autodl.config.reading import RawConfig
+from autodl.config.sections import GlobalOptions, Section
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
 from autodl.recipes.options import TrainOptions
@@ -28,57 +26,26 @@ class EvaluationOptions(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainConfig:
+class TrainConfig(Sections):
     """A checked configuration of a training."""
 
-    general: GlobalOptions
-    network: Component
-    data: DataOptions
-    train: TrainOptions
-    evaluation: EvaluationOptions
+    general: Annotated[GlobalOptions, Part("Global", free=("device",))]
+    network: Annotated[Component, Part("Network")]
+    data: Annotated[DataOptions, Part("Data", free=("path",))]
+    train: Annotated[TrainOptions, Part("Train")]
+    evaluation: Annotated[EvaluationOptions, Part("Evaluation", identifies=False)]
 
-    def to_plain(self) -> dict[str, Any]:
-        """Every key with its value, as a config file would give it."""
-        return {
-            "Global": self.general.model_dump(mode="json"),
-            "Network": self.network.to_plain(),
-            "Data": self.data.model_dump(mode="json"),
-            "Train": self.train.model_dump(mode="json"),
-            "Evaluation": self.evaluation.model_dump(mode="json"),
-        }
+    def check(self, raw: RawConfig) -> None:
+        """Refuse what only a search can do.
 
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a training is resumed: all but device and place of data."""
-        plain = self.to_plain()
-        del plain["Global"]["device"], plain["Data"]["path"], plain["Evaluation"]
-        plain["Network"], plain["Train"] = self.network.identity(), self.train.identity()
-        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
-        return plain
+        Raises:
+            ConfigError: children are to inherit.
+        """
+        if self.train.inherit:
+            raise ConfigError(
+                "Train.inherit=true is for the children of a search; a network that is trained"
+                " here starts from scratch, so leave it out"
+            )
 
 
-def load_train(path: Path | str, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read the configuration of a training, and import its plugins.
-
-    Raises:
-        ConfigError: the file or an override is unusable.
-        PluginError: a plugin cannot be imported.
-    """
-    return resolve_train(load_config(Path(path), overrides))
-
-
-def resolve_train(raw: RawConfig) -> TrainConfig:
-    """Check the values of a training's configuration, section by section."""
-    check_sections(raw, ("Global", "Network", "Data", "Train", "Evaluation"))
-    config = TrainConfig(
-        general=read_general(raw),
-        network=read_component(raw, "Network"),
-        data=read_section(DataOptions, raw, "Data"),
-        train=read_section(TrainOptions, raw, "Train"),
-        evaluation=read_section(EvaluationOptions, raw, "Evaluation"),
-    )
-    if config.train.inherit:
-        raise ConfigError(
-            "Train.inherit=true is for the children of a search; a network that is trained here"
-            " starts from scratch, so leave it out"
-        )
-    return config
+load_train, resolve_train = TrainConfig.load, TrainConfig.resolve

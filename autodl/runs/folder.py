@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -51,6 +51,7 @@ def run_folder(
     start: Mapping[str, Any],
     *,
     resume: bool,
+    reduced: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
 ) -> Iterator[Path]:
     """Open a run folder for writing, alone, and record this start in its manifest.
 
@@ -61,6 +62,7 @@ def run_folder(
         start: what may differ from start to start (budget, workers, device).
         resume: go on with what is there; without it a folder that is not empty is refused.
             A folder that is missing or empty is started afresh either way.
+        reduced: brings an identity on record into today's form, see ``Sections.reduced``.
 
     Raises:
         StoreError: in use by another process, not empty, of another configuration, damaged,
@@ -87,7 +89,7 @@ def run_folder(
                 f"cannot lock {folder}: {error.strerror}; choose a folder on another file system"
             ) from None
         check_content(folder, resume)  # again: another process may just have left it
-        manifest = _manifest(folder, identity)
+        manifest = _manifest(folder, identity, reduced)
         manifest.pop("ended", None)
         manifest["starts"].append(
             {
@@ -151,7 +153,11 @@ def update_manifest(folder: Path, **values: Any) -> None:
     write_json(folder / MANIFEST, {**read_manifest(folder), **values})
 
 
-def _manifest(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(
+    folder: Path,
+    identity: Mapping[str, Any],
+    reduced: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     if not (folder / MANIFEST).exists():
         return {
@@ -160,7 +166,9 @@ def _manifest(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
             "starts": [],
         }
     manifest = read_manifest(folder)
-    if differing := _first_difference(manifest.get("identity"), plain):
+    known = manifest.get("identity")
+    known = reduced(known) if isinstance(known, dict) else known
+    if differing := _first_difference(known, plain):
         key, old, new = differing
         raise StoreError(
             f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."

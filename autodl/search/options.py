@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from autodl.config.sections import Section
+from autodl.system.files import checksum
 
 
 def _above_zero(workers: object) -> object:
@@ -85,6 +86,14 @@ class ObjectivesOptions(Section):
     allow_foreign: bool = Field(
         False, description="the table is of another machine, which the networks are for"
     )
+
+    def identity(self) -> dict[str, Any]:
+        """The table is known by its content: its file may move."""
+        table = self.latency_table
+        return {
+            **super().identity(),
+            "latency_table": None if table is None else checksum(table),
+        }
 
     @property
     def names(self) -> tuple[str, ...]:

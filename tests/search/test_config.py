@@ -341,3 +341,14 @@ def test_a_cache_of_other_work_leaves_no_folder_behind(tmp_path):
 def test_a_network_with_nothing_to_search_for_is_refused():
     text = refused(DEMO, "Network={name: VGG16}")
     assert text.startswith("Network.name VGG16 has nothing to search for; train it by tools/train")
+
+
+def test_another_rule_than_that_of_the_base_takes_none_of_its_options(tmp_path):
+    """Every section that names a component drops the options of the one it replaces."""
+    base = tmp_path / "base.yaml"
+    base.write_text("Fidelity: {name: AsynchronousSuccessiveHalving, reduction: 4}\n")
+    own = tmp_path / "own.yaml"
+    own.write_text("_BASE_: base.yaml\nFidelity: {name: MedianRule, interval: 3}\n")
+    rule = load_search(own).fidelity
+    assert (rule.name, rule.options.interval) == ("MedianRule", 3)
+    assert load_search(base, ["Fidelity.name=MedianRule"]).fidelity.name == "MedianRule"

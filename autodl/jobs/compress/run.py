@@ -74,7 +74,7 @@ def compress(
     config = config.with_changes_of(trained_with(folder).train)
     identity = {**config.identity(), "Weights": checksum(folder / WEIGHTS)}
     if resume and (out / METRICS).exists():
-        return _finished(out, identity)
+        return _finished(config, out, identity)
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
@@ -82,7 +82,7 @@ def compress(
     start = {"device": device, "model": str(source.trained.folder)}
     method = method or config.compression.factory()(**config.compression.arguments())
     work = _Work(config, source, out, progress)
-    with run_folder(out, config.to_plain(), identity, start, resume=resume):
+    with run_folder(out, config.to_plain(), identity, start, resume=resume, reduced=config.reduced):
         if (source.trained.folder / ARCHITECTURE).exists():
             shutil.copyfile(source.trained.folder / ARCHITECTURE, out / ARCHITECTURE)
         metrics = {"device": device, **work.run(method)}
@@ -91,9 +91,9 @@ def compress(
     return metrics
 
 
-def _finished(out: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _finished(config: CompressConfig, out: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics of a finished compression, if it is the one that is asked for."""
-    known = read_manifest(out).get("identity", {})
+    known = config.reduced(read_manifest(out).get("identity", {}))
     asked = json.loads(json.dumps(identity))
     if other := [key for key in asked if known.get(key) != asked[key]]:
         raise StoreError(

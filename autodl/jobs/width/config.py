@@ -2,76 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from autodl.agents.options import ControllerOptions
-from autodl.config.components import read_general
-from autodl.config.plugins import plugin_identity
-from autodl.config.reading import RawConfig, load_config
-from autodl.config.sections import GlobalOptions, check_sections, read_section
+from autodl.config.job import Part, Sections
+from autodl.config.sections import GlobalOptions
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError
-from autodl.spaces.cell.architecture import CellPair
-from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.space import WidthSpace, make_width_space
 from autodl.supernets.width.options import SupernetOptions, WidthOptions
 
-WIDTH_SECTIONS = ("Global", "Data", "Width", "Supernet", "Controller")
 _CONTROL = 0.95  # random widths cost at least this share of the budget
 
 
 @dataclass(frozen=True, slots=True)
-class WidthConfig:
+class WidthConfig(Sections):
     """A checked configuration of a width search."""
 
-    general: GlobalOptions
-    data: DataOptions
-    width: WidthOptions
-    supernet: SupernetOptions
-    controller: ControllerOptions
-
-    def to_plain(self) -> dict[str, Any]:
-        """Every key with its value, as a config file would give it."""
-        return {
-            "Global": self.general.model_dump(mode="json"),
-            "Data": self.data.model_dump(mode="json"),
-            "Width": self.width.model_dump(mode="json"),
-            "Supernet": self.supernet.model_dump(mode="json"),
-            "Controller": self.controller.model_dump(mode="json"),
-        }
-
-    def identity(self) -> dict[str, Any]:
-        """What must not change when a search is resumed: all but device and place of data."""
-        plain = self.to_plain()
-        del plain["Global"]["device"], plain["Data"]["path"]
-        pair = _cells(self.width)  # wherever its file is
-        plain["Width"]["cells"] = None if pair is None else pair.to_json()
-        plain["Global"]["plugins"] = plugin_identity(self.general.plugins)
-        return plain
+    general: Annotated[GlobalOptions, Part("Global", free=("device",))]
+    data: Annotated[DataOptions, Part("Data", free=("path",))]
+    width: Annotated[WidthOptions, Part("Width")]
+    supernet: Annotated[SupernetOptions, Part("Supernet")]
+    controller: Annotated[ControllerOptions, Part("Controller")]
 
 
-def load_width(path: Path | str, overrides: Sequence[str] = ()) -> WidthConfig:
-    """Read the configuration of a width search.
-
-    Raises:
-        ConfigError: the file or an override is unusable.
-    """
-    return resolve_width(load_config(Path(path), overrides))
-
-
-def resolve_width(raw: RawConfig) -> WidthConfig:
-    """Check the values of a width search's configuration, section by section."""
-    check_sections(raw, WIDTH_SECTIONS)
-    return WidthConfig(
-        general=read_general(raw),
-        data=read_section(DataOptions, raw, "Data"),
-        width=read_section(WidthOptions, raw, "Width"),
-        supernet=read_section(SupernetOptions, raw, "Supernet"),
-        controller=read_section(ControllerOptions, raw, "Controller"),
-    )
+load_width, resolve_width = WidthConfig.load, WidthConfig.resolve
 
 
 def make_space(config: WidthConfig, *, classes: int, image_size: int) -> WidthSpace:
@@ -89,7 +45,7 @@ def make_space(config: WidthConfig, *, classes: int, image_size: int) -> WidthSp
         image_size=image_size,
         convention=width.convention,
         blockwise=width.blockwise,
-        cells=_cells(width),
+        cells=width.read_cells(),
         cells_per_stage=width.cells_per_stage,
         stages=width.stages,
     )
@@ -107,15 +63,6 @@ def make_space(config: WidthConfig, *, classes: int, image_size: int) -> WidthSp
             f" MACs: {width.network} with these candidates costs {smallest:,} to {largest:,}"
         )
     return space
-
-
-def _cells(width: WidthOptions) -> CellPair | None:
-    if width.cells is None:
-        return None
-    found = load_architecture(width.cells)
-    if not isinstance(found, CellPair):
-        raise ConfigError(f"Width.cells {width.cells} holds no cell pair; give one of a search")
-    return found
 
 
 def cost_range(config: WidthConfig) -> tuple[float, float]:

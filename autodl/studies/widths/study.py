@@ -21,7 +21,7 @@ from autodl.config.reading import RawConfig, load_config
 from autodl.config.sections import Section, check_sections, read_section
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
-from autodl.jobs.width.config import WIDTH_SECTIONS, WidthConfig, resolve_width
+from autodl.jobs.width.config import WidthConfig, resolve_width
 from autodl.jobs.width.run import run_width_search, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig, resolve_train
 from autodl.runs.folder import ARCHITECTURE, METRICS, read_manifest
@@ -70,7 +70,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudyConfig:
         ConfigError: the file or an override is unusable.
     """
     raw = load_config(Path(path), overrides)
-    check_sections(raw, (*WIDTH_SECTIONS, "Network", "Train", "Study"))
+    check_sections(raw, (*WidthConfig.names(), "Network", "Train", "Study"))
 
     def part(*names: str) -> RawConfig:
         values = {name: raw.values[name] for name in names if name in raw.values}
@@ -82,7 +82,9 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> StudyConfig:
             f"Network.name of a width study is WidthNetwork, got {training.network.name}"
         )
     return StudyConfig(
-        resolve_width(part(*WIDTH_SECTIONS)), training, read_section(StudyOptions, raw, "Study")
+        resolve_width(part(*WidthConfig.names())),
+        training,
+        read_section(StudyOptions, raw, "Study"),
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from autodl.config.sections import Section
+from autodl.errors import ConfigError
+from autodl.spaces.cell.architecture import CellPair
+from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.architecture import NetworkName
 
 
@@ -40,6 +43,24 @@ class WidthOptions(Section):
     budget_range: tuple[float, float] = Field(
         (0.95, 1.0), description="cost of the result, in budgets; the authors: [0, 1.1]"
     )
+
+    def read_cells(self) -> CellPair | None:
+        """The cells of ``network: cells``; None without a file of them.
+
+        Raises:
+            ConfigError: the file holds something else.
+        """
+        if self.cells is None:
+            return None
+        found = load_architecture(self.cells)
+        if not isinstance(found, CellPair):
+            raise ConfigError(f"Width.cells {self.cells} holds no cell pair; give one of a search")
+        return found
+
+    def identity(self) -> dict[str, Any]:
+        """Cells are known by what they are: their file may move."""
+        cells = self.read_cells()
+        return {**super().identity(), "cells": None if cells is None else cells.to_json()}
 
     @model_validator(mode="after")
     def _range_has_a_middle(self) -> Self:
