@@ -3,8 +3,8 @@
 
 Examples:
     python tools/compare.py runs/agent-0 runs/agent-1 runs/random-0 runs/random-1 --out plot.svg
-    python tools/compare.py --simulate search/token_count.yaml -o Strategy.name=RandomSearch \\
-        --simulate search/token_count.yaml --seeds 20 --trials 300
+    python tools/compare.py --simulate search/cell-agent-tokens.yaml \\
+        --simulate search/cell-agent-tokens.yaml -o Strategy.name=RandomSearch --seeds 20
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 Examples:
     python tools/compress.py -c compress/bayesian.yaml --model runs/best/trial-0007 --out runs/small
     python tools/compress.py -c compress/uniform.yaml --model NAME --out runs/even -o Data.path=...
-    python tools/compress.py -c compress/study.yaml --model runs/best --out runs/study --study
+    python tools/compress.py -c study/bits.yaml --model runs/best --out runs/study --study
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 Examples:
     python tools/train.py -c configs/train/demo.yaml --run runs/demo --top 2 --out runs/best
     python tools/train.py -c configs/train/demo.yaml --architecture best.json --out runs/one
-    python tools/train.py -c configs/train/reparam_cifar_quick.yaml --out runs/quick
+    python tools/train.py -c configs/train/cifar-quick.yaml --out runs/quick
 
 Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in place of --devices:
     python -m paddle.distributed.launch --devices 0,1 --log_dir runs/log tools/train.py -c ...

@@ -2,7 +2,7 @@
 """Tune a strategy's options on simulated searches; report the best on seeds it was not tuned on.
 
 Example:
-    python tools/tune.py -c search/table_agent.yaml --seeds 100 --trials 200 \\
+    python tools/tune.py -c search/cell-agent-table.yaml --seeds 100 --trials 200 \\
         --grid Strategy.learning_rate=0.001,0.005,0.02 --grid Strategy.batch_size=5,10
 """
 

@@ -2,11 +2,11 @@
 """Search for the channel numbers of a network under a budget, with one supernet.
 
 Examples:
-    python tools/width.py search -c configs/width/demo.yaml --out runs/width
-    python tools/train.py -c configs/width/retrain_demo.yaml \\
+    python tools/width.py search -c configs/supernet/width-demo.yaml --out runs/width
+    python tools/train.py -c configs/train/width-demo.yaml \\
         --architecture runs/width/architecture.json --out runs/width-trained
-    python tools/width.py anneal -c configs/width/demo.yaml
-    python tools/width.py study -c configs/width/study.yaml --part transition --seed 0 --out runs/s
+    python tools/width.py anneal -c configs/supernet/width-demo.yaml
+    python tools/width.py study -c configs/study/width.yaml --part transition --seed 0 --out runs/s
     python tools/width.py summary --out runs/s
     python tools/width.py alignment --out runs/s
 """

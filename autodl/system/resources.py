@@ -46,19 +46,17 @@ def find_config(name: Path) -> Path:
     first folder (``search/demo.yaml``), so the same command works from every folder.
 
     Raises:
-        ConfigError: neither is there; the message names the shipped config that is nearest.
+        ConfigError: neither is there; the message names the shipped config that is nearest, or
+            what the one of that name is called now.
     """
     if name.is_file():
         return name
-    folder = resource("configs")
-    shipped = {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*.y*ml"))
-        if path.is_file()
-    }
+    shipped = shipped_configs()
     asked = name.as_posix().removeprefix("configs/")
     if asked in shipped:
         return shipped[asked]
+    if asked in (moved := _moved_configs()):
+        raise ConfigError(f"config {str(name)!r} is called {moved[asked]} now; give that name")
     problem = "is a folder, not a YAML file" if name.is_dir() else "is not there"
     # What stands in other people's folders is compared by its last two names.
     hint = did_you_mean(asked, shipped) or did_you_mean("/".join(name.parts[-2:]), shipped)
@@ -66,6 +64,41 @@ def find_config(name: Path) -> Path:
         f"config {str(name)!r} {problem}.{hint} "
         f"Give a path, or one that ships with AutoDL: {', '.join(shipped) or 'none'}."
     )
+
+
+def shipped_configs(*folders: str) -> dict[str, Path]:
+    """The configs that ship, by their names such as ``search/demo.yaml``, in order of the names.
+
+    Args:
+        folders: of ``configs/``, in the order wanted; all of them if none is given.
+    """
+    root = resource("configs")
+    return {
+        path.relative_to(root).as_posix(): path
+        for folder in folders or ("",)
+        for path in sorted((root / folder).rglob("*.y*ml"))
+        if path.is_file()
+    }
+
+
+def config_lines(*folders: str) -> list[str]:
+    """Each shipped config's name and the first line of the comment that it begins with."""
+    shipped = shipped_configs(*folders)
+    width = max(map(len, shipped), default=0)
+    return [f"{name:{width}}  {_first_comment(path)}".rstrip() for name, path in shipped.items()]
+
+
+def _first_comment(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        line = file.readline()
+    return line.lstrip("# ").rstrip() if line.startswith("#") else ""
+
+
+def _moved_configs() -> dict[str, str]:
+    """New names of shipped configs by the old ones."""
+    path = resource("configs") / "moved.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return dict(line.split() for line in lines if not line.startswith("#"))
 
 
 def install_command(lock: str = LOCK) -> str:

@@ -9,13 +9,13 @@ from autodl.errors import ConfigError
 from autodl.recipes.config import load_train, resolve_train
 from autodl.system.resources import resource
 
-STUDY = [
-    "reparam_cifar_quick",
-    "reparam_cifar_quick_acb",
-    "reparam_cifar_quick_dbb",
-    "reparam_repvgg",
-    "reparam_repvgg_plain",
-]
+STUDY = {  # form of the branches by config
+    "cifar-quick": "none",
+    "cifar-quick-acb": "acb",
+    "cifar-quick-dbb": "dbb",
+    "repvgg-plain": "none",
+    "repvgg": "repvgg",
+}
 
 
 def train(**section):
@@ -43,13 +43,12 @@ def test_what_is_refused():
 @pytest.mark.parametrize("name", STUDY)
 def test_the_configs_of_a_study_differ_in_branches_alone(name):
     config = load_train(f"train/{name}.yaml")
-    plain = "reparam_repvgg_plain" if "repvgg" in name else "reparam_cifar_quick"
+    plain = "repvgg-plain" if "repvgg" in name else "cifar-quick"
     mine, other = config.to_plain(), load_train(f"train/{plain}.yaml").to_plain()
     for values in (mine, other):
         del values["Train"]["branches"], values["Train"]["branch_scale"]
     assert mine == other
-    expected = {"acb": "acb", "dbb": "dbb", "repvgg": "repvgg"}
-    assert config.train.branches == expected.get(name.rsplit("_", 1)[-1], "none")
+    assert config.train.branches == STUDY[name]
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in resource("configs", "train").iterdir()))

@@ -172,7 +172,7 @@ def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(tm
     tools = TOOL.parent
     commands = [
         [
-            *(tools / "search.py", "-c", "search/token_count.yaml", "--out", run),
+            *(tools / "search.py", "-c", "search/cell-agent-tokens.yaml", "--out", run),
             *("-o", f"Global.plugins=[{plugin}]", "Space.operations=[conv_7x7]"),
             *("Space.nodes=2", "Strategy={name: RandomSearch}", "Search.max_trials=2"),
             "Search.executor=inline",

@@ -84,7 +84,7 @@ def slow_search(*overrides, seconds=0.3):
     return [
         *(
             "-c",
-            "search/token_count.yaml",
+            "search/cell-agent-tokens.yaml",
             "-o",
             f"Global.plugins=[{HERE / 'plugin_for_tests.py'}]",
         ),
@@ -125,7 +125,7 @@ def test_time_budget_of_a_real_search(tmp_path):
 
 def test_target_reward_ends_a_search(tmp_path):
     config = load_search(
-        "search/token_count.yaml",
+        "search/cell-agent-tokens.yaml",
         ["Strategy={name: RandomSearch}", "Search.executor=inline", "Search.target_reward=3"],
     )
     result = run_search(config, tmp_path / "run")
@@ -165,7 +165,7 @@ def test_ctrl_c_of_a_real_search(tmp_path, presses):
 
 def test_limits_need_processes(tmp_path):
     config = load_search(
-        "search/token_count.yaml", ["Search.executor=inline", "Search.trial_seconds=5"]
+        "search/cell-agent-tokens.yaml", ["Search.executor=inline", "Search.trial_seconds=5"]
     )
     with pytest.raises(ConfigError, match=r"set Search\.executor=processes"):
         make_executor(config, tmp_path)

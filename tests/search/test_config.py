@@ -31,7 +31,7 @@ from autodl.search.fidelity.median import MedianRule
 from autodl.search.objectives import ObjectiveEvaluator
 from autodl.trial import Evaluation
 
-DEMO, QUICK = "search/demo.yaml", "search/token_count.yaml"
+DEMO, QUICK = "search/demo.yaml", "search/cell-agent-tokens.yaml"
 RANDOM = ["Strategy={name: RandomSearch}"]
 SMALL_PARAMETERS = "Objectives={limits: {parameters: 5}}"
 

@@ -24,13 +24,15 @@ from autodl.jobs.search.parts import load_search
 )
 def test_mistakes_are_named(name, options, message):
     with pytest.raises(ConfigError) as caught:
-        load_search("search/token_count.yaml", [f"Strategy={{name: {name}, {options}}}"])
+        load_search("search/cell-agent-tokens.yaml", [f"Strategy={{name: {name}, {options}}}"])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_the_defaults_fit():
     for name in ("Evolution", "ElasticTransfer"):
-        load_search("search/token_count.yaml", [f"Strategy={{name: {name}}}"])
+        load_search("search/cell-agent-tokens.yaml", [f"Strategy={{name: {name}}}"])
     with pytest.raises(ConfigError, match=r"Strategy\.mutation"):
-        load_search("search/token_count.yaml", ["Strategy={name: ElasticTransfer, mutation: all}"])
+        load_search(
+            "search/cell-agent-tokens.yaml", ["Strategy={name: ElasticTransfer, mutation: all}"]
+        )

@@ -8,7 +8,13 @@ import pytest
 
 from autodl.errors import AutoDLError, ConfigError
 from autodl.system import resources
-from autodl.system.resources import find_config, install_command, resource
+from autodl.system.resources import (
+    config_lines,
+    find_config,
+    install_command,
+    resource,
+    shipped_configs,
+)
 
 CONFIGS = ("search/demo.yaml", "search/random.yaml", "train/cell.yaml")
 
@@ -113,3 +119,34 @@ def test_install_command_survives_spaces(tmp_path, monkeypatch) -> None:
 def test_this_tree_has_its_own() -> None:
     """Without any patching: the tests run in a checkout or beside an installed package."""
     assert resource("requirements.lock").read_text(encoding="utf-8").count("==") > 20
+
+
+def test_a_config_that_moved_is_answered_with_its_new_name(root: Path) -> None:
+    (root / "configs" / "moved.txt").write_text("# names\nsearch/old.yaml search/random.yaml\n")
+    for name in ("search/old.yaml", "configs/search/old.yaml"):
+        with pytest.raises(ConfigError, match=r"is called search/random\.yaml now"):
+            find_config(Path(name))
+
+
+def test_what_moved_is_there_and_the_old_names_are_free() -> None:
+    moved = resources._moved_configs()
+    shipped = shipped_configs()
+    assert moved
+    assert set(moved.values()) <= shipped.keys()
+    assert not moved.keys() & shipped.keys()
+
+
+def test_configs_are_listed_with_their_first_lines(root: Path) -> None:
+    first = root / "configs" / "search" / "demo.yaml"
+    first.write_text("# What it is.\n# More of it.\nGlobal: {seed: 0}\n", encoding="utf-8")
+    assert config_lines("search") == ["search/demo.yaml    What it is.", "search/random.yaml"]
+    assert len(config_lines()) == len(CONFIGS)
+    assert next(iter(shipped_configs("train", "search"))) == "train/cell.yaml"
+
+
+@pytest.mark.parametrize("name, path", shipped_configs().items(), ids=lambda value: str(value))
+def test_every_config_begins_with_a_sentence(name: str, path: Path) -> None:
+    """So that the list reads well: what it is, whole, in the first line."""
+    line = path.read_text(encoding="utf-8").splitlines()[0]
+    assert line.startswith("# ")
+    assert line[-1] in ".:", line

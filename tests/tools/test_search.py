@@ -158,7 +158,8 @@ def test_a_store_that_is_no_database(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "missing, config_name", [("paddle", "search/demo.yaml"), ("parl", "search/token_count.yaml")]
+    "missing, config_name",
+    [("paddle", "search/demo.yaml"), ("parl", "search/cell-agent-tokens.yaml")],
 )
 def test_a_package_that_is_not_installed(tmp_path, missing, config_name):
     (tmp_path / "sitecustomize.py").write_text(

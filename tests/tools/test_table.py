@@ -13,7 +13,7 @@ SPACE = ["Space.nodes=2", "Space.operations=[conv_1x1, conv_3x3]", "Space.tied=t
 
 def search(folder, *overrides):
     common = ["Search.executor=inline", "Search.max_trials=20", *SPACE, *overrides]
-    return run_search(load_search("search/token_count.yaml", common), folder)
+    return run_search(load_search("search/cell-agent-tokens.yaml", common), folder)
 
 
 def test_a_table_gives_the_rewards_of_its_run(tmp_path):

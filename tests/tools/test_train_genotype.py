@@ -25,7 +25,7 @@ TINY = [
 
 def test_the_lrc_recipe_from_training_to_test_and_deployment(call, tmp_path):
     options = [word for value in TINY for word in ("-o", value)]
-    train = ["train", "-c", "train/lrc_cifar10.yaml", *options, "--out", tmp_path]
+    train = ["train", "-c", "train/lrc.yaml", *options, "--out", tmp_path]
     done = call(*train)
     assert (done.code, done.err) == (0, "")
     folder = tmp_path / "GenotypeNetwork"
@@ -61,7 +61,7 @@ def test_the_lrc_recipe_from_training_to_test_and_deployment(call, tmp_path):
 
 @pytest.mark.parametrize(
     "name, genotype, parameters",
-    [("darts_v2", "DARTS_V2", 3_349_342), ("lrc_cifar10", "LRC_1", 2_657_926)],
+    [("darts-v2", "DARTS_V2", 3_349_342), ("lrc", "LRC_1", 2_657_926)],
 )
 def test_the_shipped_configs(name, genotype, parameters):
     config = load_train(f"train/{name}.yaml")
@@ -74,7 +74,7 @@ def test_the_shipped_configs(name, genotype, parameters):
 
 
 def test_mistakes_in_a_config(refused, tmp_path):
-    base = ["train", "-c", "train/darts_v2.yaml", "--out", tmp_path / "out"]
+    base = ["train", "-c", "train/darts-v2.yaml", "--out", tmp_path / "out"]
     wrong = "Network.genotype: value error, unknown genotype 'DARTS_V3'. Did you mean 'DARTS_V"
     refused(wrong, *base, "-o", "Network.genotype=DARTS_V3")
     tiny = [word for value in TINY for word in ("-o", value)]
@@ -90,7 +90,7 @@ def test_a_genotype_of_ones_own(call, refused, small_training, tmp_path):
     save_architecture(Genotype(cell, cell), tmp_path / "mine.json")
     tiny = [word for value in TINY for word in ("-o", value)]
     own = ["-o", "Network={name: OwnGenotype, channels: 2, layers: 2}", "Train.epochs=1"]
-    train = ["train", "-c", "train/darts_v2.yaml", *tiny, *own, "--out", tmp_path / "out"]
+    train = ["train", "-c", "train/darts-v2.yaml", *tiny, *own, "--out", tmp_path / "out"]
     done = call(*train, "--architecture", tmp_path / "mine.json")
     assert done.code == 0, done.err
     network = load_trained_network(tmp_path / "out" / "mine").network

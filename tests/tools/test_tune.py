@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 TOOL = Path(__file__).parents[2] / "tools" / "tune.py"
-SEARCH = ["-c", "search/token_count.yaml", "-o", "Strategy={name: RandomSearch}"]
+SEARCH = ["-c", "search/cell-agent-tokens.yaml", "-o", "Strategy={name: RandomSearch}"]
 
 
 def run(*arguments):

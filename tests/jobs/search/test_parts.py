@@ -183,7 +183,7 @@ def test_names_are_registered_once_and_in_a_section_that_there_is(own_tables, se
 
 
 def test_a_worker_makes_the_evaluator_of_the_config():
-    config = load_search("search/token_count.yaml", ["Evaluator.token=3"])
+    config = load_search("search/cell-agent-tokens.yaml", ["Evaluator.token=3"])
     evaluator = evaluator_in_worker(config.to_plain())
     assert isinstance(evaluator, TokenCount)
     assert evaluator._token == 3
@@ -234,7 +234,7 @@ def test_a_plugin_may_bring_a_network_with_nothing_to_choose(own_tables):
 
 
 def test_an_operation_that_cannot_be_counted_is_refused():
-    config = load_search("search/token_count.yaml", ["Evaluator.token=99"])
+    config = load_search("search/cell-agent-tokens.yaml", ["Evaluator.token=99"])
     with pytest.raises(EncodingError, match="operation ids go from 0"):
         assemble.make_evaluator(config)
 
@@ -244,7 +244,9 @@ def test_a_plugin_may_move_but_not_change(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text("X = 1\n")
     here, there = (
-        load_search("search/token_count.yaml", [f"Global.plugins=[{tmp_path / f / 'mine.py'}]"])
+        load_search(
+            "search/cell-agent-tokens.yaml", [f"Global.plugins=[{tmp_path / f / 'mine.py'}]"]
+        )
         for f in ("a", "b")
     )
     before = here.identity()
@@ -262,13 +264,13 @@ def test_classes_themselves_can_be_registered(own_tables):
             self.given = (seed, size)
 
     assemble.register("Strategy", "Mine", Options, Mine)
-    config = load_search("search/token_count.yaml", ["Strategy={name: Mine, size: 5}"])
+    config = load_search("search/cell-agent-tokens.yaml", ["Strategy={name: Mine, size: 5}"])
     assert assemble.make_strategy(config, None).given == (0, 5)
 
 
 def test_a_registered_path_that_is_not_there_is_told_in_one_line(own_tables):
     assemble.register("Strategy", "Lost", "autodl.config.sections:NoOptions", "lost_module:Lost")
-    config = load_search("search/token_count.yaml", ["Strategy={name: Lost}"])
+    config = load_search("search/cell-agent-tokens.yaml", ["Strategy={name: Lost}"])
     with pytest.raises(PluginError, match="a plugin registered 'lost_module:Lost'"):
         assemble.make_strategy(config, None)
 

@@ -250,7 +250,12 @@ def test_an_address_that_does_not_speak_ray_is_refused_after_its_time(monkeypatc
 
 def search(tmp_path, name, *overrides):
     """The trials and the output of a search with the tool."""
-    command = [sys.executable, str(ROOT / "tools" / "search.py"), "-c", "search/token_count.yaml"]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "search.py"),
+        "-c",
+        "search/cell-agent-tokens.yaml",
+    ]
     settings = ["Strategy={name: RandomSearch}", "Search.max_trials=8", *overrides]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / name), "-o", *settings],

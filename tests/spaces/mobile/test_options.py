@@ -33,5 +33,5 @@ def test_names_and_defaults_are_those_of_the_plan():
 )
 def test_mistakes_are_named(network, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        load_search("search/token_count.yaml", [*MOBILE, f"Network={network}"])
+        load_search("search/cell-agent-tokens.yaml", [*MOBILE, f"Network={network}"])
     assert "\n" not in str(caught.value)

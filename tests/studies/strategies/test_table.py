@@ -23,7 +23,7 @@ from autodl.studies.strategies.table import (
 )
 
 TOOL = Path(__file__).parents[3] / "tools" / "compare.py"
-TABLE = "search/table_agent.yaml"
+TABLE = "search/cell-agent-table.yaml"
 RANDOM = [
     "Strategy.name=RandomSearch",
     "Search.executor=inline",
@@ -33,7 +33,7 @@ RANDOM = [
 
 
 def run(folder, *overrides):
-    run_search(load_search("search/token_count.yaml", [*RANDOM, *overrides]), folder)
+    run_search(load_search("search/cell-agent-tokens.yaml", [*RANDOM, *overrides]), folder)
     return folder
 
 
@@ -157,9 +157,9 @@ def test_simulated_searches_keep_to_the_limits(monkeypatch):
 
 def test_tool_simulates_each_config_with_its_overrides(tmp_path):
     command = [
-        *(sys.executable, str(TOOL), "--simulate", "search/token_count.yaml"),
+        *(sys.executable, str(TOOL), "--simulate", "search/cell-agent-tokens.yaml"),
         *("-o", "Strategy.name=RandomSearch", "-o", "Space.nodes=2"),
-        *("--simulate", "search/token_count.yaml", "-o", "Strategy={name: RandomSearch}"),
+        *("--simulate", "search/cell-agent-tokens.yaml", "-o", "Strategy={name: RandomSearch}"),
         *("--seeds", "3", "--trials", "5", "--json", "--out", str(tmp_path / "plot.svg")),
     ]
     result = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

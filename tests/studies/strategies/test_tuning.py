@@ -32,7 +32,7 @@ def test_the_score_is_the_mean_of_the_best_so_far():
 def test_the_best_choice_comes_first_and_seeds_decide_everything():
     # more nodes can hold more of the counted token, whatever the seed
     arguments = (
-        "search/token_count.yaml",
+        "search/cell-agent-tokens.yaml",
         ["Strategy={name: RandomSearch}"],
         {"Space.nodes": ["2", "12", "6"]},
     )
