@@ -72,15 +72,13 @@ class AutoDLAgent(Agent):
         count = self._decisions.tokens + self._decisions.bits
         sampled = self.alg.sample(np.stack([rng.random(count) for rng in rngs]))
         bits = self._decisions.to_bits(sampled.rows)
-        return [
-            self._space.decode(tokens, row)
-            for tokens, row in zip(sampled.tokens, bits, strict=True)
-        ]
+        return [self._space.decode(row) for row in np.hstack([sampled.tokens, bits])]
 
     def predict(self) -> CellPair:
         """The architecture of the policy's likeliest decision at every step."""
         sampled = self.alg.predict()
-        return self._space.decode(sampled.tokens[0], self._decisions.to_bits(sampled.rows)[0])
+        bits = self._decisions.to_bits(sampled.rows)
+        return self._space.decode(np.hstack([sampled.tokens, bits])[0])
 
     def tell(self, trial: Trial) -> None:
         """Remember a finished trial and, when its batch is complete, learn from the batch."""
@@ -92,9 +90,9 @@ class AutoDLAgent(Agent):
                 self._learn([arch for arch, _ in scored], np.array([r for _, r in scored]))
 
     def _learn(self, architectures: list[CellPair], rewards: NDArray[np.float64]) -> None:
-        encoded = [self._space.encode(architecture) for architecture in architectures]
-        tokens = np.stack([tokens for tokens, _ in encoded])
-        rows = self._decisions.to_rows(np.stack([bits for _, bits in encoded]))
+        encoded = np.stack([self._space.encode(architecture) for architecture in architectures])
+        tokens, bits = self._space.split(encoded)
+        rows = self._decisions.to_rows(bits)
         mean = float(rewards.mean())
         baseline = mean if self._baseline is None else self._baseline
         with _CPU():
@@ -115,7 +113,10 @@ class AutoDLAgent(Agent):
 
     def state(self) -> dict[str, Any]:
         """Weights, optimiser, baseline, and the part of a batch that is told already."""
-        told = [(*self._space.encode(architecture), reward) for architecture, reward in self._told]
+        told = [
+            (*self._space.split(self._space.encode(architecture)), reward)
+            for architecture, reward in self._told
+        ]
         named = dict(self.alg.model.named_parameters())
         return {
             "weights": {name: value.numpy() for name, value in named.items()},
@@ -138,7 +139,7 @@ class AutoDLAgent(Agent):
         self._baseline = state["baseline"]
         self._diagnostics = dict(state["diagnostics"])
         self._told = [
-            (self._space.decode(told["tokens"], told["bits"]), told["reward"])
+            (self._space.decode([*told["tokens"], *told["bits"]]), told["reward"])
             for told in state["told"]
         ]
 

@@ -41,8 +41,8 @@ class TargetMatch:
         self._space = MobileSpace()
         rng = np.random.default_rng((task, 0, 3))  # the first proposal draws from (seed, 0, 0)
         target = self._space.encode(self._space.sample(rng))
-        choices = np.broadcast_to(self._space.choices, target.shape)
-        places = np.unravel_index(rng.choice(target.size, moved, replace=False), target.shape)
+        choices = np.array(self._space.sizes)
+        places = rng.choice(target.size, moved, replace=False)
         target[places] = (target[places] + rng.integers(1, choices[places])) % choices[places]
         self._target = target
 

@@ -28,7 +28,7 @@ from autodl.plans.plan import Plan
 from autodl.runs.folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.spaces.plan_maker import plan_maker
-from autodl.spaces.space import SampledSpace
+from autodl.spaces.space import Sampled
 
 Progress = Callable[[str], None]
 # classes and side of their pictures: known without reading them
@@ -64,9 +64,9 @@ def _pictures(options: DataOptions) -> tuple[int, int]:
     return classes, options.image_size or image_size
 
 
-def _sampled_space(config: SearchConfig) -> SampledSpace[Architecture]:
-    space: SampledSpace[Architecture] = make_space(config)
-    if not hasattr(space, "sample"):
+def _sampled_space(config: SearchConfig) -> Sampled[Architecture]:
+    space: object = make_space(config)
+    if not isinstance(space, Sampled):
         raise ConfigError(
             f"Space {config.space.name} cannot draw random architectures (it has no 'sample'), so"
             " its layers cannot be found"

@@ -1,9 +1,13 @@
-"""What a space offers: one protocol for each thing that strategies ask of it."""
+"""What a space offers: one protocol for each thing that is asked of it, always by ``isinstance``.
+
+A space of one's own needs ``Space``, or better ``Coded``: whatever is a row of decisions can be
+searched by every strategy. The others are for what a space can do better than a row tells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,52 +16,126 @@ from autodl.trial import Architecture
 
 Arch = TypeVar("Arch", bound=Architecture)
 ArchOut = TypeVar("ArchOut", bound=Architecture, covariant=True)
+Integers: TypeAlias = NDArray[np.int64]
+Steps: TypeAlias = tuple[int | tuple[int, ...], ...]
 
 
 @runtime_checkable
-class EvolvableSpace(Protocol[Arch]):
-    """A space that can draw an architecture at random and vary one."""
-
-    def sample(self, rng: np.random.Generator) -> Arch:
-        """An architecture; all randomness comes from ``rng``."""
-        ...
-
-    def mutate(self, architecture: Arch, rng: np.random.Generator) -> Arch:
-        """Another architecture near to this one."""
-        ...
-
-
-class SampledSpace(Protocol[ArchOut]):
-    """A space that can draw an architecture at random."""
+class Sampled(Protocol[ArchOut]):
+    """A space that can draw an architecture at random: all that random search needs."""
 
     def sample(self, rng: np.random.Generator) -> ArchOut:
         """An architecture; all randomness comes from ``rng``."""
         ...
 
 
-class ListedSpace(Protocol[ArchOut]):
-    """A space that can list its architectures."""
+@runtime_checkable
+class Space(Sampled[ArchOut], Protocol[ArchOut]):
+    """A space that also knows what is of it."""
 
-    def architectures(self) -> Iterator[ArchOut]:
-        """Every architecture once."""
+    @property
+    def kind(self) -> str:
+        """The ``kind`` of its architectures' JSON objects; an attribute will do."""
+        ...
+
+    def check(self, architecture: object) -> ArchOut:
+        """Return the architecture if it is of this space, else raise ConfigError."""
         ...
 
 
 @runtime_checkable
-class BlockSpace(EvolvableSpace[Arch], Protocol[Arch]):
-    """A space of architectures that are rows of codes, a row for each block."""
+class Coded(Space[Arch], Protocol[Arch]):
+    """A space whose architectures are rows of categorical decisions.
 
-    choices: ClassVar[tuple[int, ...]]
-    """Number of values of each primitive of a block."""
+    Every row of integers ``0 <= row[i] < sizes[i]`` is an architecture. Several rows may be the
+    same one; of them ``encode`` gives the same row always.
+    """
 
-    def encode(self, architecture: Arch) -> NDArray[np.int64]:
-        """Codes, int64 ``[blocks, primitives]``, each from 0 to the primitive's choices - 1."""
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of values of each decision, from 1; an attribute will do."""
         ...
 
-    def decode(self, codes: NDArray[np.int64]) -> Arch:
-        """The inverse of ``encode``."""
+    def encode(self, architecture: Arch) -> Integers:
+        """The decisions behind an architecture, int64 ``[len(sizes)]``, the caller's own array.
+
+        Raises:
+            ConfigError: the architecture is not of this space.
+        """
         ...
 
-    def check(self, architecture: object) -> Arch:
-        """Return the architecture if it is of this space, else raise ConfigError."""
+    def decode(self, row: Integers) -> Arch:
+        """The inverse of ``encode``.
+
+        Raises:
+            EncodingError: another number of decisions, or one out of range.
+        """
         ...
+
+
+@runtime_checkable
+class Stepwise(Coded[Arch], Protocol[Arch]):
+    """A coded space that knows in which order its decisions are best taken."""
+
+    @property
+    def steps(self) -> Steps:
+        """Every position of the row once: alone, or with others that are decided together.
+
+        Positions in a tuple are decided independently of each other, and each is 0 or 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Blocked(Coded[Arch], Protocol[Arch]):
+    """A coded space whose rows are blocks of equal decisions, one block behind the other."""
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Number of values of each primitive of a block; ``sizes`` repeats it."""
+        ...
+
+
+@runtime_checkable
+class Varied(Protocol[Arch]):
+    """A space with neighbours of its own making."""
+
+    def mutate(self, architecture: Arch, rng: np.random.Generator) -> Arch:
+        """Another architecture near to this one."""
+        ...
+
+
+@runtime_checkable
+class Listed(Protocol[ArchOut]):
+    """A space that can list its architectures."""
+
+    def architectures(self) -> Iterator[ArchOut]:
+        """Every architecture once.
+
+        Raises:
+            ConfigError: there are too many.
+        """
+        ...
+
+
+@runtime_checkable
+class Named(Protocol[Arch]):
+    """A space in which architectures that are written differently can be the same network."""
+
+    def canonical(self, architecture: Arch) -> Arch:
+        """The form that all ways to write it have in common; a fixed point of itself."""
+        ...
+
+
+@runtime_checkable
+class Costed(Coded[Arch], Protocol[Arch]):
+    """A coded space that can tell what each decision costs as soon as it is taken."""
+
+    def added_cost(self, choices: Integers) -> Integers:
+        """What the last of the choices ``[B, decided]`` adds to the cost: int64 ``[B]``."""
+        ...
+
+
+def canonical_form(space: object) -> Callable[[Architecture], Architecture]:
+    """Architecture -> what all its twins have in common; itself where a space knows no twins."""
+    return space.canonical if isinstance(space, Named) else lambda architecture: architecture

@@ -8,14 +8,16 @@ Source: Fang et al., EAT-NAS, arXiv:1901.05884.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Generic, Literal
 
 import numpy as np
 
 from autodl.errors import ConfigError
 from autodl.spaces.codec import Architecture
-from autodl.spaces.space import Arch, BlockSpace
+from autodl.spaces.rows import as_coded, variation
+from autodl.spaces.space import Arch, Blocked, Coded
 from autodl.strategies.evolution import Evolution
 from autodl.strategies.options import ElasticTransferOptions
 from autodl.strategies.strategy import Child
@@ -24,23 +26,23 @@ from autodl.trial import Trial, TrialState
 _ATTEMPTS = 1000
 
 
-def perturb(space: BlockSpace[Arch], architecture: Arch, rng: np.random.Generator) -> Arch:
+def perturb(space: Coded[Arch], architecture: Arch, rng: np.random.Generator) -> Arch:
     """Redraw one primitive of *every* block: the offspring architecture generator.
 
     Primitive and value are uniform and the value may be the old one, so of mobile networks'
-    seven blocks 4.67 change on average.
+    seven blocks 4.67 change on average. A space without blocks (``Blocked``) is a single one.
 
     Raises:
         ConfigError: the architecture is none of the space.
     """
-    codes = space.encode(architecture)
-    choices = np.asarray(space.choices)
+    choices = np.asarray(space.choices if isinstance(space, Blocked) else space.sizes)
+    codes = space.encode(architecture).reshape(-1, len(choices))
     primitives = rng.integers(len(choices), size=len(codes))
     codes[np.arange(len(codes)), primitives] = rng.integers(choices[primitives])
-    return space.decode(codes)
+    return space.decode(codes.reshape(-1))
 
 
-def basic_architecture(space: BlockSpace[Arch], best: Trial | None, run: str) -> Arch:
+def basic_architecture(space: Coded[Arch], best: Trial | None, run: str) -> Arch:
     """What a source run hands over: the architecture of its best complete trial.
 
     Args:
@@ -73,7 +75,7 @@ class ElasticTransfer(Generic[Arch]):
 
     def __init__(
         self,
-        space: BlockSpace[Arch],
+        space: Coded[Arch],
         *,
         seed: int = 0,
         source: Architecture | None = None,
@@ -82,13 +84,9 @@ class ElasticTransfer(Generic[Arch]):
         """``source`` is the architecture to start from, ``options_`` are ElasticTransferOptions.
 
         Raises:
-            ConfigError: the space has no blocks, or the source is missing or of another space.
+            ConfigError: the space is not coded, or the source is missing or of another space.
         """
-        if not isinstance(space, BlockSpace):
-            raise ConfigError(
-                f"ElasticTransfer needs a space of blocks, which {type(space).__name__} is not;"
-                " set Space.name to MobileSpace"
-            )
+        as_coded(space, "ElasticTransfer")
         if source is None:
             raise ConfigError(
                 "ElasticTransfer starts from the architecture of an earlier run; set Search.source"
@@ -157,16 +155,16 @@ class _Surroundings(Generic[Arch]):
     """A space seen from one of its architectures: its samples are perturbations of that."""
 
     def __init__(
-        self, space: BlockSpace[Arch], source: Arch, mutation: Literal["mutate", "perturb"]
+        self, space: Coded[Arch], source: Arch, mutation: Literal["mutate", "perturb"]
     ) -> None:
         self.source = source
         self._space = space
-        self._mutation = mutation
+        self._vary: Callable[[Arch, np.random.Generator], Arch] = (
+            partial(perturb, space) if mutation == "perturb" else variation(space, "Evolution")
+        )
 
     def sample(self, rng: np.random.Generator) -> Arch:
         return perturb(self._space, self.source, rng)
 
     def mutate(self, architecture: Arch, rng: np.random.Generator) -> Arch:
-        if self._mutation == "perturb":
-            return perturb(self._space, architecture, rng)
-        return self._space.mutate(architecture, rng)
+        return self._vary(architecture, rng)

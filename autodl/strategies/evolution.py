@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, cast
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from autodl.errors import ConfigError
 from autodl.objectives.dominance import preference, ranks
 from autodl.spaces.codec import decode_text, encode_text
-from autodl.spaces.space import Arch, EvolvableSpace
+from autodl.spaces.rows import sampler, variation
+from autodl.spaces.space import Arch, Sampled
 from autodl.strategies.options import EvolutionOptions
 from autodl.strategies.population_quality import Saturation, population_quality
 from autodl.strategies.strategy import Child, Exhausted
@@ -60,18 +61,16 @@ class Evolution(Generic[Arch]):
 
     batch_size: int | None = None
 
-    def __init__(self, space: EvolvableSpace[Arch], *, seed: int = 0, **options_: Any) -> None:
+    def __init__(self, space: Sampled[Arch], *, seed: int = 0, **options_: Any) -> None:
         """``seed`` is that of the run; the rest are those of ``EvolutionOptions``.
 
+        A space that does not mutate by itself, but is coded, has a decision of the row changed.
+
         Raises:
-            ConfigError: the space cannot mutate.
+            ConfigError: the space cannot be drawn from, or its architectures cannot be varied.
         """
-        if not isinstance(space, EvolvableSpace):
-            raise ConfigError(
-                f"evolution needs a space that samples and mutates, which"
-                f" {type(space).__name__} does not; choose another Strategy or Space"
-            )
-        self._space = space
+        self._sample: Callable[[np.random.Generator], Arch] = sampler(space, "Evolution")
+        self._mutate: Callable[[Arch, np.random.Generator], Arch] = variation(space, "Evolution")
         self._seed = seed
         self._options = EvolutionOptions(**options_)
         self._members: list[_Member[Arch]] = []
@@ -104,9 +103,9 @@ class Evolution(Generic[Arch]):
         if self._saturation.reached:
             raise Exhausted("the population's quality has stopped rising")
         if not self._full:
-            return Child(self._space.sample(rng), None)
+            return Child(self._sample(rng), None)
         parent = self._best(self._draw(rng), rng)
-        return Child(self._space.mutate(parent.architecture, rng), parent.id)
+        return Child(self._mutate(parent.architecture, rng), parent.id)
 
     def tell(self, trial: Trial) -> None:
         """Take in a complete trial; count any other.

@@ -7,7 +7,8 @@ from typing import Any, Generic
 
 import numpy as np
 
-from autodl.spaces.space import ArchOut, ListedSpace
+from autodl.spaces.rows import listing
+from autodl.spaces.space import ArchOut, Coded, Listed
 from autodl.strategies.strategy import Exhausted
 from autodl.trial import Trial
 
@@ -17,13 +18,18 @@ class ExhaustiveSearch(Generic[ArchOut]):
 
     batch_size: int | None = None
 
-    def __init__(self, space: ListedSpace[ArchOut], *, seed: int = 0) -> None:
-        """``seed`` is there for the factory's sake; nothing is random here."""
+    def __init__(self, space: Listed[ArchOut] | Coded[Any], *, seed: int = 0) -> None:
+        """``seed`` is there for the factory's sake; nothing is random here.
+
+        Raises:
+            ConfigError: the space cannot be listed, or has more rows than are gone through.
+        """
         self._space = space
+        listing(space, "ExhaustiveSearch")
 
     def initial(self) -> Iterator[ArchOut]:
         """Every architecture of the space."""
-        return self._space.architectures()
+        return listing(self._space, "ExhaustiveSearch")
 
     def ask(self, rng: np.random.Generator) -> ArchOut:
         """Always raises ``Exhausted``: all there is to propose is proposed initially."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic
 
 import numpy as np
 
-from autodl.spaces.space import ArchOut, SampledSpace
+from autodl.spaces.rows import sampler
+from autodl.spaces.space import ArchOut, Sampled
 from autodl.trial import Trial
 
 
@@ -16,13 +17,17 @@ class RandomSearch(Generic[ArchOut]):
 
     batch_size: int | None = None
 
-    def __init__(self, space: SampledSpace[ArchOut], *, seed: int = 0) -> None:
-        """``seed`` is there for the factory's sake; all randomness comes with ``ask``."""
-        self._space = space
+    def __init__(self, space: Sampled[ArchOut], *, seed: int = 0) -> None:
+        """``seed`` is there for the factory's sake; all randomness comes with ``ask``.
+
+        Raises:
+            ConfigError: the space cannot be drawn from.
+        """
+        self._sample: Callable[[np.random.Generator], ArchOut] = sampler(space, "RandomSearch")
 
     def ask(self, rng: np.random.Generator) -> ArchOut:
         """Draw an architecture from the space."""
-        return self._space.sample(rng)
+        return self._sample(rng)
 
     def tell(self, trial: Trial) -> None:
         """Nothing to learn."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, runtime_checkable
 
 import numpy as np
 
-from autodl.spaces.codec import Architecture
-from autodl.trial import Trial
-
-Arch = TypeVar("Arch", bound=Architecture)
+from autodl.spaces.space import Arch
+from autodl.trial import Architecture, Trial
 
 
 class Exhausted(Exception):

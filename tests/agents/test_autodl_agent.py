@@ -139,10 +139,8 @@ def test_advantage_power_keeps_the_sign(power):
 
 def learn_by_hand(agent, architectures, rewards, baseline=None):
     """What the agent should do with these pairs, told to its algorithm directly."""
-    encoded = [SPACE.encode(architecture) for architecture in architectures]
-    tokens = np.stack([tokens for tokens, _ in encoded])
-    decisions = agent.alg.model.decisions
-    rows = decisions.to_rows(np.stack([bits for _, bits in encoded]))
+    tokens, bits = SPACE.split(np.stack([SPACE.encode(each) for each in architectures]))
+    rows = agent.alg.model.decisions.to_rows(bits)
     rewards = np.array(rewards, float)
     return agent.alg.learn(
         tokens, rows, rewards - (rewards.mean() if baseline is None else baseline)

@@ -224,7 +224,7 @@ def test_state_and_restore_go_on_exactly():
 def test_decoding_stays_in_the_range():
     space = make_width_space("resnet20", (4, 8, 16), image_size=16)
     sizes = tuple(len(widths) for widths in space.candidates)
-    agent = WidthController(Decisions(sizes, space.added_macs, 2e6), ControllerOptions(), 0)
+    agent = WidthController(Decisions(sizes, space.added_cost, 2e6), ControllerOptions(), 0)
     options = ControllerOptions(decode_beams=5, decode_samples=7)
     found = decode(agent, space, options, (1.5e6, 1.6e6), np.random.default_rng(0))
     assert found.shape == (12, 19)
@@ -236,7 +236,7 @@ def test_beams_stand_in_for_draws_that_miss_the_range(monkeypatch):
     """Few networks are as small as this, and the untrained policy does not draw them."""
     space = make_width_space("resnet20", (4, 8, 16), image_size=16)
     sizes = tuple(len(widths) for widths in space.candidates)
-    agent = WidthController(Decisions(sizes, space.added_macs, 2e6), ControllerOptions(), 0)
+    agent = WidthController(Decisions(sizes, space.added_cost, 2e6), ControllerOptions(), 0)
     options = ControllerOptions(decode_beams=0, decode_samples=3)
     monkeypatch.setattr(decoding, "_MOST_DRAWS", 500)
     costs = (0.0, 1.02 * space.bounds[0])
@@ -255,5 +255,5 @@ def test_bounds_enclose_every_completion():
         low, high = cost_bounds(space.terms, rows[:, :decided])
         assert ((low <= macs) & (macs <= high)).all()
     assert (low == high).all()
-    steps = sum(space.added_macs(rows[:, : n + 1]) for n in range(19))
+    steps = sum(space.added_cost(rows[:, : n + 1]) for n in range(19))
     assert (steps == macs).all()

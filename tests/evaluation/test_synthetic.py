@@ -41,7 +41,8 @@ def test_the_share_of_matching_primitives_is_the_reward():
     codes = space.encode(task.target)
     assert task(task.target, np.random.default_rng(0)).reward == 1.0
     for wrong, (block, primitive) in enumerate([(0, 0), (3, 4), (6, 2)], start=1):
-        codes[block, primitive] = (codes[block, primitive] + 1) % space.choices[primitive]
+        place = 5 * block + primitive
+        codes[place] = (codes[place] + 1) % space.choices[primitive]
         assert scores(task, [space.decode(codes)]) == [(35 - wrong) / 35]
 
 
@@ -61,7 +62,7 @@ def correlation(task, other):
     """
     space = MobileSpace()
     same = space.encode(task.target) == space.encode(other.target)
-    share = np.broadcast_to(1 / np.array(space.choices), same.shape)
+    share = 1 / np.array(space.sizes)
     return (share * same - share**2).sum() / (share - share**2).sum()
 
 

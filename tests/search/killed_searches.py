@@ -69,7 +69,7 @@ class Repeating(Tracker):
         heard = len(self.told) - len(self.told) % self.batch_size
         shift = sum(trial_id * (reward or 0.5) for trial_id, reward in self.told[:heard])
         tokens = (rng.integers(2, size=3) + int(1000 * shift)) % 2
-        return SMALL.decode(tokens, rng.integers(2, size=3))
+        return SMALL.decode([*tokens, *rng.integers(2, size=3)])
 
 
 def batches(folder, store):

@@ -147,7 +147,7 @@ class Tracker:
             heard -= heard % self.batch_size
         shift = sum(trial_id * (reward or 0.5) for trial_id, reward in self.told[:heard])
         tokens = (rng.integers(10, size=6) + int(1000 * shift)) % 10
-        return SPACE.decode(tokens, rng.integers(2, size=6))
+        return SPACE.decode(np.concatenate([tokens, rng.integers(2, size=6)]))
 
     def tell(self, trial):
         self.told.append((trial.id, trial.reward))

@@ -30,12 +30,12 @@ class BatchLearner:
 
     def ask(self, rng):
         tokens = (self._odds + rng.gumbel(size=self._odds.shape)).argmax(axis=1)
-        return self._space.decode(
-            tokens, rng.integers(2, size=self._space.cells * self._space.bits)
-        )
+        bits = rng.integers(2, size=self._space.cells * self._space.bits)
+        return self._space.decode(np.concatenate([tokens, bits]))
 
     def tell(self, trial):
-        self._told.append((self._space.encode(trial.architecture)[0], trial.reward))
+        tokens, _ = self._space.split(self._space.encode(trial.architecture))
+        self._told.append((tokens, trial.reward))
         if len(self._told) == self.batch_size:
             scored = [(tokens, reward) for tokens, reward in self._told if reward is not None]
             self._told = []

@@ -26,10 +26,10 @@ class Repeating(Tracker):
     """Proposes the few architectures of a small space again and again."""
 
     def ask(self, rng):
-        tokens, bits = SMALL.encode(SMALL.sample(rng))
+        row = SMALL.encode(SMALL.sample(rng))
         heard = len(self.told) - (len(self.told) % self.batch_size if self.batch_size else 0)
-        tokens[0] = (tokens[0] + int(1000 * sum(r or 0.5 for _, r in self.told[:heard]))) % 2
-        return SMALL.decode(tokens, bits)
+        row[0] = (row[0] + int(1000 * sum(r or 0.5 for _, r in self.told[:heard]))) % 2
+        return SMALL.decode(row)
 
 
 class Noisy:
@@ -121,7 +121,7 @@ class Fixed(Tracker):
 
 
 def test_renamed_nodes_are_no_other_architecture(open_store):
-    one, other = SMALL.decode([0, 1], [0]), SMALL.decode([1, 0], [0])
+    one, other = SMALL.decode([0, 1, 0]), SMALL.decode([1, 0, 0])
     assert one != other
     store, evaluator = open_store(), Noisy(failing=0)
     list(run(store, strategy=Fixed(2, [one, other]), evaluator=evaluator, max_trials=2)[-1])
@@ -134,7 +134,7 @@ def test_renamed_nodes_are_no_other_architecture(open_store):
 @pytest.mark.parametrize("batch_size", [None, 6])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_after_a_first_twin_that_fails_the_next_one_is_evaluated(open_store, workers, batch_size):
-    twins = [SMALL.decode([0, 1], [1])] * 6
+    twins = [SMALL.decode([0, 1, 1])] * 6
 
     def evaluator(architecture, rng, count=iter(range(9))):  # noqa: B008  (counts the calls)
         if next(count) < 2:
@@ -152,7 +152,7 @@ def test_after_a_first_twin_that_fails_the_next_one_is_evaluated(open_store, wor
 
 def test_a_strategy_of_one_idea_is_not_asked_for_all_at_once(open_store):
     store = open_store()
-    strategy = Fixed(None, [SMALL.decode([0, 0], [0])] * 500)
+    strategy = Fixed(None, [SMALL.decode([0, 0, 0])] * 500)
     _, executor, running = run(
         store, strategy=strategy, workers=2, evaluator=Noisy(failing=0), max_trials=500
     )

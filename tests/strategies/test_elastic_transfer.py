@@ -27,7 +27,7 @@ SMALL = {"population": 16, "tournament": 4}
 
 def differences(child, parent):
     """Which primitives differ, bool [blocks, primitives]."""
-    return SPACE.encode(child) != SPACE.encode(parent)
+    return (SPACE.encode(child) != SPACE.encode(parent)).reshape(7, 5)
 
 
 def test_perturbations_change_at_most_one_primitive_of_every_block_evenly():
@@ -40,7 +40,7 @@ def test_perturbations_change_at_most_one_primitive_of_every_block_evenly():
     """
     rng, draws = np.random.default_rng(0), 100_000
     codes = np.stack([SPACE.encode(perturb(SPACE, SOURCE, rng)) for _ in range(draws)])
-    changed = codes != SPACE.encode(SOURCE)
+    changed = (codes != SPACE.encode(SOURCE)).reshape(-1, 7, 5)
     assert changed.sum(axis=2).max() == 1
     assert abs(changed.sum(axis=(1, 2)).mean() - 14 / 3) < 0.01
     share = (1 - 1 / np.array(SPACE.choices)) / 5
@@ -53,8 +53,8 @@ def test_a_perturbation_redraws_values_uniformly():
     """A depth of 4 choices becomes each of the others equally often; chi-square as above."""
     rng = np.random.default_rng(1)
     codes = np.stack([SPACE.encode(perturb(SPACE, SOURCE, rng)) for _ in range(20_000)])
-    old = SPACE.encode(SOURCE)[2, 3]
-    counts = np.delete(np.bincount(codes[:, 2, 3], minlength=4), old)
+    old = SPACE.encode(SOURCE)[13]  # of block 2
+    counts = np.delete(np.bincount(codes[:, 13], minlength=4), old)
     expected = 20_000 / 5 / 4
     assert ((counts - expected) ** 2 / expected).sum() < 3 + 5 * np.sqrt(6)
 
@@ -79,19 +79,19 @@ def test_the_first_population_is_the_source_and_different_perturbations_of_it():
 class Pairs:
     """Two blocks of one bit: a source has three perturbations besides itself."""
 
-    choices = (2,)
+    kind, choices, sizes = "pairs", (2,), (2, 2)
 
     def encode(self, architecture):
-        return np.array(architecture)[:, None]
+        return np.array(architecture)
 
-    def decode(self, codes):
-        return tuple(codes[:, 0].tolist())
+    def decode(self, row):
+        return tuple(row.tolist())
 
     def check(self, architecture):
         return architecture
 
     def sample(self, rng):
-        return self.decode(rng.integers(2, size=(2, 1)))
+        return self.decode(rng.integers(2, size=2))
 
     def mutate(self, architecture, rng):
         return self.sample(rng)
@@ -185,8 +185,21 @@ def test_what_it_cannot_start_from_is_refused():
     cells = CellSpace(nodes=3).sample(np.random.default_rng(0))
     with pytest.raises(ConfigError, match="holds mobile networks, got a CellPair"):
         ElasticTransfer(SPACE, source=cells)
-    with pytest.raises(ConfigError, match=r"blocks, which CellSpace is not; set Space\.name"):
+    with pytest.raises(ConfigError, match="holds cell pairs, got a MobileArchitecture"):
         ElasticTransfer(CellSpace(), source=SOURCE)
+    with pytest.raises(ConfigError, match="object has no kind, sizes, sample, check, encode"):
+        ElasticTransfer(object(), source=SOURCE)
+
+
+def test_a_space_without_blocks_is_a_single_block():
+    """A perturbation of a cell pair redraws one decision of all."""
+    space, rng = CellSpace(nodes=3), np.random.default_rng(0)
+    source = space.sample(rng)
+    codes = np.stack([space.encode(perturb(space, source, rng)) for _ in range(200)])
+    changed = (codes != space.encode(source)).sum(axis=1)
+    assert set(changed) == {0, 1}
+    first = list(ElasticTransfer(space, source=source, **SMALL).initial())
+    assert len(set(first)) == 16
 
 
 def cycles(strategy, score, seed):

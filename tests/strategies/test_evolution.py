@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from own_space_for_tests import CountOnes, Signs
 
 from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
@@ -277,8 +278,19 @@ def test_a_space_that_cannot_mutate_is_refused():
         def sample(self, generator):
             return None
 
-    with pytest.raises(ConfigError, match="space that samples and mutates, which Sampled does not"):
+    with pytest.raises(ConfigError, match=r"Sampled has no kind, sizes, check.*or 'mutate'"):
         Evolution(Sampled())
+    with pytest.raises(ConfigError, match="drawn from: object has no sample"):
+        Evolution(object())
+
+
+def test_a_coded_space_that_cannot_mutate_has_a_decision_changed():
+    strategy = Evolution(Signs(), population=4, tournament=4)
+    trials = list(simulate(strategy, CountOnes(), trials=40, seed=0))
+    best = max(trials[:4], key=lambda trial: (trial.reward, trial.id))
+    changed = np.not_equal(trials[4].architecture.signs, best.architecture.signs)
+    assert changed.sum() == 1
+    assert max(trial.reward for trial in trials) > best.reward
 
 
 def test_a_population_of_a_thousand_is_fast():

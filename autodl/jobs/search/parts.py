@@ -30,6 +30,7 @@ from autodl.search.objectives import ObjectiveEvaluator, untold
 from autodl.search.options import ObjectivesOptions
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan_maker import plan_maker
+from autodl.spaces.space import Sampled
 from autodl.strategies.strategy import Breeder, Strategy
 from autodl.trial import ACCURACY
 
@@ -109,7 +110,7 @@ def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> Non
         ConfigError: the network's options do not fit each other, the space or the pictures, or an
             objective is none that the evaluator tells.
     """
-    if not hasattr(space, "sample"):
+    if not isinstance(space, Sampled):
         return
     if data is None:
         _check_told(config, space)
@@ -224,7 +225,7 @@ def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Li
     if not highest:
         return None
     costs = make_costs(config, data)
-    sample = getattr(space, "sample", None)
+    sample = space.sample if isinstance(space, Sampled) else None
     if sample is not None:
         with suppress(UnknownNameError):  # of this architecture; others may be in the table
             probe = costs(sample(np.random.default_rng(config.general.seed)))

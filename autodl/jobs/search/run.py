@@ -47,6 +47,7 @@ from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.spaces.codec import save_architecture
+from autodl.spaces.space import canonical_form
 from autodl.strategies.strategy import Breeder
 from autodl.trial import Trial, TrialState
 
@@ -103,7 +104,7 @@ def run_search(
     objectives = partial(objective_values, options=config.objectives)
     keys = WorkKeys(
         {**config.work_identity(), "Pictures": pictures},
-        getattr(space, "canonical", lambda architecture: architecture),
+        canonical_form(space),
     )
     limits, rule = make_limits(config, space, data), make_rule(config)
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import Architecture
-from autodl.spaces.space import SampledSpace
+from autodl.spaces.space import Sampled
 
 MakePlan: TypeAlias = Callable[[Architecture], Plan]
 Signature: TypeAlias = tuple[str, ...]
@@ -25,7 +25,7 @@ def records_of(plan: Plan) -> Records:
 
 
 def find_records(
-    space: SampledSpace[Architecture], make_plan: MakePlan, *, seed: int, patience: int = 1000
+    space: Sampled[Architecture], make_plan: MakePlan, *, seed: int, patience: int = 1000
 ) -> Records:
     """Layers that the networks of a space are made of, by key.
 
@@ -41,7 +41,7 @@ def find_records(
     return found
 
 
-def _sample_widely(space: SampledSpace[Architecture], rng: np.random.Generator) -> Architecture:
+def _sample_widely(space: Sampled[Architecture], rng: np.random.Generator) -> Architecture:
     """A random architecture; of cells, one whose nodes are densely or sparsely connected.
 
     With every edge as likely as not, a node of nine inputs or a cell of nine outputs would hardly
@@ -51,11 +51,11 @@ def _sample_widely(space: SampledSpace[Architecture], rng: np.random.Generator) 
         return space.sample(rng)
     tokens = rng.integers(len(space.operations), size=space.cells * space.nodes)
     bits = rng.random(space.cells * space.bits) < rng.random()
-    return space.decode(tokens, bits.astype(np.int64))
+    return space.decode(np.concatenate([tokens, bits]))
 
 
 def distinct_networks(
-    space: SampledSpace[Architecture],
+    space: Sampled[Architecture],
     make_plan: MakePlan,
     count: int,
     rng: np.random.Generator,

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from autodl.errors import ConfigError, EncodingError
+from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import MAX_NODES, Cell, CellPair
 from autodl.spaces.cell.canonical import canonical_cell, canonical_pair
 from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
+from autodl.spaces.rows import MOST_LISTED, check_row
+from autodl.spaces.space import Integers, Steps
 
-MOST_LISTED = 1_000_000
-Integers: TypeAlias = Sequence[int] | NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CellSpace:
     """All cell pairs of ``nodes`` nodes over the named operations.
 
     ``tied`` makes one cell serve in both roles. A *token* is a position in ``operations``
     (not an operation id), so strategies deal with 0 .. K-1 whatever operations are chosen.
+    A row is the tokens of all nodes, the normal cell's first, and then the edge bits, the normal
+    cell's first, as in ``Cell.edges``; ``split`` gives the two apart.
 
     Raises:
         ConfigError: not 1 to 64 nodes, no operation, or one named twice.
@@ -59,32 +60,56 @@ class CellSpace:
         """Number of edge bits of one cell."""
         return self.nodes * (self.nodes - 1) // 2
 
-    def decode(self, tokens: Integers, bits: Integers) -> CellPair:
-        """The architecture with these decisions.
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of values of each decision: of the tokens, then 2 for each bit."""
+        tokens, bits = self.cells * self.nodes, self.cells * self.bits
+        return (len(self.operations),) * tokens + (2,) * bits
 
-        Args:
-            tokens: positions in ``operations``, ``[cells * nodes]``, the normal cell's first.
-            bits: 0 or 1, ``[cells * nodes * (nodes - 1) / 2]``, as in ``Cell.edges``.
+    @cached_property
+    def steps(self) -> Steps:
+        """Node by node: at once which earlier nodes it reads, then its operation."""
+        steps: list[int | tuple[int, ...]] = []
+        bit = self.cells * self.nodes
+        for cell in range(self.cells):
+            for node in range(self.nodes):
+                if node:
+                    steps.append(tuple(range(bit, bit + node)))
+                steps.append(cell * self.nodes + node)
+                bit += node
+        return tuple(steps)
+
+    @cached_property
+    def _op_ids(self) -> Integers:
+        return np.array([operation(name).id for name in self.operations])
+
+    def split(self, row: Integers) -> tuple[Integers, Integers]:
+        """Views of a row: tokens ``[cells * nodes]`` and bits ``[cells * nodes (nodes - 1) / 2]``.
+
+        Of rows ``[..., decisions]`` these are the last axis.
+        """
+        tokens = self.cells * self.nodes
+        return row[..., :tokens], row[..., tokens:]
+
+    def decode(self, row: Integers | Sequence[int]) -> CellPair:
+        """The architecture with these decisions, ``[len(sizes)]``.
 
         Raises:
-            EncodingError: a token or a bit is out of range.
+            EncodingError: another number of decisions, or one out of range.
         """
-        if bad := [int(token) for token in tokens if not 0 <= token < len(self.operations)]:
-            raise EncodingError(f"tokens go from 0 to {len(self.operations) - 1}, got {bad[0]}")
-        ids = np.array([operation(name).id for name in self.operations])[np.asarray(tokens, int)]
-        edges = np.asarray(bits, int)
+        tokens, bits = self.split(check_row(row, self.sizes))
         made = [
-            Cell(tuple(op_ids), tuple(cell_edges))
-            for op_ids, cell_edges in zip(
-                ids.reshape(self.cells, self.nodes).tolist(),
-                edges.reshape(self.cells, self.bits).tolist(),
+            Cell(tuple(op_ids), tuple(edges))
+            for op_ids, edges in zip(
+                self._op_ids[tokens].reshape(self.cells, self.nodes).tolist(),
+                bits.reshape(self.cells, self.bits).tolist(),
                 strict=True,
             )
         ]
         return CellPair(made[0], made[-1])
 
-    def encode(self, architecture: CellPair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The decisions behind an architecture: the inverse of ``decode``, int64 arrays.
+    def encode(self, architecture: CellPair) -> Integers:
+        """The decisions behind an architecture: the inverse of ``decode``, int64.
 
         Raises:
             ConfigError: the architecture is not of this space.
@@ -93,8 +118,7 @@ class CellSpace:
         position = {operation(name).id: i for i, name in enumerate(self.operations)}
         cells = (architecture.normal, architecture.reduction)[: self.cells]
         tokens = [position[op_id] for cell in cells for op_id in cell.op_ids]
-        bits = [bit for cell in cells for bit in cell.edges]
-        return np.array(tokens, np.int64), np.array(bits, np.int64)
+        return np.array([*tokens, *(bit for cell in cells for bit in cell.edges)], np.int64)
 
     def check(self, architecture: object) -> CellPair:
         """Return the architecture if it is of this space, else raise ConfigError."""
@@ -141,7 +165,7 @@ class CellSpace:
         """An architecture with every operation and every edge bit uniform and independent."""
         tokens = rng.integers(len(self.operations), size=self.cells * self.nodes)
         bits = rng.integers(2, size=self.cells * self.bits)
-        return self.decode(tokens, bits)
+        return self.decode(np.concatenate([tokens, bits]))
 
     def canonical(self, architecture: CellPair) -> CellPair:
         """The form that all ways to name the architecture's nodes have in common."""
@@ -156,7 +180,8 @@ class CellSpace:
         Raises:
             ConfigError: the space has a single architecture, or it is not of this space.
         """
-        tokens, bits = self.encode(architecture)
+        row = self.encode(architecture)
+        tokens, bits = self.split(row)
         choices = len(self.operations)
         if choices == 1 and not len(bits):
             raise ConfigError("a space of one architecture has nothing to mutate; add operations")
@@ -165,4 +190,4 @@ class CellSpace:
             tokens[node] = (tokens[node] + rng.integers(1, choices)) % choices
         else:
             bits[rng.integers(len(bits))] ^= 1
-        return self.decode(tokens, bits)
+        return self.decode(row)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodl.errors import ConfigError, EncodingError
 from autodl.spaces.mobile.architecture import (
@@ -18,38 +17,44 @@ from autodl.spaces.mobile.architecture import (
     _block,
     _codes,
 )
+from autodl.spaces.space import Integers
 
 
 @dataclass(frozen=True, slots=True)
 class MobileSpace:
-    """All 288 ** 7 mobile networks: every block has every combination of the primitives."""
+    """All 288 ** 7 mobile networks: every block has every combination of the primitives.
+
+    A row is the codes of all blocks, one block behind the other: ``[7, 5]`` is a view of it.
+    """
 
     kind: ClassVar[str] = "mobile"
     blocks: ClassVar[int] = BLOCKS
     choices: ClassVar[tuple[int, ...]] = tuple(map(len, PRIMITIVES.values()))
     """Number of values of each primitive, in the order of the codes."""
+    sizes: ClassVar[tuple[int, ...]] = choices * BLOCKS
 
-    def decode(self, codes: Codes) -> MobileArchitecture:
-        """The architecture with these codes: int ``[7, 5]``, block by block.
+    def decode(self, row: Codes) -> MobileArchitecture:
+        """The architecture with these codes: int ``[35]``, or ``[7, 5]``, block by block.
 
         Raises:
             EncodingError: another shape, no integers, or a code that is out of range.
         """
-        array = np.asarray(codes)
-        if array.shape != (BLOCKS, len(_NAMES)) or array.dtype.kind not in "iu":
+        array, view = np.asarray(row), (BLOCKS, len(_NAMES))
+        if array.shape not in ((len(self.sizes),), view) or array.dtype.kind not in "iu":
             raise EncodingError(
                 f"a mobile network's codes are {BLOCKS} rows of {len(_NAMES)} integers, got"
                 f" {array.dtype} of shape {list(array.shape)}"
             )
-        return MobileArchitecture(tuple(_block(*row) for row in array.tolist()))
+        return MobileArchitecture(tuple(_block(*codes) for codes in array.reshape(view).tolist()))
 
-    def encode(self, architecture: MobileArchitecture) -> NDArray[np.int64]:
-        """Codes of an architecture: the inverse of ``decode``, int64 ``[7, 5]``.
+    def encode(self, architecture: MobileArchitecture) -> Integers:
+        """Codes of an architecture: the inverse of ``decode``, int64 ``[35]``.
 
         Raises:
             ConfigError: it is none of this space.
         """
-        return np.array([_codes(block) for block in self.check(architecture).blocks], np.int64)
+        blocks = self.check(architecture).blocks
+        return np.array([code for block in blocks for code in _codes(block)], np.int64)
 
     def check(self, architecture: object) -> MobileArchitecture:
         """Return the architecture if it is of this space, else raise ConfigError."""

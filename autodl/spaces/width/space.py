@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from autodl.plans.plan import Plan
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.classic.mobilenet_v2 import STAGE_BLOCKS
 from autodl.spaces.classic.resnet_plan import Shortcuts
+from autodl.spaces.rows import check_row
 from autodl.spaces.width.architecture import CELLS, NETWORKS, WidthArchitecture
 from autodl.spaces.width.cost import CONVENTIONS, Axis, Term, axes_of, cost, terms_of
 from autodl.spaces.width.plan import cell_factors, width_plan
@@ -54,6 +55,11 @@ class WidthSpace:
         for widths in self.candidates:
             check_candidates(widths)
 
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of candidates of each decision."""
+        return tuple(map(len, self.candidates))
+
     @property
     def decisions(self) -> int:
         """Number of decisions, those with a single candidate included."""
@@ -63,25 +69,29 @@ class WidthSpace:
         """The architecture with these positions of candidates, one for each decision.
 
         Raises:
-            ConfigError: another number of choices, or one out of range.
+            EncodingError: another number of choices, or one out of range.
         """
-        if len(choices) != self.decisions:
-            raise ConfigError(f"this space has {self.decisions} decisions, got {len(choices)}")
-        widths = []
-        for choice, candidates in zip(choices, self.candidates, strict=True):
-            if not 0 <= choice < len(candidates):
-                raise ConfigError(f"choices go from 0 to {len(candidates) - 1}, got {choice}")
-            widths.append(candidates[int(choice)])
+        row = check_row(choices, self.sizes).tolist()
+        widths = [
+            candidates[choice] for choice, candidates in zip(row, self.candidates, strict=True)
+        ]
         return WidthArchitecture(self.network, tuple(widths[i] for i in self.layers), self.cells)
 
-    def encode(self, architecture: WidthArchitecture) -> NDArray[np.int64]:
+    def encode(self, architecture: object) -> NDArray[np.int64]:
         """Positions of candidates: the inverse of ``decode``, int64 ``[decisions]``.
 
         Raises:
             ConfigError: the architecture is not of this space.
         """
+        if not isinstance(architecture, WidthArchitecture):
+            raise ConfigError(f"this space holds widths, got a {type(architecture).__name__}")
         if architecture.network != self.network or architecture.cells != self.cells:
             raise ConfigError(f"this space is of {self.network}, got {architecture.network}")
+        if len(architecture.channels) != len(self.layers):
+            raise ConfigError(
+                f"this space has {len(self.layers)} channel numbers, got"
+                f" {len(architecture.channels)}"
+            )
         choices = np.full(self.decisions, -1, np.int64)
         for layer, (decision, width) in enumerate(
             zip(self.layers, architecture.channels, strict=True)
@@ -96,6 +106,11 @@ class WidthSpace:
                 raise ConfigError(f"layer {layer} has {width} channels, but is tied to another")
             choices[decision] = choice
         return choices
+
+    def check(self, architecture: object) -> WidthArchitecture:
+        """Return the architecture if it is of this space, else raise ConfigError."""
+        self.encode(architecture)
+        return cast(WidthArchitecture, architecture)
 
     def plan(self, choices: Sequence[int] | NDArray[np.int64], shortcuts: Shortcuts) -> Plan:
         """The plain network."""
@@ -133,7 +148,7 @@ class WidthSpace:
             for step in range(self.decisions)
         )
 
-    def added_macs(self, choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    def added_cost(self, choices: NDArray[np.int64]) -> NDArray[np.int64]:
         """What the last of the choices ``[B, decided]`` adds to the cost: int64 ``[B]``."""
         return cost(self._terms_by_step[choices.shape[1] - 1], choices)
 
@@ -146,8 +161,7 @@ class WidthSpace:
 
     def uniform(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         """Choices that are uniform and independent, int64 ``[count, decisions]``."""
-        sizes = np.array([len(widths) for widths in self.candidates])
-        return rng.integers(sizes, size=(count, self.decisions))
+        return rng.integers(self.sizes, size=(count, self.decisions))
 
     def sample(self, rng: np.random.Generator) -> WidthArchitecture:
         """An architecture with uniform, independent choices."""

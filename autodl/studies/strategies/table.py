@@ -22,6 +22,7 @@ from autodl.jobs.search.parts import (
 )
 from autodl.jobs.search.source import find_source
 from autodl.reports.run import read_run
+from autodl.spaces.space import canonical_form
 from autodl.studies.strategies.simulate import simulate
 from autodl.studies.strategies.statistics import (
     Curves,
@@ -118,7 +119,7 @@ def simulate_searches(
             group=name,
             seed=seed,
             rewards=[float("nan") if trial.reward is None else trial.reward for trial in done],
-            seconds=_seconds(done, getattr(space, "canonical", lambda architecture: architecture)),
+            seconds=_seconds(done, canonical_form(space)),
         )
 
 

@@ -86,8 +86,7 @@ class SupernetTrainer:
         self.curve: list[dict[str, float]] = []
         self._options, self._controls = options, controller
         self._budget, self._seed = budget, seed
-        sizes = tuple(len(widths) for widths in space.candidates)
-        decisions = Decisions(sizes, space.added_macs, budget)
+        decisions = Decisions(space.sizes, space.added_cost, budget)
         self.controller = WidthController(decisions, controller, seed)
         self._optimizer = make_optimizer(
             network,

@@ -33,21 +33,24 @@ def test_encode_and_decode_are_inverses(space, seed):
     rng = np.random.default_rng(seed)
     tokens = rng.integers(len(space.operations), size=space.cells * space.nodes)
     bits = rng.integers(2, size=space.cells * space.bits)
-    architecture = space.decode(tokens, bits)
+    row = np.concatenate([tokens, bits])
+    architecture = space.decode(row)
     again = space.encode(architecture)
-    np.testing.assert_array_equal(again[0], tokens)
-    np.testing.assert_array_equal(again[1], bits)
-    assert again[0].dtype == again[1].dtype == np.int64
-    assert space.decode(tokens.tolist(), bits.tolist()) == architecture
+    np.testing.assert_array_equal(again, row)
+    np.testing.assert_array_equal(space.split(again)[0], tokens)
+    np.testing.assert_array_equal(space.split(again)[1], bits)
+    assert again.dtype == np.int64
+    assert space.decode(row.tolist()) == architecture
+    assert space.sizes == (len(space.operations),) * len(tokens) + (2,) * len(bits)
     assert (architecture.normal == architecture.reduction) or not space.tied
 
 
 def test_tokens_are_positions_in_the_listed_operations():
-    pair = CellSpace(nodes=2, operations=THREE).decode([0, 2, 1, 1], [1, 0])
+    pair = CellSpace(nodes=2, operations=THREE).decode([0, 2, 1, 1, 1, 0])
     assert pair.normal.operations == ("sep_conv_3x3", "skip_connect")
     assert pair.reduction.operations == ("conv_1x1", "conv_1x1")
     assert (pair.normal.edges, pair.reduction.edges) == ((1,), (0,))
-    tied = CellSpace(nodes=2, operations=THREE, tied=True).decode([0, 2], [1])
+    tied = CellSpace(nodes=2, operations=THREE, tied=True).decode([0, 2, 1])
     assert tied == CellPair(pair.normal, pair.normal)
 
 
@@ -60,11 +63,11 @@ def test_mutate_changes_exactly_one_decision(space, seed):
         with pytest.raises(ConfigError, match="nothing to mutate"):
             space.mutate(parent, rng)
         return
-    before = np.concatenate(space.encode(parent))
+    before = space.encode(parent)
     child = space.mutate(parent, rng)
     assert space.check(child) is child
-    assert (np.concatenate(space.encode(child)) != before).sum() == 1
-    np.testing.assert_array_equal(np.concatenate(space.encode(parent)), before)
+    assert (space.encode(child) != before).sum() == 1
+    np.testing.assert_array_equal(space.encode(parent), before)
 
 
 def test_mutate_reaches_every_neighbour_evenly():
@@ -74,13 +77,13 @@ def test_mutate_reaches_every_neighbour_evenly():
     fixed, and a correct sampler fails for about 1 seed in 10^8.
     """
     space = CellSpace(nodes=2, operations=THREE)
-    parent = space.decode([0, 1, 2, 0], [0, 1])
+    parent = space.decode([0, 1, 2, 0, 0, 1])
     rng = np.random.default_rng(0)
     draws = 6400
     counts = Counter(space.mutate(parent, rng) for _ in range(draws))
     assert len(counts) == 8 + 2
     for child, count in counts.items():
-        tokens_differ = not np.array_equal(space.encode(child)[0], space.encode(parent)[0])
+        tokens_differ = (space.encode(child) != space.encode(parent))[:4].any()
         share = 0.5 / 8 if tokens_differ else 0.5 / 2
         assert abs(count - draws * share) < 6 * np.sqrt(draws * share * (1 - share))
 
@@ -149,10 +152,25 @@ def test_check_names_what_is_foreign():
     assert space.check(CellPair(one, two)) == CellPair(one, two)
 
 
+def test_steps_go_node_by_node_with_all_the_bits_of_a_node_at_once():
+    """Rows of two cells of three nodes: tokens 0 to 5, bits of the first 6 to 8, then 9 to 11."""
+    first = (0, (6,), 1, (7, 8), 2)
+    assert CellSpace(nodes=3).steps == (*first, 3, (9,), 4, (10, 11), 5)
+    assert CellSpace(nodes=3, tied=True).steps == (0, (3,), 1, (4, 5), 2)
+    assert CellSpace(nodes=1).steps == (0, 1)
+
+
 @pytest.mark.parametrize(
-    "tokens, bits",
-    [([0, 0, 0], [0, 0]), ([0, 0, 0, 0, 0], [0, 0]), ([0, 0, 0, 0], [0]), ([0, 0, 0, 3], [0, 0])],
+    "row, message",
+    [
+        ([0] * 5, r"rows of 6 integers, got int64 of shape \[5\]"),
+        ([0] * 7, "rows of 6 integers"),
+        ([0.0] * 6, "rows of 6 integers, got float64"),
+        ([0, 0, 0, 3, 0, 0], "decision 3 goes from 0 to 2, got 3"),
+        ([0, 0, 0, 0, 2, 0], "decision 4 goes from 0 to 1, got 2"),
+        ([0, -1, 0, 0, 0, 0], "decision 1 goes from 0 to 2, got -1"),
+    ],
 )
-def test_decode_refuses_the_wrong_number_of_decisions(tokens, bits):
-    with pytest.raises((ValueError, IndexError)):
-        CellSpace(nodes=2, operations=THREE).decode(tokens, bits)
+def test_decode_refuses_what_is_no_row(row, message):
+    with pytest.raises(EncodingError, match=message):
+        CellSpace(nodes=2, operations=THREE).decode(row)

@@ -26,7 +26,8 @@ def test_all_block_codes_round_trip():
     for start in range(0, 288, 6):  # seven at a time, the last of one being the first of the next
         rows = np.array([codes[(start + i) % 288] for i in range(7)])
         architecture = SPACE.decode(rows)
-        np.testing.assert_array_equal(SPACE.encode(architecture), rows)
+        np.testing.assert_array_equal(SPACE.encode(architecture).reshape(7, 5), rows)
+        assert SPACE.decode(rows.reshape(-1)) == architecture
         assert MobileArchitecture.from_json(architecture.to_json()) == architecture
 
 
@@ -35,7 +36,7 @@ def test_ten_thousand_random_networks_round_trip():
     for _ in range(10_000):
         codes = rng.integers(SPACE.choices, size=(7, 5))
         architecture = SPACE.decode(codes)
-        assert (SPACE.encode(architecture) == codes).all()
+        assert (SPACE.encode(architecture) == codes.reshape(-1)).all()
         assert decode_text(encode_text(architecture)) == architecture
 
 
@@ -143,7 +144,7 @@ def test_every_primitive_of_every_block_is_sampled_uniformly():
     chi-square's variance is twice its mean. The seed is fixed.
     """
     rng, draws = np.random.default_rng(3), 4000
-    codes = np.stack([SPACE.encode(SPACE.sample(rng)) for _ in range(draws)])
+    codes = np.stack([SPACE.encode(SPACE.sample(rng)).reshape(7, 5) for _ in range(draws)])
     statistic = 0.0
     for primitive, count in enumerate(SPACE.choices):
         for block in range(SPACE.blocks):
@@ -157,10 +158,10 @@ def test_a_mutation_gives_one_primitive_of_one_block_another_value_evenly():
     """Of 77 neighbours, a primitive's share one in 35 of the draws, evenly; bound as above."""
     rng, draws = np.random.default_rng(4), 20_000
     parent = SPACE.sample(rng)
-    codes = SPACE.encode(parent)
+    codes = SPACE.encode(parent).reshape(7, 5)
     counts: dict[tuple[int, int, int], int] = {}
     for _ in range(draws):
-        child = SPACE.encode(SPACE.mutate(parent, rng))
+        child = SPACE.encode(SPACE.mutate(parent, rng)).reshape(7, 5)
         ((block, primitive),) = np.argwhere(child != codes)
         key = (int(block), int(primitive), int(child[block, primitive]))
         counts[key] = counts.get(key, 0) + 1

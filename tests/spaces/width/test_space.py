@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import width_anchors_for_tests as anchors
 
-from autodl.errors import ConfigError, UnknownNameError
+from autodl.errors import ConfigError, EncodingError, UnknownNameError
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.space import make_width_space
@@ -57,9 +57,9 @@ def test_encode_refuses_what_is_not_of_the_space():
         space.encode(WidthArchitecture("resnet20", (4, 4, 4, 4) + (8,) * 15))
     with pytest.raises(ConfigError, match="space is of resnet20, got resnet18"):
         space.encode(WidthArchitecture("resnet18", (4,) * 17))
-    with pytest.raises(ConfigError, match="choices go from 0 to 1, got 2"):
+    with pytest.raises(EncodingError, match="decision 0 goes from 0 to 1, got 2"):
         space.decode([2] * space.decisions)
-    with pytest.raises(ConfigError, match="13 decisions, got 3"):
+    with pytest.raises(EncodingError, match=r"rows of 13 integers, got int64 of shape \[3\]"):
         space.decode([0, 0, 0])
 
 
