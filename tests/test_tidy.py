@@ -11,7 +11,7 @@ from autodl.system.resources import PACKAGE
 ROOT = PACKAGE.parent
 OWN = sorted(path for folder in ("autodl", "tools") for path in (ROOT / folder).rglob("*.py"))
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_FILES_OF_A_FOLDER = 400, 60, 20
-STILL_LONG = {"search", "run_search"}
+STILL_LONG = {"run_search"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "stuff", "tools", "base"}
 
 

@@ -11,10 +11,12 @@ import numpy as np
 
 from autodl.errors import AutoDLError
 from autodl.spaces.codec import Architecture
+from autodl.system.roles import Role
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState
 
 
-class Evaluator(Protocol):
+@runtime_checkable
+class Evaluator(Role, Protocol):
     """Gives an architecture its reward."""
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:

@@ -89,31 +89,17 @@ def search(
     if weights is not None:
         weights.recover(teller.untold)
     feeder = _Feeder(strategy, executor, store, max_trials, seed, staging, reuse, limits, weights)
+    finisher = _Finisher(teller, feeder, store, weights, stop)
     shown: tuple[int, ...] = ()
-    halt = stop(None)
-
-    def finish(trials: Iterable[Trial]) -> list[Trial]:
-        """Store them, tell of them, and see whether that is enough."""
-        nonlocal halt
-        done = []
-        for trial in trials:
-            store.finish(trial)
-            teller.finished(trial)
-            feeder.finished(trial)
-            if weights is not None:
-                weights.finished(trial, teller.untold)
-            halt = stop(trial) or halt
-            done.append(trial)
-        return done
-
     try:
-        trials = finish(feeder.ended())  # by a verdict that came just before a kill
+        trials = finisher.finish(feeder.ended())  # by a verdict that came just before a kill
         while True:
             known: list[Trial] = []
-            if halt is None:
-                known = finish(feeder.feed(teller.told))
+            if finisher.halt is None:
+                known = finisher.finish(feeder.feed(teller.told))
             teller.report()
             yield from (*trials, *known)
+            halt = finisher.halt
             if halt is not None and halt.cut:
                 break
             running = executor.running()
@@ -122,26 +108,68 @@ def search(
                     observer.running(running)
                 shown = running
             if not running and not known:
-                trials = finish(feeder.give_up()) if halt is None else []
+                trials = finisher.finish(feeder.give_up()) if halt is None else []
                 if not trials:
                     return feeder.ended_by if halt is None else ""
                 continue
             trials = []
             if running:  # what is known makes room, or news for the strategy: no waiting then
                 trial = executor.wait(0.0 if known else _LOOK_EVERY_SECONDS)
-                trials = finish(feeder.settle(trial)) if trial is not None else []
-                if trial is not None and all(ended.id != trial.id for ended in trials):
-                    for observer in observers:
-                        observer.reached(trial)
+                trials = finisher.take(trial, observers) if trial is not None else []
             if not trials and not known:
-                halt = stop(None) or halt
-        trials = finish(end for trial in executor.cut(halt.reason) for end in feeder.settle(trial))
+                finisher.look()
+        ends = executor.cut(halt.reason)
+        trials = finisher.finish(end for trial in ends for end in feeder.settle(trial))
         teller.report()
         yield from trials
         return ""
     finally:
         with suppress(StoreError):  # the next start does it too
             store.reset_running()
+
+
+class _Finisher:
+    """Stores trials that finish, tells of them, and sees whether that is enough (``halt``)."""
+
+    def __init__(
+        self,
+        teller: Teller,
+        feeder: _Feeder,
+        store: TrialStore,
+        weights: ParentWeights | None,
+        stop: Callable[[Trial | None], Stop | None],
+    ) -> None:
+        self._teller = teller
+        self._feeder = feeder
+        self._store = store
+        self._weights = weights
+        self._stop = stop
+        self.halt = stop(None)
+
+    def look(self) -> None:
+        """See whether it is enough although no trial has finished."""
+        self.halt = self._stop(None) or self.halt
+
+    def take(self, trial: Trial, observers: Sequence[Observer]) -> list[Trial]:
+        """Finish what a result has ended; if it is not its own trial, that has come a stage on."""
+        trials = self.finish(self._feeder.settle(trial))
+        if all(ended.id != trial.id for ended in trials):
+            for observer in observers:
+                observer.reached(trial)
+        return trials
+
+    def finish(self, trials: Iterable[Trial]) -> list[Trial]:
+        """All of them, in order."""
+        done = []
+        for trial in trials:
+            self._store.finish(trial)
+            self._teller.finished(trial)
+            self._feeder.finished(trial)
+            if self._weights is not None:
+                self._weights.finished(trial, self._teller.untold)
+            self.halt = self._stop(trial) or self.halt
+            done.append(trial)
+        return done
 
 
 class _Feeder:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from autodl.system.roles import Role
 from autodl.trial import Architecture
 
 Arch = TypeVar("Arch", bound=Architecture)
@@ -21,7 +22,7 @@ Steps: TypeAlias = tuple[int | tuple[int, ...], ...]
 
 
 @runtime_checkable
-class Sampled(Protocol[ArchOut]):
+class Sampled(Role, Protocol[ArchOut]):
     """A space that can draw an architecture at random: all that random search needs."""
 
     def sample(self, rng: np.random.Generator) -> ArchOut:
@@ -97,7 +98,7 @@ class Blocked(Coded[Arch], Protocol[Arch]):
 
 
 @runtime_checkable
-class Varied(Protocol[Arch]):
+class Varied(Role, Protocol[Arch]):
     """A space with neighbours of its own making."""
 
     def mutate(self, architecture: Arch, rng: np.random.Generator) -> Arch:
@@ -106,7 +107,7 @@ class Varied(Protocol[Arch]):
 
 
 @runtime_checkable
-class Listed(Protocol[ArchOut]):
+class Listed(Role, Protocol[ArchOut]):
     """A space that can list its architectures."""
 
     def architectures(self) -> Iterator[ArchOut]:
@@ -119,7 +120,7 @@ class Listed(Protocol[ArchOut]):
 
 
 @runtime_checkable
-class Named(Protocol[Arch]):
+class Named(Role, Protocol[Arch]):
     """A space in which architectures that are written differently can be the same network."""
 
     def canonical(self, architecture: Arch) -> Arch:

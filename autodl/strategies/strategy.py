@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, runtime_checkable
 import numpy as np
 
 from autodl.spaces.space import Arch
+from autodl.system.roles import Role
 from autodl.trial import Architecture, Trial
 
 
@@ -30,7 +31,8 @@ class Child(Generic[Arch]):
     parent: int | None = None
 
 
-class Strategy(Protocol):
+@runtime_checkable
+class Strategy(Role, Protocol):
     """Proposes architectures and learns from finished trials.
 
     A strategy owns no random state: proposal ``i`` of a run with seed ``s`` is asked for with
@@ -65,7 +67,7 @@ class Strategy(Protocol):
 
 
 @runtime_checkable
-class BatchStrategy(Protocol):
+class BatchStrategy(Role, Protocol):
     """A strategy that proposes several architectures faster together than one by one."""
 
     def ask_batch(self, rngs: Sequence[np.random.Generator]) -> list[Architecture]:
@@ -77,7 +79,7 @@ class BatchStrategy(Protocol):
 
 
 @runtime_checkable
-class Breeder(Protocol):
+class Breeder(Role, Protocol):
     """A strategy whose proposals descend from trials."""
 
     @property
@@ -95,7 +97,7 @@ class Breeder(Protocol):
 
 
 @runtime_checkable
-class Prepared(Protocol):
+class Prepared(Role, Protocol):
     """A strategy that knows its first proposals before it is told anything."""
 
     def initial(self) -> Iterator[Architecture]:
@@ -104,7 +106,7 @@ class Prepared(Protocol):
 
 
 @runtime_checkable
-class Watchable(Protocol):
+class Watchable(Role, Protocol):
     """A strategy with numbers worth watching."""
 
     def diagnostics(self) -> Mapping[str, float]:

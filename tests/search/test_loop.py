@@ -306,3 +306,12 @@ def test_the_memory_of_a_search_does_not_grow_with_its_trials(open_store):
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert sizes[2] - sizes[0] < 600 * 40
+
+
+def test_an_attribute_of_a_roles_name_plays_no_role(store):
+    """Numbers called ``initial``, ``breed`` and so on are a strategy's own."""
+    strategy = Tracker(None)
+    strategy.initial, strategy.ask_batch, strategy.diagnostics = 8, None, {"update": 3}
+    strategy.breed, strategy.parents = "fast", frozenset()
+    _, trials = run(store, strategy=strategy, count=5)
+    assert [trial.id for trial in trials] == list(range(5))

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from autodl.system.roles import Role
 
 
 class Fate(Enum):
@@ -30,7 +32,8 @@ class Verdict:
     epochs: int = 0
 
 
-class FidelityRule(Protocol):
+@runtime_checkable
+class FidelityRule(Role, Protocol):
     """Decides after every stage of a trial."""
 
     def first_stage(self) -> int:
