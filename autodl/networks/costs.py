@@ -42,7 +42,8 @@ def network_costs(network: nn.Layer, input_shape: Shape) -> Costs:
 
     def count(layer: nn.Layer, inputs: Any, output: Any) -> None:
         nonlocal macs
-        macs += _macs(layer, output.shape)
+        first = output[0] if isinstance(output, tuple) else output  # a recurrence gives its end too
+        macs += _macs(layer, first.shape)
 
     layers = network.sublayers(include_self=True)
     modes = [layer.training for layer in layers]
@@ -83,6 +84,9 @@ def _macs(layer: Any, output: list[int]) -> int:
         return int(prod(output[1:]) * prod(layer.weight.shape[1:]))
     if isinstance(layer, nn.Linear):
         return int(prod(layer.weight.shape))
+    if isinstance(layer, nn.LSTM | nn.GRU):  # [L, B, O]; a weight for the input, one for the state
+        weights = [weight.shape for weight in layer.parameters() if len(weight.shape) == 2]
+        return int(output[0] * sum(prod(shape) for shape in weights))
     raise TypeError(f"the cost of a {type(layer).__name__} is unknown; teach autodl.networks.costs")
 
 

@@ -205,6 +205,40 @@ class Scale(nn.Layer):
         return maps * factors.unsqueeze([2, 3])
 
 
+class AsMap(nn.Layer):
+    """A series as a map of one row."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, L]`` to ``[B, C, 1, L]``."""
+        return x.unsqueeze(2)
+
+
+class Product(nn.Layer):
+    """Maps times maps, or times one map for all channels."""
+
+    def forward(self, maps: paddle.Tensor, factors: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, H, W]`` and ``[B, C or 1, H, W]`` to ``[B, C, H, W]``."""
+        return maps * factors
+
+
+class Recurrent(nn.Layer):
+    """Paddle's LSTM or GRU along the one row of a map.
+
+    Paddle lists the weights in the layer and once more in a cell inside it, which only its slow
+    way of computing needs: that is left out, or an optimiser would meet each weight twice.
+    """
+
+    def __init__(self, cells: nn.LSTM | nn.GRU) -> None:
+        super().__init__()
+        self.cells = cells
+        self.cells._sub_layers.clear()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, 1, L]`` to ``[B, O, 1, L]``, the state after each step."""
+        states, _ = self.cells(x.squeeze(2).transpose([2, 0, 1]))
+        return states.transpose([1, 2, 0]).unsqueeze(2)
+
+
 _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Conv: _conv,
     kinds.BatchNorm: lambda kind: nn.BatchNorm2D(
@@ -225,6 +259,12 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Flatten: lambda kind: nn.Flatten(),
     kinds.Dropout: lambda kind: nn.Dropout(kind.rate),
     kinds.Linear: _linear,
+    kinds.AsMap: lambda kind: AsMap(),
+    kinds.Product: lambda kind: Product(),
+    kinds.Lstm: lambda kind: Recurrent(
+        nn.LSTM(kind.in_channels, kind.out_channels, time_major=True)
+    ),
+    kinds.Gru: lambda kind: Recurrent(nn.GRU(kind.in_channels, kind.out_channels, time_major=True)),
 }
 
 

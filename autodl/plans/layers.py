@@ -1,9 +1,10 @@
 """The kinds of layer a plan is made of: what each computes, its output shape and its cost.
 
-Shapes leave out the batch axis: ``(channels, height, width)`` or ``(features,)``. Costs count
-what the field counts: multiply-accumulates (MACs) of convolutions and linear layers, and
-trainable parameters (a batch-norm's scale and shift, not its running statistics). The Paddle
-layer of each kind stands in ``autodl/networks/layers.py``.
+Shapes leave out the batch axis: ``(channels, height, width)`` or ``(features,)``. A series is a map
+of one row, so that all that is known of maps serves it. Costs count what the field counts:
+multiply-accumulates (MACs) of convolutions, linear and recurrent layers, and trainable parameters
+(a batch-norm's scale and shift, not its running statistics). The Paddle layer of each kind stands
+in ``autodl/networks/layers.py``.
 """
 
 from __future__ import annotations
@@ -269,3 +270,74 @@ class Linear(Layer):
     def macs(self, output: Shape) -> int:
         """One for every weight."""
         return self.in_features * self.out_features
+
+
+@dataclass(frozen=True, slots=True)
+class AsMap(Layer):
+    """A series ``(channels, length)`` as a map of one row."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """``(channels, 1, length)``."""
+        if len(inputs[0]) != 2:
+            raise ValueError(f"a series has channels and a length, got the shape {inputs[0]}")
+        channels, length = inputs[0]
+        return channels, 1, length
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Layer):
+    """The maps of the first input times those of the second, of which there may be one for all."""
+
+    arity: ClassVar[int | None] = 2
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The first input's."""
+        maps, factors = inputs
+        if factors[1:] != maps[1:] or factors[0] not in (1, maps[0]):
+            raise ValueError(f"cannot multiply maps {maps} by {factors}")
+        return maps
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent(Layer):
+    """A layer that goes along the one row of its map, step by step, from a state of zeros.
+
+    Each of its ``gates`` has a weight for the input, one for the state, and two biases.
+    """
+
+    in_channels: int
+    out_channels: int
+    gates: ClassVar[int]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """``(out_channels, 1, length)``: the state after every step."""
+        channels, *size = inputs[0]
+        if channels != self.in_channels or len(size) != 2 or size[0] != 1:
+            raise ValueError(f"a recurrence over rows of {self.in_channels} got {inputs[0]}")
+        return self.out_channels, 1, size[1]
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of all gates."""
+        return self.gates * self.out_channels * (self.in_channels + self.out_channels + 2)
+
+    def macs(self, output: Shape) -> int:
+        """One for every weight at every step; the products of gates and states are free."""
+        return self.gates * prod(output) * (self.in_channels + self.out_channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Lstm(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997) with a forget gate (Gers, 2000)."""
+
+    gates: ClassVar[int] = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Gru(Recurrent):
+    """Gated recurrent unit (Cho et al., EMNLP 2014), its reset behind the product with the state.
+
+    That is the form of cuDNN: ``tanh(W x + b + r * (U h + c))``.
+    """
+
+    gates: ClassVar[int] = 3

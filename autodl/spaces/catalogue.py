@@ -9,6 +9,10 @@ SPACES = {
     "MobileSpace": Entry(
         "autodl.config.sections:NoOptions", "autodl.spaces.mobile.space:MobileSpace"
     ),
+    "SequenceSpace": Entry(
+        "autodl.spaces.sequence.options:SequenceSpaceOptions",
+        "autodl.spaces.sequence.space:SequenceSpace",
+    ),
 }
 
 NETWORKS = {
@@ -47,6 +51,10 @@ NETWORKS = {
         "autodl.spaces.classic.options:ResNetOptions",
         "autodl.spaces.classic.resnet:resnet_plan",
         searched=False,
+    ),
+    "SequenceNetwork": Entry(
+        "autodl.spaces.sequence.options:SequenceNetworkOptions",
+        "autodl.spaces.sequence.plan:sequence_plan",
     ),
     "VGG16": Entry(
         "autodl.config.sections:NoOptions",

@@ -12,6 +12,7 @@ from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.genotype.architecture import Genotype
 from autodl.spaces.mobile.architecture import MobileArchitecture
+from autodl.spaces.sequence.architecture import SequenceArchitecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
 from autodl.trial import Architecture as Architecture
@@ -21,6 +22,7 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
     "fixed": FixedArchitecture.from_json,
     "genotype": Genotype.from_json,
     "mobile": MobileArchitecture.from_json,
+    "sequence": SequenceArchitecture.from_json,
     "widths": WidthArchitecture.from_json,
 }
 

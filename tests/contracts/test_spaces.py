@@ -18,8 +18,15 @@ from autodl.spaces.rows import random_row, variation
 from autodl.spaces.space import Blocked, Coded, Costed, Named, Stepwise
 from autodl.spaces.width.space import make_width_space
 
-# The network that each space is for; a space without an entry has none to test.
-NETWORKS = {"CellSpace": "CellNetwork", "MobileSpace": "MobileNetwork"}
+# The network that each space is for, what it is told, and the shapes that it then takes and gives;
+# a space without an entry has none to test.
+PICTURES = ({"classes": 7, "image_size": 24}, (3, 24, 24), (7,))
+SERIES = ({"channels": 2, "length": 21, "outputs": 5}, (2, 21), (5,))
+NETWORKS = {
+    "CellSpace": ("CellNetwork", *PICTURES),
+    "MobileSpace": ("MobileNetwork", *PICTURES),
+    "SequenceSpace": ("SequenceNetwork", *SERIES),
+}
 # Spaces that no section names: cells that are tied, those of a width search, and a user's own.
 OTHERS = {
     "tied cells": lambda: CellSpace(nodes=4, tied=True),
@@ -160,12 +167,13 @@ def test_canonical_forms_are_of_the_space_and_fixed(space):
         assert space.check(form) == space.canonical(form)
 
 
-def test_every_architecture_has_a_plan_for_the_pictures_it_is_given(space, name):
+def test_every_architecture_has_a_plan_for_the_examples_it_is_given(space, name):
     if name not in NETWORKS:
         return
-    make_plan = load("Network", NETWORKS[name])
+    network, told, taken, given = NETWORKS[name]
+    make_plan = load("Network", network)
     for architecture in samples(space, 6):
-        plan = make_plan(architecture, classes=7, image_size=24)
-        assert (plan.input_shape, plan.output_shape) == ((3, 24, 24), (7,))
-        assert plan == make_plan(architecture, classes=7, image_size=24)
+        plan = make_plan(architecture, **told)
+        assert (plan.input_shape, plan.output_shape) == (taken, given)
+        assert plan == make_plan(architecture, **told)
         assert plan.parameters > 0 < plan.macs

@@ -16,12 +16,19 @@ from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.space import MobileSpace
+from autodl.spaces.sequence.space import SequenceSpace
 from autodl.strategies.strategy import BatchStrategy, Prepared, Strategy, Watchable
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
-CELLS, MOBILE = CellSpace(nodes=3), MobileSpace()
-SCORES = {CELLS.kind: TokenCount(1), MOBILE.kind: TargetMatch(1)}
+CELLS, MOBILE, SERIES = CellSpace(nodes=3), MobileSpace(), SequenceSpace(blocks=3)
+
+
+def skips(architecture, generator):
+    return Evaluation(float(sum(block.skip for block in architecture.blocks)))
+
+
+SCORES = {CELLS.kind: TokenCount(1), MOBILE.kind: TargetMatch(1), SERIES.kind: skips}
 # Spaces of those that do not take every one.
 SPACES = {"AutoDLAgent": [CELLS], "ElasticTransfer": [MOBILE]}
 # Small sizes, and all that changes the algorithm; without an entry the defaults are tested.
@@ -60,7 +67,7 @@ class Maker:
 MAKERS = [
     Maker(name, space, options)
     for name in sorted(table("Strategy").keys() - LISTED)
-    for space in SPACES.get(name, [CELLS, MOBILE])
+    for space in SPACES.get(name, [CELLS, MOBILE, SERIES])
     for options in OPTIONS.get(name, [{}])
 ]
 

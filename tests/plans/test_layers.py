@@ -8,6 +8,7 @@ import pytest
 
 from autodl.plans.layers import (
     Add,
+    AsMap,
     AvgPool,
     BatchNorm,
     Concat,
@@ -17,9 +18,12 @@ from autodl.plans.layers import (
     DropPath,
     Flatten,
     GlobalAvgPool,
+    Gru,
     Input,
     Linear,
+    Lstm,
     MaxPool,
+    Product,
     Relu,
     Scale,
     Sigmoid,
@@ -127,3 +131,29 @@ def test_pools_keep_channels():
     assert AvgPool((2, 2), (2, 2)).output_shape((4, 6, 8)) == (4, 3, 4)
     assert GlobalAvgPool().output_shape((4, 6, 8)) == (4,)
     assert Input((3, 2, 1)).output_shape() == (3, 2, 1)
+
+
+@pytest.mark.parametrize("kind, gates", [(Lstm, 4), (Gru, 3)])
+def test_recurrences_by_counting_gate_by_gate(kind, gates):
+    """Each gate has a weight for 3 inputs and 5 states, and two biases, for each of 5 outputs."""
+    layer = kind(3, 5)
+    assert layer.output_shape((3, 1, 7)) == (5, 1, 7)
+    assert layer.parameters == gates * (5 * 3 + 5 * 5 + 5 + 5)
+    assert layer.macs((5, 1, 7)) == 7 * gates * (5 * 3 + 5 * 5)
+    for shape in ((4, 1, 7), (3, 2, 7), (3, 7), (3,)):
+        with pytest.raises(ValueError, match=r"a recurrence over rows of 3 got"):
+            layer.output_shape(shape)
+
+
+def test_a_series_becomes_a_map_of_one_row():
+    assert AsMap().output_shape((2, 9)) == (2, 1, 9)
+    with pytest.raises(ValueError, match=r"channels and a length, got the shape \(2, 1, 9\)"):
+        AsMap().output_shape((2, 1, 9))
+
+
+def test_products_are_of_equal_maps_or_of_one_for_all():
+    for factors in ((4, 1, 9), (1, 1, 9)):
+        assert Product().output_shape((4, 1, 9), factors) == (4, 1, 9)
+    for factors in ((2, 1, 9), (4, 1, 1), (4,)):
+        with pytest.raises(ValueError, match=r"cannot multiply maps \(4, 1, 9\) by"):
+            Product().output_shape((4, 1, 9), factors)

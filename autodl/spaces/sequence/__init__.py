@@ -1,0 +1,1 @@
+"""Networks for series: the architecture, its space, its plan and their options."""
