@@ -17,9 +17,14 @@ from autodl.training.trainer import load_arrays
 
 def save_weights(network: nn.Layer, path: Path) -> None:
     """Write all weights and batch-norm statistics under their names in the network."""
-    arrays = {name: value.numpy() for name, value in network.state_dict().items()}
     with replacing(path) as aside:
-        aside.write_bytes(save(arrays))
+        aside.write_bytes(encode_weights(network))
+
+
+def encode_weights(network: nn.Layer) -> bytes:
+    """What ``save_weights`` writes."""
+    content: bytes = save({name: value.numpy() for name, value in network.state_dict().items()})
+    return content
 
 
 def load_weights(network: nn.Layer, path: Path) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.system.files import checksum
-
 if TYPE_CHECKING:
     from paddle import nn
 
@@ -17,10 +15,12 @@ ACCEPTED_LOSS = 0.005  # of accuracy: what compression may cost to be worth it
 
 
 def sizes(
-    original: Path, packed: Path, tensors: Tensors, layers: Mapping[str, nn.Layer]
+    original_bytes: int, packed: Path, tensors: Tensors, layers: Mapping[str, nn.Layer]
 ) -> dict[str, Any]:
     """Bits by layer, on average, and what they make of the files, as plain values.
 
+    ``original_bytes`` is the size of the network's weights before, without what only its training
+    needed.
     ``ratio`` is 32 bits over the bits of the rounded layers with their levels; ``file_ratio`` is
     that of the files, with all that was not rounded.
     """
@@ -34,17 +34,16 @@ def sizes(
     }
     bits = {path: value.levels.bits for path, value in rounded.items()}  # type: ignore[union-attr]
     counts = {path: value.indices.size for path, value in rounded.items()}  # type: ignore[union-attr]
-    before, after = original.stat().st_size, packed.stat().st_size
+    after = packed.stat().st_size
     return {
         "bits": bits,
         "weights": counts,
         "average_bits": average_bits(bits, counts),
         "ratio": 32 * sum(counts.values()) / storage_bits(rounded),
-        "original_bytes": before,
+        "original_bytes": original_bytes,
         "packed_bytes": after,
         "formula_bytes": storage_bits(tensors) / 8,
-        "file_ratio": before / after,
-        "original_sha256": checksum(original),
+        "file_ratio": original_bytes / after,
     }
 
 

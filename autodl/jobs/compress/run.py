@@ -19,7 +19,13 @@ from autodl.compression.bits.packed_network import load_packed_weights
 from autodl.errors import AutoDLError, CheckpointError, StoreError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
-from autodl.jobs.compress.source import Source, find_source, load_source, open_source, trained_with
+from autodl.jobs.compress.source import (
+    Source,
+    find_source,
+    form_identity,
+    open_source,
+    trained_with,
+)
 from autodl.runs.folder import (
     ARCHITECTURE,
     CHECKPOINT,
@@ -71,8 +77,13 @@ def compress(
     if out.is_dir():
         check_content(out, resume)
     folder = find_source(model)
-    config = config.with_changes_of(trained_with(folder).train)
-    identity = {**config.identity(), "Weights": checksum(folder / WEIGHTS)}
+    trained = trained_with(folder).train
+    config = config.with_changes_of(trained)
+    identity = {
+        **config.identity(),
+        **form_identity(trained),
+        "Weights": checksum(folder / WEIGHTS),
+    }
     if resume and (out / METRICS).exists():
         return _finished(config, out, identity)
     from autodl.training.device import select_device
@@ -122,14 +133,17 @@ class _Work:
         )
 
     def run(self, method: Method) -> dict[str, Any]:
-        before = self._accuracy(self._network)
+        from autodl.training.weights import encode_weights
+
+        before, size = self._accuracy(self._network), len(encode_weights(self._network))
         self._progress(f"held-out accuracy before: {before:.4f}")
         choice = self._choose(method)
         rounded, seconds = self._fine_tune(choice.levels)
         tensors = self._pack(choice.levels)
         after = self._accuracy(self._unpacked())
         return {
-            **sizes(self._source.weights_file, self._out / PACKED, tensors, self._layers),
+            **sizes(size, self._out / PACKED, tensors, self._layers),
+            "original_sha256": checksum(self._source.weights_file),
             "accuracy_before": before,
             "accuracy_rounded": rounded,
             "accuracy_after": after,
@@ -223,7 +237,9 @@ class _Work:
 
     def _unpacked(self) -> nn.Layer:
         """A network with what the packed file holds."""
-        fresh: nn.Layer = load_source(self._source.trained.folder).network
+        from autodl.reparam.plain_form import plain_network
+
+        fresh = plain_network(self._source.trained.network)
         load_packed_weights(fresh, self._out / PACKED)
         fresh.eval()
         return fresh

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autodl.data.batches import iterate
 from autodl.data.load import SearchData, describe, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
+from autodl.recipes.options import TrainOptions
 from autodl.runs.folder import WEIGHTS, read_manifest
 from autodl.trained.folder import load_trained
 from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
 
+_BATCH = 256  # pictures at once, for statistics of batch-norms
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A trained network, ready to be compressed, and the pictures it was trained on."""
+    """A trained network in its plain form, and the pictures it was trained on."""
 
     trained: TrainedNetwork
     data: SearchData
@@ -80,7 +84,7 @@ def load_source(folder: Path) -> TrainedNetwork:
 
 
 def open_source(model: str, place: Path | None) -> Source:
-    """Find a trained network and its pictures.
+    """Find a trained network and its pictures; what only its training needed is left behind.
 
     Args:
         model: see ``find_source``.
@@ -114,7 +118,28 @@ def open_source(model: str, place: Path | None) -> Source:
             f"{folder} was trained on other pictures than those of {data.name}"
             f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
         )
-    return Source(trained, data)
+    return Source(_plain(trained, data), data)
+
+
+def form_identity(train: TrainOptions) -> dict[str, str]:
+    """What a compression's identity says besides of a network that was not trained as it is used.
+
+    Before there was a plain form, branches and auxiliary classifier were compressed as if they were
+    deployed: such a compression cannot be gone on with, and its figures are of another network.
+    """
+    return {"Form": "plain"} if train.branches != "none" or train.auxiliary_weight else {}
+
+
+def _plain(trained: TrainedNetwork, data: SearchData) -> TrainedNetwork:
+    import paddle
+
+    from autodl.reparam.plain_form import is_plain, plain_form
+
+    if is_plain(trained.network):
+        return trained
+    batches = iterate(data.train, _BATCH, normalisation=trained.normalisation)
+    pictures = (paddle.to_tensor(images) for images, _ in batches)
+    return replace(trained, network=plain_form(trained.network, pictures))
 
 
 def _released(folder: Path) -> bool:
