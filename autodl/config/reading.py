@@ -2,14 +2,13 @@
 
 A file has capitalised sections of snake_case keys and may inherit from others through
 ``_BASE_`` (paths relative to the file, or names of shipped configs; mappings merge, lists
-replace, later bases and the file itself win). ``-o Section.key=value`` overrides any key; its
-value is read as YAML. Nothing is ever evaluated. Which sections exist, and what may stand in
-them, is settled in ``sections.py`` and ``components.py`` beside this file.
+replace, later bases and the file itself win). ``-o Section.key=value`` overrides any key. Nothing
+is ever evaluated. Which sections exist, and what may stand in them, is settled in ``sections.py``
+and ``components.py`` beside this file.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +19,13 @@ import yaml
 from autodl.config.kinds import KINDS
 from autodl.errors import ConfigError
 from autodl.system.resources import find_config
+from autodl.system.yaml_text import check_tag, compose, is_text, plain_scalar, quoted, scalar
 
 KeyPath: TypeAlias = tuple[str, ...]
+
+DEEPEST = 50  # levels of a config
+MOST_VALUES = 100_000  # of a config; a few aliases of aliases stand for billions
+_YAML_STARTS = tuple("[{\"'!&*|>%@`")  # of a value that is more than a word or a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,6 @@ class RawConfig:
         while path and path not in self.origins:
             path = path[:-1]
         return self.origins.get(path, "")
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that also reads 1e-3 as a number, as YAML 1.2 does."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RawConfig:
@@ -67,63 +60,117 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RawConfig:
 
 
 def _read(path: Path, children: tuple[Path, ...]) -> RawConfig:
-    path = path.resolve()
+    try:
+        path = path.resolve()
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}:{line}: this is no UTF-8 text; save the config as UTF-8"
+        ) from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the config {path}: {reason}") from None
     if path in children:
         chain = " -> ".join(p.name for p in (*children, path))
         raise ConfigError(f"{path}: _BASE_ goes in a circle: {chain}; remove one of them")
-    try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        own = RawConfig({})
-        if node is not None and node.tag != "tag:yaml.org,2002:null":
-            if not isinstance(node, yaml.MappingNode):
-                got = "a list" if isinstance(node, yaml.SequenceNode) else repr(node.value[:40])
-                raise ConfigError(f"{path}: a config is a mapping of sections, got {got}")
-            own = RawConfig(*_collect(node, loader, path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the config {path}: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply, or an alias holds itself") from None
+    own = _parse(text, path)
     bases = own.values.pop("_BASE_", None)
     bases = bases if isinstance(bases, list) else [] if bases is None else [bases]
     merged = RawConfig({})
     for base in bases:
+        line_of_base = own.origin(("_BASE_",))
         if not isinstance(base, str):
-            line = own.origin(("_BASE_",))
-            raise ConfigError(f"{line}: _BASE_ lists paths of other files, got {base!r}")
-        beside = path.parent / base
-        found = beside if beside.exists() else find_config(Path(base))
+            raise ConfigError(f"{line_of_base}: _BASE_ lists paths of other files, got {base!r}")
+        try:
+            beside = path.parent / base
+            found = beside if beside.exists() else find_config(Path(base))
+        except OSError as error:
+            raise ConfigError(
+                f"{line_of_base}: _BASE_: cannot read {base[:80]!r}: {error.strerror}"
+            ) from None
         _merge(merged, _read(found, (*children, path)))
     _merge(merged, own)
     return merged
 
 
-def _collect(
-    node: yaml.MappingNode, loader: yaml.SafeLoader, path: Path, above: KeyPath = ()
-) -> tuple[dict[str, Any], dict[KeyPath, str]]:
-    """Values of a mapping node and the line of every key below it."""
-    values: dict[str, Any] = {}
-    origins: dict[KeyPath, str] = {}
-    for key_node, value_node in node.value:
-        line = f"{path}:{key_node.start_mark.line + 1}"
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise ConfigError(f"{line}: a key is a word, got a {key_node.id}")
-        key = str(key_node.value)
-        if key in values:
-            raise ConfigError(f"{line}: the key {key!r} is there twice; remove one")
-        here = (*above, key)
-        origins[here] = line
-        if isinstance(value_node, yaml.MappingNode):
-            values[key], below = _collect(value_node, loader, path, here)
-            origins |= below
-            continue
+def _parse(text: str, path: Path) -> RawConfig:
+    """One file's own values and the line of every key."""
+    try:
+        node = compose(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply; {DEEPEST} levels are the most") from None
+    except yaml.YAMLError as error:
+        line, problem = _where(error, text)
+        raise ConfigError(f"{path}:{line}: not valid YAML: {problem}") from None
+    if node is None or (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
+        return RawConfig({})
+    if not isinstance(node, yaml.MappingNode):
+        got = "a list" if isinstance(node, yaml.SequenceNode) else repr(node.value[:40])
+        raise ConfigError(f"{path}: a config is a mapping of sections, got {got}")
+    collecting = _Collecting(str(path))
+    return RawConfig(collecting.mapping(node, ()), collecting.origins)
+
+
+def _where(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+    """The line of a mistake in YAML, and what it is."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is not None:
+        parts = (getattr(error, "context", None), getattr(error, "problem", None))
+        return mark.line + 1, " ".join(", ".join(part for part in parts if part).split())
+    position = getattr(error, "position", 0)
+    character = f"{text[position : position + 1]!r} is no character that a text file may hold"
+    return text.count("\n", 0, position) + 1, character
+
+
+class _Collecting:
+    """Turns the nodes of one text into values, and notes the line of every key."""
+
+    def __init__(self, name: str) -> None:
+        self.origins: dict[KeyPath, str] = {}
+        self._name = name
+        self._left = MOST_VALUES
+
+    def mapping(self, node: yaml.MappingNode, above: KeyPath) -> dict[str, Any]:
+        """The values of a mapping, by their keys as they are written."""
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = f"{self._name}:{key_node.start_mark.line + 1}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError(f"{line}: a key is a word, got a {key_node.id}")
+            key = str(key_node.value)
+            if not is_text(key):
+                raise ConfigError(f"{line}: {key!r} is no text")
+            if key in values:
+                raise ConfigError(f"{line}: the key {key!r} is there twice; remove one")
+            here = (*above, key)
+            self.origins[here] = line
+            values[key] = self.value(value_node, here, f"{line}: {key}")
+        return values
+
+    def value(self, node: yaml.Node, here: KeyPath, origin: str) -> Any:
+        """The value of any node; ``origin`` is said in front of a mistake."""
+        self._left -= 1
+        if self._left < 0:
+            raise ConfigError(
+                f"{origin}: more than {MOST_VALUES:,} values, perhaps by aliases of aliases"
+            )
+        if len(here) > DEEPEST:
+            raise ConfigError(
+                f"{origin}: nested too deeply ({DEEPEST} levels are the most), or an alias holds"
+                " itself"
+            )
         try:
-            values[key] = loader.construct_object(value_node, deep=True)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: the 45th of a month
-            raise ConfigError(f"{line}: {key}: {' '.join(str(error).split())}") from None
-    return values, origins
+            check_tag(node)
+            if isinstance(node, yaml.ScalarNode):
+                return scalar(node)
+        except ValueError as error:
+            raise ConfigError(f"{origin}: {error}") from None
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, here)
+        return [
+            self.value(item, (*here, str(number)), origin) for number, item in enumerate(node.value)
+        ]
 
 
 def _merge(into: RawConfig, other: RawConfig) -> None:
@@ -159,10 +206,7 @@ def _override(raw: RawConfig, text: str) -> None:
     parts = tuple(key.strip().split("."))
     if not equals or not all(parts):
         raise ConfigError(f"-o {text!r}: give Section.key=value, for example -o Global.seed=1")
-    try:
-        value = _Loader(value_text).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: the 45th of a month
-        raise ConfigError(f"-o {text!r}: the value is not valid YAML; quote it") from None
+    value = _override_value(value_text, text)
     target: Any = raw.values
     for depth, part in enumerate(parts[:-1]):
         if isinstance(target, list):
@@ -181,6 +225,33 @@ def _override(raw: RawConfig, text: str) -> None:
             _rename(target, value)
         target[parts[-1]] = value
     raw.origins[parts] = f"-o {text}"
+
+
+def _override_value(value_text: str, text: str) -> Any:
+    """What follows the equals sign: a word or number is taken whole, as the shell gave it.
+
+    Only what starts like a list, a mapping, a quoted text or another construct of YAML is read as
+    such, so that no ``#`` or ``: `` in a path cuts it.
+    """
+    if not is_text(text):
+        raise ConfigError(f"-o {text!r}: this is no UTF-8 text; rename the file or folder")
+    try:
+        if not value_text.lstrip().startswith(_YAML_STARTS):
+            return plain_scalar(value_text)
+        node = compose(value_text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(
+            f"-o {text!r}: the value is not valid YAML; quote it, also for YAML:"
+            f" -o '{text.partition('=')[0]}={quoted(value_text)}'"
+        ) from None
+    if node is None:  # only a directive or the like
+        return None
+    return _Collecting(f"-o {text!r}").value(node, (), f"-o {text!r}")
+
+
+def override(key: str, value: str) -> str:
+    """``-o``'s argument that sets ``key`` to just this text."""
+    return f"{key}={quoted(value)}"
 
 
 def _index(items: list[Any], part: str, text: str) -> int:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_jsonable_python
 
+from autodl.config.mistakes import first_mistake
+from autodl.config.paths import absolute
 from autodl.config.plugins import plugin_identity
 from autodl.config.reading import KeyPath, RawConfig
 from autodl.errors import ConfigError, did_you_mean
@@ -47,7 +49,7 @@ S = TypeVar("S", bound=Section)
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path.endswith(".py") else path
+    return str(absolute(Path(path))) if path.endswith(".py") else path
 
 
 class GlobalOptions(Section):
@@ -103,22 +105,7 @@ def validate(model: type[S], values: Mapping[str, Any], raw: RawConfig, path: Ke
         # reads lists as tuples and texts as paths.
         return model.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = tuple(str(part) for part in first["loc"])
-        name = ".".join((*path, *key))
-        if first["type"] == "extra_forbidden":
-            known = list(model.model_fields)
-            reason = f"unknown key {name}.{did_you_mean(key[-1], known)} Known: {', '.join(known)}."
-        elif first["type"] == "missing":
-            short = key[-1].isdecimal()  # an index, not a key
-            reason = f"{name} is missing; " + (
-                "the list is too short" if short else "it has no default"
-            )
-        elif first["type"] == "value_error" and not key:
-            reason = f"{name}.{first['ctx']['error']}"  # of the section; it names its keys itself
-        else:
-            wish = first["msg"][0].lower() + first["msg"][1:]
-            reason = f"{name}: {wish}, got {first['input']!r}"
+        key, reason = first_mistake(error, model, values, path)
         raise ConfigError(_message(raw, (*path, *key), reason)) from None
 
 

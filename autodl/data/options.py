@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from autodl.config.paths import AbsolutePath
 from autodl.config.sections import Section
 from autodl.data.splits import SPLIT_SEED
 
 Count = Annotated[int, Field(strict=True, ge=1)]
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()  # a run folder is read from other folders too
 
 
 class DataOptions(Section):
@@ -27,7 +23,7 @@ class DataOptions(Section):
     name: str = Field(
         "cifar10-mini", description="cifar10, cifar100, folder, npz or cifar10-mini (embedded)"
     )
-    path: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+    path: AbsolutePath | None = Field(
         None, description="archive, folder or file to read; not for cifar10-mini"
     )
     image_size: Annotated[int, Field(strict=True, ge=8, le=512)] | None = Field(

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import yaml
-
 from autodl import __version__
 from autodl.drawing.cells import draw_architecture
 from autodl.drawing.names import readable_metric, readable_number
@@ -31,6 +29,7 @@ from autodl.reports.run import (
 )
 from autodl.search.observers.outcome import one_line, reached
 from autodl.spaces.codec import decode_architecture
+from autodl.system.yaml_text import dump
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives
 _COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs", "effective_epochs")
@@ -250,5 +249,5 @@ def _manifest(report: Mapping[str, Any]) -> str:
 
 def _pre(value: object) -> str:
     """Plain values as YAML, innermost lists and mappings on one line."""
-    text = yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=100)
+    text = dump(value, nested_flow=True)
     return f"<pre>{escape(text)}</pre>"

@@ -20,13 +20,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from autodl import __version__
 from autodl.config.plugins import import_plugins
 from autodl.config.reading import load_config
 from autodl.errors import StoreError
 from autodl.system.files import write_json, write_text
+from autodl.system.yaml_text import dump
 
 # of every run
 CONFIG, MANIFEST = "config.yaml", "run.json"
@@ -102,7 +101,7 @@ def run_folder(
         )
         # the manifest first: it is what tells a run folder from any other
         write_json(folder / MANIFEST, manifest)
-        write_text(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+        write_text(folder / CONFIG, dump(dict(config)))
         try:
             yield folder
         except BaseException as error:

@@ -87,7 +87,7 @@ def add_models_argument(parser: argparse.ArgumentParser) -> None:
 
 def print_config(plain: Mapping[str, Any]) -> int:
     """Print a resolved configuration as YAML and return the exit code 0."""
-    import yaml
+    from autodl.system.yaml_text import dump
 
-    print(yaml.safe_dump(dict(plain), sort_keys=False), end="")
+    print(dump(dict(plain)), end="")
     return 0

@@ -74,8 +74,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON to ``path``, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write ``value`` as indented JSON to ``path``, whole or not at all.
+
+    Names of files that are no UTF-8 text (Python holds their bytes as halves of surrogate pairs)
+    are written as JSON's own escapes, so that they come back as they were.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _sync_folder(folder: Path) -> None:

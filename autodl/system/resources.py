@@ -49,8 +49,11 @@ def find_config(name: Path) -> Path:
         ConfigError: neither is there; the message names the shipped config that is nearest, or
             what the one of that name is called now.
     """
-    if name.is_file():
-        return name
+    try:
+        if name.is_file():
+            return name
+    except OSError as error:  # too long a name, or a folder that may not be entered
+        raise ConfigError(f"cannot read the config {str(name)[:80]!r}: {error.strerror}") from None
     shipped = shipped_configs()
     asked = name.as_posix().removeprefix("configs/")
     if asked in shipped:

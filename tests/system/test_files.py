@@ -95,3 +95,11 @@ def test_a_full_disk_leaves_the_old_content(tmp_path):
         signal.signal(signal.SIGXFSZ, before)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["x.txt"]
+
+
+def test_json_holds_every_name_that_a_file_may_have(tmp_path):
+    value = {"command": ["search", os.fsdecode(b"caf\xe9"), "donn\u00e9es \U0001f600"]}
+    write_json(tmp_path / "x.json", value)
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert "donn\u00e9es" in text
+    assert json.loads(text) == value

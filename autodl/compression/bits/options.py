@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from math import ceil, log2
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from autodl.config.paths import AbsolutePath
 from autodl.config.sections import Section
 
 Bits = Annotated[int, Field(ge=1, le=16)]
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
 class PlaceOptions(Section):
     """``Data`` section: where the pictures are now; all else is that of the training."""
 
-    path: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+    path: AbsolutePath | None = Field(
         None, description="null: where they were when the network was trained"
     )
 

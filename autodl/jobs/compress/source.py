@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodl.data.batches import iterate
+from autodl.config.reading import override
 from autodl.data.load import SearchData, describe, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
@@ -103,7 +104,7 @@ def open_source(model: str, place: Path | None) -> Source:
                 f"{folder}: {bad} of {value.size} numbers in {name} are not finite; train the"
                 " network anew"
             )
-    overrides = [] if place is None else [f"Data.path={json.dumps(str(place))}"]
+    overrides = [] if place is None else [override("Data.path", str(place))]
     if _released(folder):
         from autodl.release.network import training_config
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from autodl.config.reading import RawConfig
 from autodl.data.sample import load_sample
@@ -27,6 +26,7 @@ from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.genotype.names import darts_names, from_darts
 from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import check_free, checksum, folder_aside, write_json, write_text
+from autodl.system.yaml_text import dump
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
@@ -100,7 +100,7 @@ def import_fluid(
     with folder_aside(out) as aside:
         save_architecture(FixedArchitecture(), aside / ARCHITECTURE)
         save_weights(built, aside / WEIGHTS)
-        write_text(aside / CONFIG, yaml.safe_dump(sections, sort_keys=False))
+        write_text(aside / CONFIG, dump(sections))
         write_json(aside / MANIFEST, {**manifest, "imported": source})
         write_json(aside / METRICS, metrics)
     return Imported(out, len(variables) - len(left_out), left_out, plan.parameters)

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from autodl.data.dataset import Pictures
@@ -37,6 +36,7 @@ from autodl.release.metrics import (
 from autodl.release.network import CARD, TRAINING
 from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS, read_manifest
 from autodl.system.files import checksum, folder_aside, write_text
+from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_trained
 from autodl.trained.network import load_trained_network
 
@@ -88,7 +88,7 @@ def publish(
     temperature, single_temperature = (fit_temperature(each, labels) for each in (logits, single))
     plain = config.to_plain()
     plain["Data"]["path"] = None  # where the data were is nobody's business
-    train_yaml = yaml.safe_dump(plain, sort_keys=False)
+    train_yaml = dump(plain)
     metrics = ReleaseMetrics(
         format=1,
         classes=tuple(facts["classes"]),

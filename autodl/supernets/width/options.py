@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from autodl.config.paths import AbsolutePath
 from autodl.config.sections import Section
 from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.architecture import NetworkName
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()  # a run is resumed from other folders too
 
 
 class WidthOptions(Section):
@@ -31,7 +27,7 @@ class WidthOptions(Section):
         (4, 8, 16), description="widths of the first stage, ascending"
     )
     blockwise: bool = Field(False, description="blocks of a ResNet's stage give the same width")
-    cells: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+    cells: AbsolutePath | None = Field(
         None, description="of network: cells, the JSON file of an architecture"
     )
     cells_per_stage: int = Field(3, ge=1, description="of network: cells")
