@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autodl.data.batches import iterate
 from autodl.config.reading import override
+from autodl.data.batches import iterate
 from autodl.data.load import SearchData, describe, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
