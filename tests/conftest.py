@@ -56,8 +56,9 @@ def tiny():
     from autodl.data.options import DataOptions
     from autodl.spaces.width.space import make_width_space
     from autodl.supernets.width.options import SupernetOptions
+    from autodl.tasks.pictures import PictureTask
 
-    data = load_split(DataOptions(image_size=8, train=40, held_out=40))
+    data = PictureTask.of(load_split(DataOptions(image_size=8, train=40, held_out=40)))
     space = make_width_space("resnet20", (1, 2, 3), image_size=8)
     options = SupernetOptions(
         epochs=4, warmup_epochs=2, batch_size=8, learning_rate=0.05, pad_crop=1, noise=1e-2

@@ -90,10 +90,10 @@ def train(args: argparse.Namespace) -> int:
             print(f"{name} failed: {failure}", file=sys.stderr)
     if not share.leads:
         return 1 if failed else 0
-    for result in sorted(done, key=lambda result: -result.accuracy):
-        print(f"{result.folder}: held-out accuracy {result.accuracy:.4f}")
+    for result in sorted(done, key=lambda result: -result.reward):
+        print(f"{result.folder}: held-out {result.metric.name} {result.value:.4f}")
     if done:
-        print(f"test accuracy, once: autodl eval {max(done, key=lambda r: r.accuracy).folder}")
+        print(f"test accuracy, once: autodl eval {max(done, key=lambda r: r.reward).folder}")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""Whole batches of pictures brought to another size, as two matrix products."""
+"""Whole batches of pictures brought to another size, and the size of each epoch."""
 
 from __future__ import annotations
 
@@ -38,3 +38,23 @@ def resize_batch(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     rows = np.matmul(resize_matrix(height, side), images)
     resized: NDArray[np.float32] = np.matmul(rows, resize_matrix(width, side).T)
     return resized
+
+
+def picture_side(
+    epoch: int, epochs: int, full: int, first: int | None, grown: float, grown_by: int = 4
+) -> int:
+    """Side of the pictures in an epoch, which grows by ``grown_by`` pixels at a time.
+
+    Args:
+        epoch: counted from 0.
+        first: None is ``full``, always.
+        grown: share of the epochs, above 0, after which the pictures have their full size.
+
+    Source: progressive resizing (Howard, DAWNBench 2018).
+    """
+    if first is None or first >= full:
+        return full
+    sizes = [*range(first, full, grown_by), full]
+    passed = int(epoch / (grown * epochs) * (len(sizes) - 1))
+    side: int = sizes[min(passed, len(sizes) - 1)]
+    return side

@@ -1,4 +1,4 @@
-"""Scores an architecture by training it and measuring it on the held-out pictures."""
+"""Scores an architecture by training it and measuring it on the held-out examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from autodl.data.load import SearchData
 from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.plans.plan import Plan
@@ -16,23 +15,26 @@ from autodl.recipes.options import TrainOptions
 from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.system.state import decode_state, encode_state
-from autodl.training.metrics import final_score
-from autodl.training.trainer import Trainer, load_arrays
+from autodl.tasks.task import Task
+from autodl.training.fit import Trainer
+from autodl.training.goal import final_score
+from autodl.training.weights import load_arrays
 from autodl.trial import Evaluation, Stage
 
 
 class TrainEvaluator:
-    """Reward = accuracy on the held-out split after the last epoch that was run.
+    """Reward = the task's metric on the held-out split after the last epoch that was run.
 
-    Every trial of a run is scored on the same pictures, none of which it trained on; early
+    Where a lower metric is better the reward is its negative, and the metrics have the value as
+    well. Every trial of a run is scored on the same examples, none of which it trained on; early
     stopping looks at the training loss alone. The same generator gives the same reward on the
     same machine.
     """
 
     def __init__(
-        self, data: SearchData, make_plan: Callable[[Architecture], Plan], options: TrainOptions
+        self, task: Task, make_plan: Callable[[Architecture], Plan], options: TrainOptions
     ) -> None:
-        self._data = data
+        self._task = task
         self._make_plan = make_plan
         self._options = options
 
@@ -65,7 +67,7 @@ class TrainEvaluator:
         plan = self._make_plan(architecture)
         seed = int(rng.integers(2**31))
         network = training_network(plan, self._options, seed)
-        trainer = Trainer(network, self._data.train, self._data.normalisation, self._options, seed)
+        trainer = Trainer(network, self._task, self._options, seed)
         inherited = {"epochs": 0, "tensors": 0, "fraction": 0.0}
         if stage.checkpoint:
             state = decode_state(stage.checkpoint)
@@ -76,14 +78,14 @@ class TrainEvaluator:
         before = sum(epoch["seconds"] for epoch in trainer.curve)
         stopped = trainer.fit(until=stage.epochs)
         began = time.perf_counter()
-        held_out = final_score(network, self._data.held_out, self._data.normalisation)
+        held_out = final_score(network, self._task, "held_out")
         end = time.perf_counter()
         compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + end - began
-        last = trainer.curve[-1]
+        last, metric = trainer.curve[-1], self._task.metric
         metrics = {
             "held_out_loss": held_out.loss,
             "train_loss": last["loss"],
-            "train_accuracy": last["accuracy"],
+            f"train_{metric.name}": last[metric.name],
             "epochs": last["epoch"],
             "stopped_early": float(bool(stopped)),
             "parameters": plan.parameters,
@@ -91,12 +93,14 @@ class TrainEvaluator:
             "seconds": before + end - start,
             "compute_seconds": compute,
         }
+        if not metric.higher_is_better:  # then it is not the reward
+            metrics[f"held_out_{metric.name}"] = held_out.value
         if self._options.inherit:
             metrics |= {f"inherited_{name}": value for name, value in inherited.items()}
             metrics["effective_epochs"] = last["epoch"] + inherited["epochs"]
         state = {**trainer.state(), "inherited": inherited} if keep else {}
         return Evaluation(
-            reward=held_out.accuracy,
+            reward=metric.reward(held_out.value),
             metrics=metrics,
             curve=tuple(trainer.curve),
             fidelity=min(stage.epochs / self._options.epochs, 1.0),

@@ -25,6 +25,7 @@ from autodl.objectives.latency.records import (
 )
 from autodl.objectives.latency.table import LatencyTable, Network, Timing
 from autodl.plans.plan import Plan
+from autodl.plans.signature import picture_signature
 from autodl.runs.folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.spaces.plan_maker import plan_maker
@@ -41,7 +42,7 @@ def make_plans(config: SearchConfig) -> MakePlan:
     What it makes raises ConfigError where the network's options do not fit the architecture.
     """
     classes, image_size = _pictures(config.data)
-    make_plan = plan_maker(config.network, classes=classes, image_size=image_size)
+    make_plan = plan_maker(config.network, picture_signature(classes, image_size))
 
     def make(architecture: Architecture) -> Plan:
         try:

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step, and sizes of pictures as functions of the epoch."""
+"""Learning rates as functions of the step."""
 
 from __future__ import annotations
 
@@ -33,23 +33,3 @@ def linear_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> fl
         return peak * (step + 1) / warmup_steps
     done = (step - warmup_steps) / max(steps - warmup_steps, 1)
     return peak * (1.0 - min(done, 1.0))
-
-
-def picture_side(
-    epoch: int, epochs: int, full: int, first: int | None, grown: float, grown_by: int = 4
-) -> int:
-    """Side of the pictures in an epoch, which grows by ``grown_by`` pixels at a time.
-
-    Args:
-        epoch: counted from 0.
-        first: None is ``full``, always.
-        grown: share of the epochs, above 0, after which the pictures have their full size.
-
-    Source: progressive resizing (Howard, DAWNBench 2018).
-    """
-    if first is None or first >= full:
-        return full
-    sizes = [*range(first, full, grown_by), full]
-    passed = int(epoch / (grown * epochs) * (len(sizes) - 1))
-    side: int = sizes[min(passed, len(sizes) - 1)]
-    return side

@@ -14,6 +14,7 @@ from autodl.data.batches import Normalisation
 from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
 from autodl.plans.layers import Linear
 from autodl.plans.plan import AUXILIARY, Plan
+from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig, load_train
 from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics
@@ -207,14 +208,13 @@ def _build(folder: Path, classes: int, image_size: int) -> PlanNetwork:
     from autodl.reparam.training_form import training_network
 
     config = training_config(folder)
-    make_plan = plan_maker(config.network, classes=classes, image_size=image_size)
+    make_plan = plan_maker(config.network, picture_signature(classes, image_size))
     return training_network(make_plan(load_architecture(folder / ARCHITECTURE)), config.train)
 
 
 def _give_weights(network: PlanNetwork, file: Path, metrics: ReleaseMetrics, own: bool) -> None:
     """Load the weights, all of them or all but the classifier's, or nothing."""
-    from autodl.training.trainer import load_arrays
-    from autodl.training.weights import load_weights, read_weights
+    from autodl.training.weights import load_arrays, load_weights, read_weights
 
     _check_file(file, metrics.weights_sha256)
     if own:

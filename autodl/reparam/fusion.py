@@ -21,7 +21,7 @@ from autodl.reparam.comparison import Change, require_equal_outputs
 from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.functional import fuse_batch_norm
 from autodl.reparam.pairs import NORMS, Place, conv_norm_pairs, places
-from autodl.training.trainer import load_arrays
+from autodl.training.weights import load_arrays
 
 
 def fuse(model: nn.Layer, example: paddle.Tensor | None = None) -> nn.Layer:

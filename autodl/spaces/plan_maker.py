@@ -7,18 +7,18 @@ from collections.abc import Callable
 from autodl.config.components import Component
 from autodl.errors import ConfigError
 from autodl.plans.plan import Plan
+from autodl.plans.signature import Signature
 from autodl.spaces.codec import Architecture
 from autodl.spaces.fixed import FixedArchitecture
 
 
-def plan_maker(
-    network: Component, *, classes: int, image_size: int
-) -> Callable[[Architecture], Plan]:
+def plan_maker(network: Component, signature: Signature) -> Callable[[Architecture], Plan]:
     """Architecture -> plan.
 
     The network's factory is called with the architecture, if it is one that is searched for, and
-    with its options, ``classes`` and ``image_size`` as keywords. The plan maker raises ConfigError
-    for an architecture where there is nothing to choose, and for none where there is.
+    with its options and the signature's arguments (of pictures ``classes`` and ``image_size``) as
+    keywords. The plan maker raises ConfigError for an architecture where there is nothing to
+    choose, and for none where there is.
     """
     factory, arguments, searched = network.factory(), network.arguments(), network.entry.searched
 
@@ -27,7 +27,7 @@ def plan_maker(
             needs = "needs an architecture; give one" if searched else "takes no architecture"
             raise ConfigError(f"Network.name {network.name} {needs}")
         chosen = (architecture,) if searched else ()
-        plan: Plan = factory(*chosen, classes=classes, image_size=image_size, **arguments)
+        plan: Plan = factory(*chosen, **signature.arguments, **arguments)
         return plan
 
     return make_plan

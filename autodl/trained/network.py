@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autodl.data.batches import Normalisation
 from autodl.data.load import load
 from autodl.errors import StoreError
+from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import METRICS, TRIALS, WEIGHTS
 from autodl.spaces.plan_maker import plan_maker
@@ -77,7 +78,7 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
     config, architecture, metrics = load_trained(folder)
     classes, image_size = tuple(metrics["classes"]), _image_size(config, metrics)
     mirrored = bool(metrics.get("mirrored", False))
-    make_plan = plan_maker(config.network, classes=len(classes), image_size=image_size)
+    make_plan = plan_maker(config.network, picture_signature(len(classes), image_size))
     network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
     network.eval()

@@ -1,111 +1,102 @@
-"""Measuring a network on pictures it does not learn from."""
+"""Measuring a network on examples it does not learn from."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import paddle
 from numpy.typing import NDArray
 from paddle import nn
 
-from autodl.data.batches import Normalisation, iterate
+from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
+from autodl.tasks.pictures import PictureTask
+from autodl.tasks.task import Batch, Part, Rows, Score, Task
 from autodl.training.parallel import ALONE, Share
-from autodl.trial import TrialFailure
+
+_BATCH = 256  # examples at a time; it has no influence on what is measured
+
+Measure = Callable[[NDArray[np.float64], Rows], tuple[NDArray[Any], NDArray[Any]]]
+"""(outputs ``[N, ...]``, targets ``[N, ...]``) -> (metric ``[N]``, loss ``[N]``) of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Share of pictures whose likeliest class is the right one, and their mean cross-entropy."""
-
-    accuracy: float
-    loss: float
+def _as_it_is(inputs: Rows) -> tuple[Rows, ...]:
+    return (inputs,)
 
 
-@paddle.no_grad()  # type: ignore[untyped-decorator]
-def logits_of(
+def outputs_of(
     network: nn.Layer,
-    pictures: Pictures,
-    normalisation: Normalisation,
-    batch_size: int = 256,
-    *,
-    mirrored: bool = False,
-) -> NDArray[np.float32]:
-    """Logits of every picture, float32 ``[N, classes]``, in evaluation mode.
+    batches: Iterable[Batch],
+    views: Callable[[Rows], tuple[Rows, ...]] = _as_it_is,
+) -> tuple[NDArray[np.float32], Rows]:
+    """Outputs for every example, float32 ``[N, ...]``, in evaluation mode, and the targets.
 
     The network's training mode is restored afterwards.
 
     Args:
-        mirrored: give the mean of each picture's logits and those of its mirror image.
+        views: of several views of each example, the mean of the outputs is given.
     """
     was_training = network.training
     network.eval()
-
-    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = network(paddle.to_tensor(images)).astype("float32").numpy()
-        return logits
-
-    parts = []
-    for images, _ in iterate(pictures, batch_size, normalisation=normalisation):
-        logits = run(images)
-        if mirrored:
-            logits = np.float32(0.5) * (logits + run(np.ascontiguousarray(images[..., ::-1])))
-        parts.append(logits)
+    outputs: list[NDArray[np.float32]] = []
+    targets: list[Rows] = []
+    for batch in batches:
+        seen = views(batch.inputs)
+        with paddle.no_grad():
+            found = [network(paddle.to_tensor(view)).astype("float32").numpy() for view in seen]
+        outputs.append(np.add.reduce(found) / np.float32(len(seen)))
+        targets.append(batch.targets)
     if was_training:
         network.train()
-    return np.concatenate(parts)
+    return np.concatenate(outputs), np.concatenate(targets)
 
 
-def score(
+def logits_of(
     network: nn.Layer,
     pictures: Pictures,
     normalisation: Normalisation,
-    share: Share = ALONE,
+    batch_size: int = _BATCH,
     *,
     mirrored: bool = False,
-) -> Score:
-    """Measure a network on pictures; of equal logits the first class counts.
+) -> NDArray[np.float32]:
+    """Logits of every picture, float32 ``[N, classes]``; see ``outputs_of``.
 
     Args:
-        share: where several processes have the network, each looks at its part of the pictures;
-            all get the score on all of them.
-        mirrored: see ``logits_of``.
+        mirrored: give the mean of each picture's logits and those of its mirror image.
     """
-    if len(pictures) < share.size:
-        share = ALONE  # all of them look at all
-    own = pictures
-    if share.size > 1:
-        own = Pictures(share.part(pictures.images), share.part(pictures.labels))
-    logits = logits_of(network, own, normalisation, mirrored=mirrored).astype(np.float64)
-    right = (logits.argmax(axis=1) == own.labels).sum()
-    loss = cross_entropy(logits, own.labels).sum()
-    totals = share.total(paddle.to_tensor([float(right), float(loss)], dtype="float64"))
-    accuracy, mean_loss = (totals.numpy() / len(pictures)).tolist()
-    return Score(accuracy, mean_loss)
+    task = PictureTask.alone(pictures, normalisation)
+    views = task.views if mirrored else _as_it_is
+    return outputs_of(network, task.batches("train", batch_size), views)[0]
 
 
-def final_score(
+def mean_score(
+    measure: Measure,
     network: nn.Layer,
-    pictures: Pictures,
-    normalisation: Normalisation,
+    task: Task,
+    part: Part,
     share: Share = ALONE,
     *,
-    mirrored: bool = False,
+    views: bool = False,
 ) -> Score:
-    """Measure a network whose training is over; see ``score``.
+    """The score of a goal whose metric and loss are means over the examples.
 
-    Raises:
-        TrialFailure: the loss is not finite; the accuracy would be that of the first class.
+    Args:
+        measure: metric and loss of each example, from its outputs.
+        share: each process looks at its rows of every batch.
+        views: see ``outputs_of``.
     """
-    final = score(network, pictures, normalisation, share, mirrored=mirrored)
-    if not math.isfinite(final.loss):
-        raise TrialFailure(
-            f"the held-out loss is {final.loss} after training;"
-            " a lower Train.learning_rate or Train.gradient_clip may help"
-        )
-    return final
+    if task.count(part) < share.size:
+        share = ALONE  # all of them look at all
+    batches = (batch.rows(share.part) for batch in task.batches(part, _BATCH))
+    own = (batch for batch in batches if len(batch))  # the last one may be too small to share
+    outputs, targets = outputs_of(network, own, task.views if views else _as_it_is)
+    values, losses = measure(outputs.astype(np.float64), targets)
+    sums = [float(values.sum()), float(losses.sum())]
+    totals = share.total(paddle.to_tensor(sums, dtype="float64"))
+    value, loss = (totals.numpy() / task.count(part)).tolist()
+    return Score(value, loss)
 
 
 def cross_entropy(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import paddle
 from numpy.typing import NDArray
 from paddle import nn
 from safetensors import SafetensorError
@@ -12,7 +15,6 @@ from safetensors.numpy import load, save
 
 from autodl.errors import CheckpointError
 from autodl.system.files import replacing
-from autodl.training.trainer import load_arrays
 
 
 def save_weights(network: nn.Layer, path: Path) -> None:
@@ -55,3 +57,28 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
             f"cannot read the weights {path}: it holds numbers of an unknown type ({error})"
         ) from None
     return arrays
+
+
+def load_arrays(network: nn.Layer, arrays: Mapping[str, np.ndarray]) -> None:
+    """Give a network its weights and statistics; nothing is changed unless all of them fit.
+
+    Raises:
+        CheckpointError: a missing or surplus name, another shape or type of number.
+    """
+    own = network.state_dict()
+    for name in own:
+        if name not in arrays:
+            raise CheckpointError(f"the saved weights lack {name!r}: they are of another network")
+    for name, array in arrays.items():
+        if name not in own:
+            raise CheckpointError(f"the network has no {name!r}: the weights are of another one")
+        if list(own[name].shape) != list(array.shape):
+            raise CheckpointError(
+                f"saved {name!r} has shape {list(array.shape)}, the network {list(own[name].shape)}"
+            )
+        if array.dtype.name != own[name].dtype.name.lower():
+            raise CheckpointError(
+                f"saved {name!r} holds {array.dtype}, the network {own[name].dtype.name.lower()}"
+            )
+    for name, array in arrays.items():
+        own[name].set_value(paddle.to_tensor(array))

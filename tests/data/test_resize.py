@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autodl.data.resize import resize_batch, resize_matrix
+from autodl.data.resize import picture_side, resize_batch, resize_matrix
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,13 @@ def test_constants_stay_and_equal_sizes_are_free():
     np.testing.assert_allclose(resize_batch(images, 8), 7.5, rtol=1e-6)  # float32 sums
     with pytest.raises(ValueError, match="at least 1, got 4 to 0"):
         resize_matrix(4, 0)
+
+
+def test_pictures_grow_in_equal_steps():
+    sides = [picture_side(epoch, 8, 32, 20, 0.75) for epoch in range(8)]
+    assert sides == [20, 20, 24, 24, 28, 28, 32, 32]
+    assert [picture_side(epoch, 4, 30, 20, 0.5) for epoch in range(4)] == [20, 24, 30, 30]
+    assert [picture_side(epoch, 4, 32, 16, 0.75, 8) for epoch in range(4)] == [16, 16, 24, 32]
+    for first in (None, 32, 40):
+        assert {picture_side(epoch, 8, 32, first, 0.75) for epoch in range(8)} == {32}
+    assert picture_side(0, 1, 32, 16, 1.0) == 16

@@ -14,7 +14,7 @@ from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.mobile.architecture import MobileArchitecture, MobileBlock
 from autodl.spaces.mobile.plan import mobile_plan
 from autodl.spaces.mobile.space import MobileSpace
-from autodl.training.trainer import load_arrays
+from autodl.training.weights import load_arrays
 
 TINY = {
     "base_widths": (2, 4, 4, 6, 6, 8, 8),

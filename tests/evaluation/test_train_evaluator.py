@@ -10,7 +10,6 @@ import pytest
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.data.load import SearchData
 from autodl.evaluation import train_evaluator as module
 from autodl.evaluation.train_evaluator import TrainEvaluator
 from autodl.recipes.options import TrainOptions
@@ -19,9 +18,9 @@ from autodl.search.evaluate import evaluate_trial
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.plan import cell_plan
 from autodl.system.state import decode_state, encode_state
-from autodl.training import metrics
-from autodl.training import trainer as trainer_module
-from autodl.training.trainer import Trainer
+from autodl.tasks import pictures as pictures_module
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import Trainer
 from autodl.trial import Stage, TrialFailure, TrialState
 
 ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
@@ -39,7 +38,7 @@ def coloured(count, seed):
 @pytest.fixture(scope="module")
 def data():
     train, held_out = coloured(40, 0), coloured(20, 1)
-    return SearchData(
+    return PictureTask(
         train=train,
         held_out=held_out,
         normalisation=Normalisation.of(train),
@@ -130,13 +129,14 @@ def test_plain_colours_are_learnt(make_evaluator):
 
 def test_held_out_pictures_are_never_trained_on(data, make_evaluator, monkeypatch):
     learnt, measured = [], []
-    for place, seen in [(trainer_module, learnt), (metrics, measured)]:
+    iterate = pictures_module.iterate
 
-        def spy(pictures, *arguments, original=place.iterate, seen=seen, **options):
-            seen.append(pictures)
-            return original(pictures, *arguments, **options)
+    def spy(pictures, *arguments, **options):
+        shuffled = options.get("rng") is not None
+        (learnt if shuffled else measured).append(pictures)
+        return iterate(pictures, *arguments, **options)
 
-        monkeypatch.setattr(place, "iterate", spy)
+    monkeypatch.setattr(pictures_module, "iterate", spy)
     make_evaluator()(ONE, generator())
     held_out = {image.tobytes() for image in data.held_out.images}
     assert len(learnt) == 3
@@ -148,10 +148,10 @@ def test_held_out_pictures_are_never_trained_on(data, make_evaluator, monkeypatc
 
 def test_held_out_pictures_change_nothing_but_the_reward(data, make_evaluator):
     """Early stopping and training cannot see them: other pictures give the same curve."""
-    other = SearchData(
+    other = PictureTask(
         **{
             name: getattr(data, name)
-            for name in SearchData.__dataclass_fields__
+            for name in PictureTask.__dataclass_fields__
             if name != "held_out"
         },
         held_out=Pictures(data.held_out.images[:4], np.array([3, 2, 1, 0])),

@@ -22,7 +22,7 @@ from autodl.spaces.genotype.architecture import (
 )
 from autodl.spaces.genotype.names import darts_names, from_darts
 from autodl.spaces.genotype.plan import genotype_plan, published_genotype_plan
-from autodl.training.trainer import load_arrays
+from autodl.training.weights import load_arrays
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 

@@ -7,7 +7,7 @@ from math import cos, pi
 
 import pytest
 
-from autodl.recipes.schedules import cosine_rate, linear_rate, picture_side
+from autodl.recipes.schedules import cosine_rate, linear_rate
 
 
 def test_half_a_cosine():
@@ -45,13 +45,3 @@ def test_a_triangle():
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)], rel=1e-12)
     assert rates[10:] == pytest.approx([2.0 * (30 - step) / 20 for step in range(10, 31)])
     assert linear_rate(0, 5, 0.3) == 0.3
-
-
-def test_pictures_grow_in_equal_steps():
-    sides = [picture_side(epoch, 8, 32, 20, 0.75) for epoch in range(8)]
-    assert sides == [20, 20, 24, 24, 28, 28, 32, 32]
-    assert [picture_side(epoch, 4, 30, 20, 0.5) for epoch in range(4)] == [20, 24, 30, 30]
-    assert [picture_side(epoch, 4, 32, 16, 0.75, 8) for epoch in range(4)] == [16, 16, 24, 32]
-    for first in (None, 32, 40):
-        assert {picture_side(epoch, 8, 32, first, 0.75) for epoch in range(8)} == {32}
-    assert picture_side(0, 1, 32, 16, 1.0) == 16

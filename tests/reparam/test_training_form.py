@@ -17,7 +17,7 @@ from autodl.reparam.repvgg import RepVGGBlock
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.classic.repvgg import repvgg_plan
-from autodl.training.trainer import make_optimizer
+from autodl.training.fit import make_optimizer
 
 QUICK = cifar_quick_plan(image_size=16)
 SMALL_REPVGG = repvgg_plan(classes=10, image_size=16, layers=(2, 1, 1, 1), width=0.125, cifar=True)

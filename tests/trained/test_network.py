@@ -10,10 +10,11 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import CheckpointError, StoreError
+from autodl.tasks.pictures import PictureTask
 from autodl.trained import network as trained
 from autodl.trained.folder import load_trained
 from autodl.trained.network import best_trained, load_trained_network
-from autodl.training.metrics import score
+from autodl.training.goal import score
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def test_the_network_scores_as_it_did_when_its_training_ended(small_training):
     config, _, metrics = load_trained(small_training.folder)
     data = load_split(config.data)
     assert network.normalisation == data.normalisation
-    found = score(network.network, data.held_out, network.normalisation)
-    assert found.accuracy == metrics["held_out_accuracy"] == network.held_out_accuracy
+    found = score(network.network, PictureTask.alone(data.held_out, network.normalisation), "train")
+    assert found.value == metrics["held_out_accuracy"] == network.held_out_accuracy
     assert found.loss == metrics["held_out_loss"]
     assert network.classes == data.classes
     assert network.image_size == 8

@@ -11,7 +11,8 @@ from autodl.data.dataset import Pictures
 from autodl.networks.cell import build_network
 from autodl.recipes.options import TrainOptions
 from autodl.spaces.cell.architecture import Cell, CellPair
-from autodl.training.trainer import Trainer
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import Trainer
 
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])
 ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
@@ -44,12 +45,11 @@ def make_network():
 
 @pytest.fixture
 def make_trainer(pictures, normalisation, make_network):
-    def make(network=None, seed=7, dropout=0.5, **options):
+    def make(network=None, pictures=pictures, seed=7, dropout=0.5, **options):
         plain = {"epochs": 4, "batch_size": 16, "pad_crop": 1}
         return Trainer(
             network or make_network(dropout=dropout),
-            pictures,
-            normalisation,
+            PictureTask.alone(pictures, normalisation),
             TrainOptions(**{**plain, **options}),
             seed,
         )

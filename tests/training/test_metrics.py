@@ -9,7 +9,9 @@ from paddle import nn
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.training.metrics import cross_entropy, logits_of, score
+from autodl.tasks.pictures import PictureTask
+from autodl.training.goal import score
+from autodl.training.metrics import cross_entropy, logits_of
 from autodl.training.parallel import Share
 
 PLAIN = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
@@ -46,11 +48,11 @@ def test_logits_are_those_of_every_picture_in_order(count, batch_size):
 @pytest.mark.parametrize("count", [1, 23, 300])
 def test_score_equals_numpy(count):
     pictures = drawn(count)
-    found = score(FirstPixels(), pictures, PLAIN)
+    found = score(FirstPixels(), PictureTask.alone(pictures, PLAIN), "train")
     logits = pictures.images[:, 0, :4, 0] / 10.0
     likelihood = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = -np.log(likelihood[np.arange(count), pictures.labels]).mean()
-    assert found.accuracy == (logits.argmax(1) == pictures.labels).mean()
+    assert found.value == (logits.argmax(1) == pictures.labels).mean()
     assert found.loss == pytest.approx(expected, rel=1e-5)  # float32 logits
 
 
@@ -62,7 +64,7 @@ def test_large_logits_do_not_overflow():
 
 def test_of_equal_logits_the_first_class_counts():
     pictures = Pictures(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 0, 0, 1]))
-    assert score(FirstPixels(), pictures, PLAIN).accuracy == 0.75
+    assert score(FirstPixels(), PictureTask.alone(pictures, PLAIN), "train").value == 0.75
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -77,8 +79,8 @@ def test_the_mode_is_evaluation_and_restored(training):
 def test_nothing_in_the_network_changes(make_network, pictures, normalisation):
     network = make_network()
     before = {name: value.numpy() for name, value in network.state_dict().items()}
-    first = score(network, pictures, normalisation)
-    assert score(network, pictures, normalisation) == first
+    first = score(network, PictureTask.alone(pictures, normalisation), "train")
+    assert score(network, PictureTask.alone(pictures, normalisation), "train") == first
     for name, value in network.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name])
     assert all(p.grad is None for p in network.parameters())
@@ -95,15 +97,18 @@ class Deaf(Share):
 @pytest.mark.parametrize("count, size", [(23, 2), (300, 3), (4, 4)])
 def test_the_parts_of_a_score_add_up(count, size):
     pictures = drawn(count)
-    whole = score(FirstPixels(), pictures, PLAIN)
-    parts = [score(FirstPixels(), pictures, PLAIN, Deaf(rank, size)) for rank in range(size)]
+    whole = score(FirstPixels(), PictureTask.alone(pictures, PLAIN), "train")
+    parts = [
+        score(FirstPixels(), PictureTask.alone(pictures, PLAIN), "train", Deaf(rank, size))
+        for rank in range(size)
+    ]
     # float64 sums of up to 300 numbers
-    np.testing.assert_allclose(sum(part.accuracy for part in parts), whole.accuracy, rtol=1e-13)
+    np.testing.assert_allclose(sum(part.value for part in parts), whole.value, rtol=1e-13)
     np.testing.assert_allclose(sum(part.loss for part in parts), whole.loss, rtol=1e-13)
 
 
 def test_pictures_too_few_to_share_are_looked_at_by_all():
     pictures = drawn(2)
-    assert score(FirstPixels(), pictures, PLAIN, Share(2, 3)) == score(
-        FirstPixels(), pictures, PLAIN
+    assert score(FirstPixels(), PictureTask.alone(pictures, PLAIN), "train", Share(2, 3)) == score(
+        FirstPixels(), PictureTask.alone(pictures, PLAIN), "train"
     )

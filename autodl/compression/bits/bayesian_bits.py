@@ -43,7 +43,8 @@ from autodl.compression.bits.rounded_layers import (
 from autodl.compression.choice import Choice, Task, levels_from_state, levels_to_state
 from autodl.compression.errors import CompressionError
 from autodl.data.batches import batch_count, iterate
-from autodl.training.trainer import Trainer
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import Trainer
 
 _MOST_CONTRAST = 4.0  # between a layer's tolerance and the average one
 _CURVATURE_BATCHES = 20
@@ -166,9 +167,8 @@ class _Run:
     """One training with its mixtures."""
 
     def __init__(self, task: Task, options: BayesianBitsOptions) -> None:
-        self.trainer = Trainer(
-            task.network, task.pictures, task.normalisation, task.train, task.seed
-        )
+        pictures = PictureTask.alone(task.pictures, task.normalisation)
+        self.trainer = Trainer(task.network, pictures, task.train, task.seed)
         self.levels: dict[str, Levels] = {}
         self.bounds: dict[str, float] = {}
         self.binning_changes: dict[str, float] = {}

@@ -27,8 +27,10 @@ from autodl.compression.bits.uniform_bits import even_levels
 from autodl.compression.choice import Choice, Task
 from autodl.compression.errors import CompressionError
 from autodl.data.batches import iterate
-from autodl.training.metrics import score
-from autodl.training.trainer import load_arrays, make_optimizer
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import make_optimizer
+from autodl.training.goal import score
+from autodl.training.weights import load_arrays
 
 FloatArray = NDArray[np.float32]
 
@@ -148,7 +150,8 @@ class _Search:
                 f"Compression.reward_pictures {reward} leave {len(order) - reward} of"
                 f" {len(order)} pictures, fewer than a batch; use fewer"
             )
-        self._rewarding = task.pictures.take(np.sort(order[:reward]))
+        rewarding = task.pictures.take(np.sort(order[:reward]))
+        self._rewarding = PictureTask.alone(rewarding, task.normalisation)
         self._training = task.pictures.take(np.sort(order[reward:]))
         self._agent = BitAgent(len(self._paths) + 6, options, task.seed)
         self._levels: dict[tuple[str, int], Levels] = {}
@@ -218,7 +221,7 @@ class _Search:
                     done += 1
                     if done == self._options.updates:
                         break
-            return score(task.network, self._rewarding, task.normalisation).accuracy
+            return score(task.network, self._rewarding, "train").value
 
     def _even(self, path: str, bits: int) -> Levels:
         """Levels for the trained weights, which every roll-out starts from."""

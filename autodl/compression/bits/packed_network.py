@@ -16,7 +16,7 @@ def load_packed_weights(network: nn.Layer, path: Path) -> None:
         CheckpointError: the file is missing, cut short, altered, or of another network.
     """
     from autodl.compression.bits.packing import Rounded, load_packed
-    from autodl.training.trainer import load_arrays
+    from autodl.training.weights import load_arrays
 
     shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
     tensors = load_packed(path, shapes)

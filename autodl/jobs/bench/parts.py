@@ -110,9 +110,7 @@ def evaluator() -> Numbers:
     if data is None:
         raise ValueError("the demo trains on pictures")
     evaluate = make_evaluator(config, data)
-    make_plan = plan_maker(
-        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
-    )
+    make_plan = plan_maker(config.network, data.signature)
     space = CellSpace(nodes=4)
     shares, ratios, seconds = [], [], []
     for trial_id in range(4):
@@ -141,7 +139,7 @@ def _bare_seconds(plan: Plan, config: SearchConfig, data: SearchData) -> float:
     import paddle.nn.functional as F
 
     from autodl.networks.network import PlanNetwork
-    from autodl.training.trainer import make_optimizer
+    from autodl.training.fit import make_optimizer
 
     network = PlanNetwork(plan, 0)
     optimizer = make_optimizer(network, config.train)

@@ -19,7 +19,7 @@ from autodl.supernets.width.affine_sharing import AffineConv, Sharing
 from autodl.supernets.width.annealing import Descent
 from autodl.supernets.width.projection_descent import ProjectionDescent
 from autodl.supernets.width.supernet import Supernet, meta_widths
-from autodl.training.trainer import make_optimizer
+from autodl.training.fit import make_optimizer
 
 _CANDIDATES = (4, 8, 16)
 

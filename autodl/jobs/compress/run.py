@@ -12,6 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from autodl.runs.folder import (
 )
 from autodl.system.files import checksum, write_bytes, write_json
 from autodl.system.state import decode_state, encode_state
+from autodl.tasks.pictures import PictureTask
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -128,6 +130,9 @@ class _Work:
 
         self._config, self._source, self._out, self._progress = config, source, out, progress
         self._network = source.trained.network
+        self._task = replace(
+            PictureTask.of(source.data), normalisation=source.trained.normalisation
+        )
         self._layers = layers_to_round(
             self._network, keep_ends=config.layers.keep_ends, keep=config.layers.keep
         )
@@ -155,7 +160,7 @@ class _Work:
 
     def _choose(self, method: Method) -> Choice:
         from autodl.compression.choice import Choice, Task, levels_from_state, levels_to_state
-        from autodl.training.trainer import load_arrays
+        from autodl.training.weights import load_arrays
 
         path, data = self._out / CHOICE, self._source.data
         if path.exists():
@@ -189,13 +194,13 @@ class _Work:
         from autodl.compression.batch_norms import estimate_again
         from autodl.compression.bits.rounded_layers import assign
         from autodl.compression.bits.straight_through import rounded_forward
-        from autodl.training.trainer import Trainer
+        from autodl.training.fit import Trainer
 
         data, options = self._source.data, self._config.fine_tuning
         normalisation = self._source.trained.normalisation
         began, network = time.perf_counter(), self._network
         saved = self._checkpoint("fine-tuning")
-        trainer = Trainer(network, data.train, normalisation, options, self._config.general.seed)
+        trainer = Trainer(network, self._task, options, self._config.general.seed)
         if saved is not None:
             trainer.restore(saved["trainer"])
             rounded, spent = float(saved["rounded"]), float(saved["seconds"])
@@ -245,10 +250,9 @@ class _Work:
         return fresh
 
     def _accuracy(self, network: nn.Layer) -> float:
-        from autodl.training.metrics import final_score
+        from autodl.training.goal import final_score
 
-        normalisation = self._source.trained.normalisation
-        return final_score(network, self._source.data.held_out, normalisation).accuracy
+        return final_score(network, self._task, "held_out").value
 
     def _save(self, stage: str, state: Mapping[str, Any]) -> None:
         write_bytes(self._out / CHECKPOINT, encode_state({"stage": stage, "state": state}))

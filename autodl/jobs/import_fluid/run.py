@@ -19,6 +19,7 @@ from autodl.config.reading import RawConfig
 from autodl.data.sample import load_sample
 from autodl.errors import CheckpointError
 from autodl.jobs.import_fluid.archive import Variables, read_fluid_archive
+from autodl.plans.signature import picture_signature
 from autodl.recipes.config import resolve_train
 from autodl.runs.folder import ARCHITECTURE, CONFIG, MANIFEST, METRICS, WEIGHTS, versions
 from autodl.spaces.codec import save_architecture
@@ -76,7 +77,7 @@ def import_fluid(
     config = resolve_train(RawConfig(sections))
     variables = read_fluid_archive(archive)
     classes = load_sample().classes
-    make_plan = plan_maker(config.network, classes=len(classes), image_size=_IMAGE_SIZE)
+    make_plan = plan_maker(config.network, picture_signature(len(classes), _IMAGE_SIZE))
     plan = make_plan(FixedArchitecture())
 
     from autodl.networks.network import PlanNetwork
@@ -108,7 +109,7 @@ def import_fluid(
 
 def _fill(network: PlanNetwork, variables: Variables, archive: Path) -> tuple[str, ...]:
     """Give the network its weights; the names of the variables that it has no need of."""
-    from autodl.training.trainer import load_arrays
+    from autodl.training.weights import load_arrays
 
     head = set(darts_names(network.plan, auxiliary=True).values())
     known = head | set(darts_names(network.plan).values())

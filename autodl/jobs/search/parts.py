@@ -12,7 +12,6 @@ import numpy as np
 
 from autodl.config.components import register
 from autodl.config.reading import RawConfig
-from autodl.data.load import SearchData, load_split
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
@@ -32,6 +31,8 @@ from autodl.spaces.codec import Architecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import Sampled
 from autodl.strategies.strategy import Breeder, Strategy
+from autodl.tasks.load import load_task
+from autodl.tasks.pictures import PictureTask
 from autodl.trial import ACCURACY
 
 __all__ = ["SearchConfig", "load_search", "register", "resolve_search"]
@@ -80,9 +81,9 @@ def _has_stages(config: SearchConfig) -> bool:
     return not isinstance(factory, type) or hasattr(factory, "stage")
 
 
-def load_data(config: SearchConfig) -> SearchData | None:
-    """The pictures of the run, or None where its evaluator needs none."""
-    return load_split(config.data) if config.evaluator.entry.trains else None
+def load_data(config: SearchConfig) -> PictureTask | None:
+    """What the run's networks learn, or None where its evaluator trains none."""
+    return load_task(config.data) if config.evaluator.entry.trains else None
 
 
 def check_device(config: SearchConfig) -> str:
@@ -101,7 +102,7 @@ def check_device(config: SearchConfig) -> str:
     return resolve_device(config.general.device)
 
 
-def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> None:
+def check_plan(config: SearchConfig, space: Any, data: PictureTask | None) -> None:
     """Build the plan of one architecture, so that options that fit none are refused at the start.
 
     Without pictures nothing is trained: one architecture is evaluated instead.
@@ -115,9 +116,7 @@ def check_plan(config: SearchConfig, space: Any, data: SearchData | None) -> Non
     if data is None:
         _check_told(config, space)
         return
-    make_plan = plan_maker(
-        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
-    )
+    make_plan = plan_maker(config.network, data.signature)
     try:
         make_plan(space.sample(np.random.default_rng(config.general.seed)))
     except (ValueError, TypeError) as error:
@@ -145,7 +144,7 @@ def _check_told(config: SearchConfig, space: Any) -> None:
         raise ConfigError(fault)
 
 
-def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Evaluator:
+def make_evaluator(config: SearchConfig, data: PictureTask | None = None) -> Evaluator:
     """The evaluator.
 
     The factory of one that trains is called with the data, the plan maker and the train options;
@@ -157,7 +156,7 @@ def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Eval
         from autodl.training.device import select_device
 
         select_device(config.general.device)
-        data = data or load_split(config.data)
+        data = data or load_task(config.data)
         make_plan = _plan_maker_of(config, data)
         evaluator = factory(data, make_plan, config.train, **config.evaluator.arguments())
     else:
@@ -167,12 +166,11 @@ def make_evaluator(config: SearchConfig, data: SearchData | None = None) -> Eval
     return ObjectiveEvaluator(evaluator, config.objectives, make_costs(config, data, evaluator))
 
 
-def _plan_maker_of(config: SearchConfig, data: SearchData) -> Callable[[Architecture], Plan]:
-    size = data.train.images.shape[1]
-    return plan_maker(config.network, classes=len(data.classes), image_size=size)
+def _plan_maker_of(config: SearchConfig, data: PictureTask) -> Callable[[Architecture], Plan]:
+    return plan_maker(config.network, data.signature)
 
 
-def make_costs(config: SearchConfig, data: SearchData | None, evaluator: object = None) -> Costs:
+def make_costs(config: SearchConfig, data: PictureTask | None, evaluator: object = None) -> Costs:
     """Architecture -> what is known of it before training (``PLAN_COSTS``).
 
     An evaluator that trains nothing tells them by its method ``costs``, if it has one.
@@ -215,7 +213,7 @@ def check_latency_table(config: SearchConfig) -> None:
         table.check_machine(here=here, permit="set Objectives.allow_foreign=true")
 
 
-def make_limits(config: SearchConfig, space: Any, data: SearchData | None) -> Limits | None:
+def make_limits(config: SearchConfig, space: Any, data: PictureTask | None) -> Limits | None:
     """The hard limits, if there are any.
 
     Raises:
@@ -263,7 +261,7 @@ def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:
 
 
 def make_executor(
-    config: SearchConfig, log_folder: Path, data: SearchData | None = None, device: str = "cpu"
+    config: SearchConfig, log_folder: Path, data: PictureTask | None = None, device: str = "cpu"
 ) -> Executor:
     """What ``Search.executor`` names, with a device for each worker where there are several.
 

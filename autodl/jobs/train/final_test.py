@@ -21,6 +21,7 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
+from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import MANIFEST, TEST, WEIGHTS, read_manifest
 from autodl.spaces.plan_maker import plan_maker
@@ -121,7 +122,7 @@ def _logits(
 
     select_device(config.general.device)
     size = dataset.test.images.shape[1]
-    make_plan = plan_maker(config.network, classes=len(dataset.classes), image_size=size)
+    make_plan = plan_maker(config.network, picture_signature(len(dataset.classes), size))
     network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
     normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.data.load import SearchData, describe, headline, load_split
+from autodl.data.load import headline
 from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
@@ -38,11 +38,14 @@ from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import replacing, write_json
 from autodl.system.state import decode_state, encode_state
+from autodl.tasks.load import load_task
+from autodl.tasks.pictures import PictureTask
+from autodl.tasks.task import Metric
 from autodl.trial import Architecture, Trial
 
 if TYPE_CHECKING:
+    from autodl.training.fit import Trainer
     from autodl.training.parallel import Share
-    from autodl.training.trainer import Trainer
 
 
 def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
@@ -99,11 +102,17 @@ def choose(
 
 @dataclass(frozen=True, slots=True)
 class Retrained:
-    """How a training ended; ``accuracy`` is on the held-out pictures, after the last epoch."""
+    """How a training ended; ``value`` is the metric on held-out examples after the last epoch."""
 
     folder: Path
-    accuracy: float
+    metric: Metric
+    value: float
     metrics: Mapping[str, Any]
+
+    @property
+    def reward(self) -> float:
+        """The value, or its negative where lower is better."""
+        return self.metric.reward(self.value)
 
 
 def retrain(
@@ -137,42 +146,40 @@ def retrain(
     if share.leads and folder.is_dir():
         check_content(folder, resume)
     device = select_device(config.general.device)
-    data = load_split(config.data)
+    data = load_task(config.data)
     plan = _plan(config, architecture, data)
     identity = {
         **config.identity(),
         "Architecture": architecture.to_json(),
-        "Pictures": describe(data),
+        "Pictures": data.identity(),
     }
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
-    trainer = _trainer(config, plan, data, share)
+    trainer, measured = _trainer(config, plan, data, share), f"held_out_{data.metric.name}"
     if not share.leads:
         metrics = _train(config, trainer, data, share, identity)
-        return Retrained(folder, metrics["held_out_accuracy"], metrics)
+        return Retrained(folder, data.metric, metrics[measured], metrics)
     path = config.data.path
     start = {"device": device, "processes": share.size, "data_path": path and str(path)}
     with run_folder(folder, config.to_plain(), identity, start, resume=resume):
         progress(f"data: {headline(data)}")
         save_architecture(architecture, folder / ARCHITECTURE)
         with closing(EventLog(folder / "vdl")) as log:
-            record = _Record(config.train.epochs, len(data.train), folder, log, progress)
+            record = _Record(config.train.epochs, data, folder, log, progress)
             metrics = _train(config, trainer, data, share, identity, record)
             metrics = {"device": device, **_conditions(data, plan), **metrics}
             record.finish(trainer, metrics)
-        update_manifest(folder, ended="complete", held_out_accuracy=metrics["held_out_accuracy"])
-    return Retrained(folder, metrics["held_out_accuracy"], metrics)
+        update_manifest(folder, ended="complete", **{measured: metrics[measured]})
+    return Retrained(folder, data.metric, metrics[measured], metrics)
 
 
-def _plan(config: TrainConfig, architecture: Architecture, data: SearchData) -> Plan:
+def _plan(config: TrainConfig, architecture: Architecture, data: PictureTask) -> Plan:
     """The network's plan, before anything is written.
 
     Raises:
         ConfigError: the options do not fit each other, the architecture or the pictures.
     """
-    make_plan = plan_maker(
-        config.network, classes=len(data.classes), image_size=data.train.images.shape[1]
-    )
+    make_plan = plan_maker(config.network, data.signature)
     try:
         return make_plan(architecture)
     except AutoDLError:
@@ -181,19 +188,19 @@ def _plan(config: TrainConfig, architecture: Architecture, data: SearchData) -> 
         raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
 
 
-def _trainer(config: TrainConfig, plan: Plan, data: SearchData, share: Share) -> Trainer:
+def _trainer(config: TrainConfig, plan: Plan, data: PictureTask, share: Share) -> Trainer:
     from autodl.reparam.training_form import training_network
-    from autodl.training.trainer import Trainer
+    from autodl.training.fit import Trainer
 
     seed = config.general.seed
     network = training_network(plan, config.train, seed)
-    return Trainer(network, data.train, data.normalisation, config.train, seed, share)
+    return Trainer(network, data, config.train, seed, share)
 
 
 def _train(
     config: TrainConfig,
     trainer: Trainer,
-    data: SearchData,
+    data: PictureTask,
     share: Share,
     identity: Mapping[str, Any],
     record: _Record | None = None,
@@ -203,8 +210,9 @@ def _train(
     Raises:
         ConfigError: this process trains something else than the leading one.
     """
-    from autodl.training.metrics import final_score, score
+    from autodl.training.goal import final_score, score
 
+    measured = f"held_out_{data.metric.name}"
     same = json.dumps(identity, sort_keys=True).encode()
     if share.broadcast(same) != same:
         raise ConfigError(
@@ -218,18 +226,16 @@ def _train(
     def end_epoch(trainer: Trainer) -> None:
         number, epoch = len(trainer.curve), trainer.curve[-1]
         if number % config.evaluation.interval == 0 or number == config.train.epochs:
-            held_out = score(trainer.network, data.held_out, data.normalisation, share)
-            epoch["held_out_accuracy"], epoch["held_out_loss"] = held_out.accuracy, held_out.loss
+            held_out = score(trainer.network, data, "held_out", share)
+            epoch[measured], epoch["held_out_loss"] = held_out.value, held_out.loss
         if record is not None:
             record.epoch(trainer)
 
     stopped = trainer.fit(end_epoch)
     mirrored = config.evaluation.mirrored
-    held_out = final_score(
-        trainer.network, data.held_out, data.normalisation, share, mirrored=mirrored
-    )
+    held_out = final_score(trainer.network, data, "held_out", share, views=mirrored)
     return {
-        "held_out_accuracy": held_out.accuracy,
+        measured: held_out.value,
         "held_out_loss": held_out.loss,
         "mirrored": mirrored,
         "epochs": len(trainer.curve),
@@ -239,20 +245,12 @@ def _train(
     }
 
 
-def _conditions(data: SearchData, plan: Plan) -> dict[str, Any]:
-    """What the metrics say about pictures and network; normalisation is needed to test it.
+def _conditions(data: PictureTask, plan: Plan) -> dict[str, Any]:
+    """What the metrics say about network and data; of pictures the normalisation, to test it.
 
     Parameters and multiply-accumulates are those of the plain form, without branches.
     """
-    return {
-        "held_out_pictures": len(data.held_out),
-        "parameters": plan.parameters,
-        "macs": plan.macs,
-        "classes": list(data.classes),
-        "image_size": plan.input_shape[1],
-        "mean": list(data.normalisation.mean),
-        "std": list(data.normalisation.std),
-    }
+    return {"parameters": plan.parameters, "macs": plan.macs, **data.record()}
 
 
 def _restore(trainer: Trainer, checkpoint: Path) -> None:
@@ -274,7 +272,7 @@ class _Record:
     """What a training leaves in its folder: checkpoint, log, weights and metrics."""
 
     epochs: int
-    pictures: int
+    task: PictureTask
     folder: Path
     log: EventLog
     progress: Callable[[str], None]
@@ -298,7 +296,7 @@ class _Record:
             aside.write_bytes(encode_state(trainer.state()))
         _log_epoch(self.log, epoch, number)
         left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
-        self.progress(_epoch_line(epoch, number, self.epochs, self.pictures, left))
+        self.progress(_epoch_line(epoch, number, self.epochs, self.task, left))
 
     def finish(self, trainer: Trainer, metrics: Mapping[str, Any]) -> None:
         """Write the weights, and last the metrics, which say that the training is finished."""
@@ -317,15 +315,15 @@ def _log_epoch(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
 
 
 def _epoch_line(
-    epoch: Mapping[str, float], number: int, total: int, pictures: int, seconds_left: float
+    epoch: Mapping[str, float], number: int, total: int, task: PictureTask, seconds_left: float
 ) -> str:
-    held_out = ""
-    if "held_out_accuracy" in epoch:
-        held_out = f", held-out top1: {epoch['held_out_accuracy']:.4f}"
+    metric, held_out = task.metric, ""
+    if (measured := f"held_out_{metric.name}") in epoch:
+        held_out = f", held-out {metric.label}: {epoch[measured]:.4f}"
     hours, rest = divmod(round(seconds_left), 3600)
     return (
         f"[Train][Epoch {number}/{total}] lr: {epoch['learning_rate']:.5f},"
-        f" loss: {epoch['loss']:.4f}, top1: {epoch['accuracy']:.4f}{held_out},"
-        f" ips: {pictures / epoch['seconds']:.1f} pictures/s,"
+        f" loss: {epoch['loss']:.4f}, {metric.label}: {epoch[metric.name]:.4f}{held_out},"
+        f" ips: {task.count('train') / epoch['seconds']:.1f} {task.examples}/s,"
         f" eta: {hours}:{rest // 60:02d}:{rest % 60:02d}"
     )

@@ -139,7 +139,7 @@ def _train_alone(
         own = folder / f"{number:02d}"
         if not _is_trained(training, widths, own):
             done = retrain(training, widths, own, resume=True)
-            progress(f"stand-alone {number + 1}: held-out accuracy {done.accuracy:.4f}")
+            progress(f"stand-alone {number + 1}: held-out {done.metric.name} {done.value:.4f}")
 
 
 def _search_and_train(

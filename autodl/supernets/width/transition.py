@@ -31,8 +31,9 @@ from autodl.supernets.width.annealing import Descent
 from autodl.supernets.width.options import SupernetOptions
 from autodl.supernets.width.projection_descent import ProjectionDescent, report
 from autodl.supernets.width.supernet import Choices, Supernet
+from autodl.training.fit import make_optimizer
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
-from autodl.training.trainer import load_arrays, make_optimizer
+from autodl.training.weights import load_arrays
 from autodl.trial import TrialFailure
 
 _TRAINING, _RANKING = 2, 3  # streams of random numbers beside those of the supernet

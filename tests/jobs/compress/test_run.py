@@ -19,8 +19,9 @@ from autodl.jobs.compress.source import open_source
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.studies.bits.study import study, study_lines
 from autodl.system.files import checksum
+from autodl.tasks.pictures import PictureTask
 from autodl.trained.folder import load_trained
-from autodl.training.metrics import score
+from autodl.training.goal import score
 
 TRAIN = {"epochs": 2, "batch_size": 40, "learning_rate": 0.01}
 VALUES = {
@@ -66,7 +67,7 @@ def test_what_is_written(compressed, small_training):
     per_layer = [-(-count * 3 // 8) * 8 + 64 for count in metrics["weights"].values()]
     assert metrics["ratio"] == pytest.approx(32 * weights / sum(per_layer), rel=0.02)
     assert metrics["packed_bytes"] == (out / "packed.safetensors").stat().st_size
-    assert metrics["accuracy_before"] == pytest.approx(small_training.result.accuracy)
+    assert metrics["accuracy_before"] == pytest.approx(small_training.result.value)
 
 
 def test_packed_weights_have_the_accuracy_that_is_told(compressed, small_training):
@@ -75,8 +76,9 @@ def test_packed_weights_have_the_accuracy_that_is_told(compressed, small_trainin
     network = source.trained.network
     load_packed_weights(network, out / "packed.safetensors")
     network.eval()
-    found = score(network, source.data.held_out, source.trained.normalisation)
-    assert found.accuracy == metrics["accuracy_after"]
+    held_out = PictureTask.alone(source.data.held_out, source.trained.normalisation)
+    found = score(network, held_out, "train")
+    assert found.value == metrics["accuracy_after"]
     values = {len(np.unique(v.numpy())) for n, v in network.named_parameters() if "node" in n
               and n.endswith("conv.weight")}  # fmt: skip
     assert max(values) <= 8
@@ -150,7 +152,7 @@ def test_released_networks_are_compressed_by_name(small_training, tmp_path, monk
     before = {path: sha256(path) for path in folder.iterdir()}
     metrics = compress(config(), "tiny", tmp_path / "out")
     assert {path: sha256(path) for path in folder.iterdir()} == before
-    assert metrics["accuracy_before"] == pytest.approx(small_training.result.accuracy)
+    assert metrics["accuracy_before"] == pytest.approx(small_training.result.value)
     assert set(metrics["bits"].values()) == {3}
     with pytest.raises(StoreError, match=r"no released network 'tina'\. Did you mean 'tiny'"):
         compress(config(), "tina", tmp_path / "new")

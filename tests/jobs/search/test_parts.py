@@ -25,6 +25,7 @@ from autodl.jobs.search.parts import (
     register,
     resolve_search,
 )
+from autodl.plans.signature import picture_signature
 from autodl.recipes.config import resolve_train
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.resources import resource
@@ -213,13 +214,13 @@ def test_a_plan_with_and_without_an_architecture():
 
     classic = resolve_train(RawConfig({"Network": {"name": "VGG16"}})).network
     searched = resolve_train(RawConfig({"Global": {}})).network
-    make_plan = assemble.plan_maker(classic, classes=7, image_size=32)
+    make_plan = assemble.plan_maker(classic, picture_signature(7, 32))
     assert make_plan(FixedArchitecture()) == vgg16_plan(classes=7)
     cell = CellSpace().sample(np.random.default_rng(0))
     with pytest.raises(ConfigError, match=r"VGG16 takes no architecture"):
         make_plan(cell)
     with pytest.raises(ConfigError, match=r"CellNetwork needs an architecture"):
-        assemble.plan_maker(searched, classes=7, image_size=32)(FixedArchitecture())
+        assemble.plan_maker(searched, picture_signature(7, 32))(FixedArchitecture())
 
 
 def test_a_plugin_may_bring_a_network_with_nothing_to_choose(own_tables):
@@ -229,7 +230,7 @@ def test_a_plugin_may_bring_a_network_with_nothing_to_choose(own_tables):
 
     register("Network", "Own", NoOptions, cifar_quick_plan, searched=False)
     network = resolve_train(RawConfig({"Network": {"name": "Own"}})).network
-    make_plan = assemble.plan_maker(network, classes=10, image_size=32)
+    make_plan = assemble.plan_maker(network, picture_signature(10, 32))
     assert make_plan(FixedArchitecture()) == cifar_quick_plan()
 
 

@@ -61,7 +61,7 @@ def test_folder_and_lines(small_training):
     assert architecture == small_training.architecture
     assert lines[0] == "data: cifar10-mini = CIFAR-10 (JPEG), 200 + 100 pictures, official: no"
     assert config.train.epochs == metrics["epochs"] == len(lines[1:]) == 4
-    accuracy = small_training.result.accuracy
+    accuracy = small_training.result.value
     assert metrics["held_out_accuracy"] == metrics["curve"][-1]["held_out_accuracy"] == accuracy
     assert lines[2].startswith("[Train][Epoch 2/4] lr: 0.0")
     assert metrics["held_out_pictures"] == 100

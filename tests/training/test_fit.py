@@ -17,9 +17,13 @@ from autodl.recipes.schedules import cosine_rate
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation
 from autodl.system.state import decode_state, encode_state
-from autodl.training import trainer as module
+from autodl.tasks import pictures as module
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import Trainer, make_optimizer
+from autodl.training.goal import Truth
+from autodl.training.goals.classification import Classification
 from autodl.training.parallel import Share
-from autodl.training.trainer import Trainer, load_arrays, make_optimizer
+from autodl.training.weights import load_arrays
 from autodl.trial import TrialFailure
 
 
@@ -136,27 +140,27 @@ def log_softmax(logits):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize("mixed", [False, True])
-def test_loss_equals_numpy(make_trainer, smoothing, mixed):
+def test_loss_equals_numpy(smoothing, mixed):
     """Mixup: weight * loss(labels) + (1 - weight) * loss(partners); smoothing: (1 - s) + s / K."""
-    trainer = make_trainer(label_smoothing=smoothing, mixup=0.4 if mixed else 0.0)
     rng = np.random.default_rng(3)
     logits = rng.normal(size=(6, 4)).astype("float32") * 3
     images = rng.normal(size=(6, 3, 8, 8)).astype("float32")
     labels = rng.integers(4, size=6)
-    made, targets = trainer._targets(images, labels, np.random.default_rng(9))
-    found = float(trainer._loss(paddle.to_tensor(logits), paddle.to_tensor(labels), targets))
+    truth = Truth(paddle.to_tensor(labels))
+    if mixed:
+        mix = mixup(images, labels, np.random.default_rng(9), 0.4)
+        truth = Truth(paddle.to_tensor(labels), paddle.to_tensor(mix.partners), mix.weight)
+    goal = Classification(label_smoothing=smoothing)
+    found = float(goal.loss(paddle.to_tensor(logits), truth))
 
     def loss(truth):
         soft = (1 - smoothing) * np.eye(4)[truth] + smoothing / 4
         return -(soft * log_softmax(logits.astype(float))).sum(1).mean()
 
     if mixed:
-        by_hand = mixup(images, labels, np.random.default_rng(9), 0.4)
-        np.testing.assert_array_equal(made, by_hand.images)
-        assert (by_hand.partners != labels).any()
-        expected = by_hand.weight * loss(labels) + (1 - by_hand.weight) * loss(by_hand.partners)
+        assert (mix.partners != labels).any()
+        expected = mix.weight * loss(labels) + (1 - mix.weight) * loss(mix.partners)
     else:
-        np.testing.assert_array_equal(made, images)
         expected = loss(labels)
     assert found == pytest.approx(expected, rel=1e-5)  # float32
 
@@ -166,9 +170,9 @@ def test_the_curve_holds_means_over_the_epoch(make_trainer, monkeypatch):
     seen = []
     step = trainer._step
 
-    def spy(images, labels, targets, rate):
-        loss, hits = step(images, labels, targets, rate)
-        seen.append((float(loss), float(hits), len(labels)))
+    def spy(batch, rate):
+        loss, hits = step(batch, rate)
+        seen.append((float(loss), float(hits), len(batch)))
         return loss, hits
 
     monkeypatch.setattr(trainer, "_step", spy)
@@ -422,7 +426,8 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(pictures, normalisation
 
     def trainer(batch_size, size):
         options = TrainOptions(batch_size=batch_size)
-        return Trainer(make_network(), pictures, normalisation, options, 0, Share(0, size))
+        task = PictureTask.alone(pictures, normalisation)
+        return Trainer(make_network(), task, options, 0, Share(0, size))
 
     trainer(13, 3)  # 39 in a batch, one left out
     trainer(30, 2)  # 40 in the only batch
@@ -439,21 +444,20 @@ def sizes_seen(trainer, monkeypatch):
     seen = []
     step = Trainer._step
 
-    def watched(self, images, *arguments):
-        seen.append(images.shape[2:])
-        return step(self, images, *arguments)
+    def watched(self, batch, rate):
+        seen.append(batch.inputs.shape[2:])
+        return step(self, batch, rate)
 
     monkeypatch.setattr(Trainer, "_step", watched)
     trainer.fit()
     return seen
 
 
-def test_pictures_grow_over_the_epochs(make_trainer, make_network, monkeypatch):
+def test_pictures_grow_over_the_epochs(make_trainer, make_network, pictures, monkeypatch):
     network = make_network()
-    trainer = make_trainer(network=network, first_size=8)
-    trainer._pictures = Pictures(
-        np.repeat(np.repeat(trainer._pictures.images, 2, axis=1), 2, axis=2),
-        trainer._pictures.labels,
+    images = pictures.images.repeat(2, axis=1).repeat(2, axis=2)
+    trainer = make_trainer(
+        network=network, pictures=Pictures(images, pictures.labels), first_size=8
     )
     seen = sizes_seen(trainer, monkeypatch)
     assert seen == [(8, 8)] * 4 + [(12, 12)] * 2 + [(16, 16)] * 2  # two updates an epoch
@@ -465,10 +469,10 @@ def test_sizes_that_a_cell_cannot_halve_are_found_before_training(pictures, norm
     pair = CellPair(Cell((conv_3x3, conv_3x3), (1,)), Cell((conv_1x1, conv_3x3), (0,)))
     network = build_network(pair, width=4, cells_per_stage=1, stages=4, classes=4, image_size=16)
     twice = pictures.images.repeat(2, axis=1).repeat(2, axis=2)
-    data = (Pictures(twice, pictures.labels), normalisation)
-    Trainer(network, *data, TrainOptions(epochs=4, first_size=8, grown_by=8), 0)
+    task = PictureTask.alone(Pictures(twice, pictures.labels), normalisation)
+    Trainer(network, task, TrainOptions(epochs=4, first_size=8, grown_by=8), 0)
     with pytest.raises(TrialFailure, match=r"12x12 do not fit .*stage3\.cell0.*first_size=null"):
-        Trainer(network, *data, TrainOptions(epochs=4, first_size=12), 0)
+        Trainer(network, task, TrainOptions(epochs=4, first_size=12), 0)
 
 
 @pytest.mark.parametrize(

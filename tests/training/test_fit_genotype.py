@@ -16,8 +16,11 @@ from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.genotype.architecture import Genotype, GenotypeCell
 from autodl.spaces.genotype.plan import genotype_plan
 from autodl.system.state import decode_state, encode_state
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import Trainer
+from autodl.training.goal import Truth
+from autodl.training.goals.classification import Classification
 from autodl.training.rademacher import sampled_complexity
-from autodl.training.trainer import Trainer
 
 CELL = GenotypeCell((("sep_conv_3x3", 0), ("max_pool_3x3", 1)), (2,))
 PLAN = genotype_plan(Genotype(CELL, CELL), channels=2, layers=3, classes=4)
@@ -36,7 +39,9 @@ def make(pictures):
         plain = {"epochs": 3, "batch_size": 12, "learning_rate": 0.05}
         chosen = TrainOptions(**{**plain, **options})
         network = training_network(plan, chosen, network_seed)
-        return Trainer(network, pictures, Normalisation.of(pictures), chosen, seed=7)
+        return Trainer(
+            network, PictureTask.alone(pictures, Normalisation.of(pictures)), chosen, seed=7
+        )
 
     return make
 
@@ -56,8 +61,8 @@ def gradients(trainer, epoch):
         layer.p = trainer._options.drop_path * epoch / trainer._options.epochs
     paddle.seed(11)
     trainer.network.train()
-    truth = paddle.to_tensor(np.arange(12) % 4)
-    loss, logits = trainer._objective(paddle.to_tensor(images), truth, None)
+    truth = Truth(paddle.to_tensor(np.arange(12) % 4))
+    loss, logits = trainer._objective(paddle.to_tensor(images), truth)
     loss.backward()
     found = {n: p.grad.numpy() for n, p in trainer.network.named_parameters() if p.grad is not None}
     trainer._optimizer.clear_grad(set_to_zero=False)
@@ -94,10 +99,9 @@ def test_the_objective_is_the_sum_of_its_terms(make):
     again, head = trainer.network.with_auxiliary(paddle.to_tensor(images))
     np.testing.assert_array_equal(again.numpy(), logits.numpy())
     paddle.seed(11)  # the signs are the first that is drawn: no dropout at rate 0
-    expected = float(trainer._loss(logits, truth, None)) + 0.4 * float(
-        trainer._loss(head, truth, None)
-    )
-    expected += 0.5 * float(sampled_complexity(logits, truth))
+    goal = Classification(label_smoothing=0.1)
+    expected = float(goal.loss(logits, truth)) + 0.4 * float(goal.loss(head, truth))
+    expected += 0.5 * float(sampled_complexity(logits, truth.targets))
     assert found == pytest.approx(expected, rel=1e-5)  # float32
 
 

@@ -1,0 +1,1 @@
+"""What is learned: examples, their shapes and the metric that says how well."""
