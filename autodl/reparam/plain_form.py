@@ -22,7 +22,7 @@ from autodl.plans.plan import Plan, PlanBuilder
 from autodl.reparam.block import MultiBranchConv2D
 from autodl.reparam.fusion import with_batch_norm
 from autodl.reparam.pairs import conv_norm_pairs
-from autodl.training.trainer import load_arrays
+from autodl.training.weights import load_arrays
 
 
 def is_plain(network: PlanNetwork) -> bool:
