@@ -1,0 +1,1 @@
+"""Series of numbers: read from tables and archives, checked, normalised."""
