@@ -24,7 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.system.console import Parser, add_config_arguments, print_config, run_tool
+from autodl.system.console import (
+    Parser,
+    add_config_arguments,
+    add_resume_arguments,
+    print_config,
+    run_tool,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         " which the best is taken",
     )
     parser.add_argument("--out", type=Path, help="folder to make; the network's own is only read")
-    parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
+    add_resume_arguments(parser, "go on with what is in --out")
     parser.add_argument(
         "--study", action="store_true", help="compare with uniform bits and with a search for bits"
     )
@@ -53,12 +59,16 @@ def run(args: argparse.Namespace) -> int:
     from autodl.jobs.compress.config import load_compress
     from autodl.jobs.compress.result import result_lines
     from autodl.jobs.compress.run import compress
+    from autodl.runs.folder import accept_changed_plugins
     from autodl.studies.bits.study import study, study_lines
     from autodl.trial import TrialFailure
 
     config = load_compress(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
+
+    if args.accept_changed_plugins:
+        accept_changed_plugins(args.out, config.general.plugins)
 
     def progress(line: str) -> None:
         if not args.json:

@@ -22,7 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.system.console import Parser, add_models_argument, add_override_argument, run_tool
+from autodl.system.console import (
+    Parser,
+    add_models_argument,
+    add_override_argument,
+    add_plugin_argument,
+    run_tool,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_override_argument(
         parser, "Data.path=..., where the data are now, or Global.device=...; repeatable"
     )
+    add_plugin_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object per folder")
     args = parser.parse_args(argv)
     if bool(args.folders) + bool(args.model) + args.ensemble != 1:
@@ -47,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure every network that is asked for, and print the results."""
+    from autodl.config.plugins import import_plugins
     from autodl.trained.test_result import result_lines
+
+    import_plugins(args.plugin)
 
     measures = [partial(trained_result, folder, args.override) for folder in args.folders]
     for measure in measures or [partial(released_result, args)]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.system.console import Parser, run_tool
+from autodl.system.console import Parser, add_plugin_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,14 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one HTML file")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="best trials to list")
+    add_plugin_argument(parser)
     args = parser.parse_args(argv)
     return run_tool(lambda: report(args))
 
 
 def report(args: argparse.Namespace) -> None:
     """Read the run and print it."""
+    from autodl.config.plugins import import_plugins
     from autodl.reports.run import read_run, summary_lines
 
+    import_plugins(args.plugin)
     content = read_run(args.run)
     if args.html is not None:
         from autodl.reports.html_report import html_report

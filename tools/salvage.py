@@ -20,22 +20,25 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.system.console import Parser, run_tool
+from autodl.system.console import Parser, add_plugin_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a search")
+    add_plugin_argument(parser)
     args = parser.parse_args(argv)
     return run_tool(lambda: salvage_run(args))
 
 
 def salvage_run(args: argparse.Namespace) -> None:
     """Put a salvaged store in the place of the damaged one, and say what is in it."""
+    from autodl.config.plugins import import_plugins
     from autodl.errors import StoreError
     from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest
     from autodl.runs.salvage import salvage
 
+    import_plugins(args.plugin)
     read_manifest(args.run)  # that of a run, or an error
     import_run_plugins(args.run)
     trials, aside = args.run / TRIALS, args.run / f"{TRIALS}.salvaged"

@@ -19,16 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.system.console import Parser, add_config_arguments, print_config, run_tool
+from autodl.system.console import (
+    Parser,
+    add_config_arguments,
+    add_resume_arguments,
+    print_config,
+    run_tool,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(description=(__doc__ or "").splitlines()[0])
     add_config_arguments(parser)
     parser.add_argument("--out", type=Path, help="run folder, made if missing")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run that is in the folder"
-    )
+    add_resume_arguments(parser, "go on with the run that is in the folder")
     args = parser.parse_args(argv)
     if args.out is None and not args.print_config:
         parser.error("give a run folder: --out FOLDER")
@@ -39,12 +43,15 @@ def search(args: argparse.Namespace) -> int:
     """Run the search and say where its result is."""
     from autodl.jobs.search.parts import load_search
     from autodl.jobs.search.run import run_search
+    from autodl.runs.folder import accept_changed_plugins
     from autodl.search.budget import INTERRUPTED
     from autodl.search.observers.progress import console_progress
 
     config = load_search(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
+    if args.accept_changed_plugins:
+        accept_changed_plugins(args.out, config.general.plugins)
     progress = console_progress(sys.stdout)
     result = run_search(config, args.out, resume=args.resume, observers=[progress])
     if config.search.note:

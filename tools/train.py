@@ -26,7 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if (ROOT / "autodl").is_dir():
     sys.path.insert(0, str(ROOT))
 
-from autodl.system.console import Parser, add_config_arguments, print_config, run_tool
+from autodl.system.console import (
+    Parser,
+    add_config_arguments,
+    add_resume_arguments,
+    print_config,
+    run_tool,
+)
 
 SEVERAL = (
     "Several devices for one network: python -m paddle.distributed.launch --devices 0,1 (on CPUs:"
@@ -45,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     source.add_argument("--run", type=Path, metavar="RUN", help="folder of a search")
     parser.add_argument("--top", type=int, default=1, metavar="N", help="with --run: the N best")
     parser.add_argument("--out", type=Path, help="folder; each network gets one inside it")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints there")
+    add_resume_arguments(parser, "go on from the checkpoints there")
     args = parser.parse_args(argv)
     if not args.print_config:
         if args.out is None:
@@ -59,6 +65,7 @@ def train(args: argparse.Namespace) -> int:
     """Train every chosen architecture and rank them by held-out accuracy."""
     from autodl.jobs.train.run import choose, retrain
     from autodl.recipes.config import load_train
+    from autodl.runs.folder import accept_changed_plugins
     from autodl.trial import TrialFailure
 
     config = load_train(args.config, args.override)
@@ -74,6 +81,8 @@ def train(args: argparse.Namespace) -> int:
         def progress(line: str, name: str = name) -> None:
             print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] autodl INFO: {name} {line}", flush=True)
 
+        if args.accept_changed_plugins:
+            accept_changed_plugins(args.out / name, config.general.plugins)
         try:
             done.append(
                 retrain(

@@ -31,6 +31,7 @@ from autodl.system.console import (
     Parser,
     add_config_arguments,
     add_override_argument,
+    add_resume_arguments,
     print_config,
     run_tool,
 )
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     search = commands.add_parser("search", help="train a supernet and decode its best widths")
     add_config_arguments(search)
     search.add_argument("--out", type=Path, help="run folder, made if missing")
-    search.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    add_resume_arguments(search, "go on with the run in the folder")
     anneal = commands.add_parser("anneal", help="say how sharing will be annealed; train nothing")
     add_config_arguments(anneal)
     study = commands.add_parser("study", help="one part of a study; resumed if it is there")
@@ -76,10 +77,13 @@ def tell(line: str) -> None:
 def run_search(args: argparse.Namespace) -> int:
     from autodl.jobs.width.config import load_width
     from autodl.jobs.width.run import run_width_search
+    from autodl.runs.folder import accept_changed_plugins
 
     config = load_width(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
+    if args.accept_changed_plugins:
+        accept_changed_plugins(args.out, config.general.plugins)
     result = run_width_search(config, args.out, resume=args.resume, progress=tell)
     print(f"best widths: {' '.join(map(str, result.architecture.channels))}")
     print(f"their cost:  {result.macs:,} MACs ({config.width.convention})")

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from autodl.config.kinds import KINDS
-from autodl.config.plugins import import_plugins
+from autodl.config.plugins import import_plugins, note_provided
 from autodl.config.reading import KeyPath, RawConfig
 from autodl.config.sections import GlobalOptions, Section, read_section, validate
 from autodl.errors import ConfigError, PluginError, UnknownNameError, lookup
@@ -102,6 +102,7 @@ def register(
     if name in known:
         raise ValueError(f"{section} {name!r} exists already; choose another name")
     known[name] = Entry(options, factory, trains, searched, plugin=True)
+    note_provided(section, name)
 
 
 @dataclass(frozen=True, slots=True)

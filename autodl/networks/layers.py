@@ -11,6 +11,7 @@ from paddle import nn
 from paddle.autograd import PyLayer, PyLayerContext
 from paddle.nn import initializer
 
+from autodl.config.plugins import note_provided
 from autodl.plans import layers as kinds
 
 
@@ -277,6 +278,7 @@ def register_layer(kind: type[kinds.Layer], factory: Callable[..., nn.Layer]) ->
     if kind in _FACTORIES:
         raise ValueError(f"layer kind {kind.__name__} exists already")
     _FACTORIES[kind] = factory
+    note_provided("layer", kind.__name__)
 
 
 def make_layer(kind: kinds.Layer) -> nn.Layer:

@@ -3,7 +3,8 @@
 ``config.yaml`` is the resolved configuration, ``run.json`` the manifest, ``trials.sqlite``
 the store, ``best.json`` the best architecture, ``vdl/`` the logs, ``logs/`` workers' output,
 ``checkpoints/`` the trainings that may go on, ``weights/`` those that children inherit,
-``source.json`` the architecture that elastic transfer starts from.
+``source.json`` the architecture that elastic transfer starts from, ``plugins/`` the sources of
+plugins.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from autodl import __version__
-from autodl.config.plugins import import_plugins
+from autodl.config.plugins import import_plugins, plugin_identity, provided
 from autodl.config.reading import load_config
 from autodl.errors import StoreError
+from autodl.runs.plugin_sources import find_sources, keep_sources
 from autodl.system.files import write_json, write_text
 from autodl.system.yaml_text import dump
 
@@ -40,6 +42,11 @@ CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
 # of a width search
 RANKING, ANNEALING = "ranking.json", "annealing.json"
 _LOCK = ".lock"
+_MAY_CHANGE = "Only budget, workers, device and limits may change; choose another --out folder"
+_CHANGED_PLUGIN = (
+    "A plugin was changed, added or left out; put it back as it was, or, if the results stay what"
+    " they are, go on by --resume --accept-changed-plugins, which records the change"
+)
 
 
 @contextmanager
@@ -99,9 +106,12 @@ def run_folder(
                 **start,
             }
         )
+        if plugins := _plugins_of(identity):
+            manifest["plugins"] = provided(plugins)
         # the manifest first: it is what tells a run folder from any other
         write_json(folder / MANIFEST, manifest)
         write_text(folder / CONFIG, dump(dict(config)))
+        keep_sources(folder, _plugins_of(config))
         try:
             yield folder
         except BaseException as error:
@@ -171,7 +181,7 @@ def _manifest(
         key, old, new = differing
         raise StoreError(
             f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."
-            " Only budget, workers, device and limits may change; choose another --out folder"
+            f" {_CHANGED_PLUGIN if key == 'Global.plugins' else _MAY_CHANGE}"
         )
     return manifest
 
@@ -237,7 +247,51 @@ def import_run_plugins(folder: Path) -> None:
         ConfigError: the run's config is damaged.
         PluginError: a plugin cannot be imported any more.
     """
-    import_plugins([str(name) for name in _config(folder).get("Global", {}).get("plugins", [])])
+    import_plugins(run_plugins(folder))
+
+
+def run_plugins(folder: Path) -> list[str]:
+    """What to import for a run: each plugin as the run was made with it, see ``find_sources``.
+
+    Raises:
+        ConfigError: the run's config is damaged.
+        PluginError: a plugin's file is gone.
+    """
+    names = _plugins_of(_config(folder))
+    known = _plugins_of(read_manifest(folder).get("identity") or {}) if names else []
+    return find_sources(folder, names, known) if len(known) == len(names) else names
+
+
+def accept_changed_plugins(folder: Path, plugins: Sequence[str]) -> None:
+    """Take a run for one of these plugins from now on, and record what they were before.
+
+    Results of before are kept, but not shared with architectures that are evaluated later.
+
+    Args:
+        folder: nothing happens where no run is.
+        plugins: as in ``Global.plugins``.
+
+    Raises:
+        StoreError: the manifest is damaged.
+    """
+    if not (folder / MANIFEST).exists():
+        return
+    manifest = read_manifest(folder)
+    identity = manifest["identity"]
+    before, now = _plugins_of(identity), plugin_identity(plugins)
+    if before == now:
+        return
+    change = {"time": _now(), "before": before, "now": now}
+    update_manifest(
+        folder,
+        identity={**identity, "Global": {**identity["Global"], "plugins": now}},
+        plugin_changes=[*manifest.get("plugin_changes", ()), change],
+    )
+
+
+def _plugins_of(sections: Mapping[str, Any]) -> list[str]:
+    """The plugins in a config or an identity."""
+    return [str(name) for name in (sections.get("Global") or {}).get("plugins") or ()]
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from autodl.config.components import Component
 from autodl.config.job import Part, Sections
+from autodl.config.plugins import provided
 from autodl.config.reading import RawConfig
 from autodl.config.sections import GlobalOptions
 from autodl.data.options import DataOptions
 from autodl.errors import ConfigError, did_you_mean
 from autodl.recipes.options import TrainOptions
+from autodl.search.likeness import work_part
 from autodl.search.options import ObjectivesOptions, SearchOptions
 
 PLAN_COSTS = ("parameters", "macs", "latency_ms")  # known before any training
@@ -42,11 +44,8 @@ class SearchConfig(Sections):
 
     def work_identity(self) -> dict[str, Any]:
         """What the result of an architecture depends on, its pictures and luck aside."""
-        plain = self.identity()
-        for name in ("Strategy", "Space", "Fidelity"):
-            plain.pop(name, None)
-        del plain["Global"]["seed"]
-        return plain
+        identity = self.identity()
+        return work_part(identity, provided(identity["Global"]["plugins"]))
 
     def check(self, raw: RawConfig) -> None:
         """Refuse sections that do not fit each other.

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import ConfigError
-from autodl.runs.folder import TRIALS
+from autodl.runs.folder import MANIFEST, TRIALS, read_manifest
 from autodl.runs.store import Proposal, TrialStore
+from autodl.search.likeness import differences, known_plugins, work_part
 from autodl.search.parent_weights import ParentWeights
 from autodl.spaces.codec import Architecture, encode_text
 from autodl.trial import Trial
+
+_MOST_NAMED = 4  # keys in which runs differ
 
 
 class WorkKeys:
@@ -35,6 +38,7 @@ class WorkKeys:
         context: Mapping[str, Any],
         canonical: Callable[[Any], Architecture] = lambda architecture: architecture,
     ) -> None:
+        self.work = context
         self.context = _digest(json.dumps(context, sort_keys=True))
         self._canonical = canonical
 
@@ -105,6 +109,22 @@ def _copy(trial: Trial, proposal: Proposal, source: str) -> Trial:
     )
 
 
+def _obstacles(folder: Path, work: Mapping[str, Any]) -> str:
+    """In what a run evaluates architectures otherwise than ``work``, as far as it can be told."""
+    manifest = read_manifest(folder) if (folder / MANIFEST).exists() else {}
+    identity, found = manifest.get("identity"), list[str]()
+    if identity:
+        known = work_part(identity, known_plugins(manifest))
+        found = list(differences(known, json.loads(json.dumps(work))))
+    if not found:
+        return "it was made with Search.reuse=false, by an older release, or nothing is finished"
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    text = f"it differs in {', '.join(found[:_MOST_NAMED])}{more}"
+    if any(name.startswith("Global.plugins") for name in found):
+        text += "; a plugin that adds nothing but strategies would not matter"
+    return text
+
+
 class EarlierRun:
     """A finished or interrupted run whose complete trials can be reused.
 
@@ -119,8 +139,8 @@ class EarlierRun:
         if not self._store.has_keys(keys.context):
             self.close()
             raise ConfigError(
-                f"Search.cache: nothing in {folder} can be reused: other data, network, training"
-                " or evaluator, Search.reuse=false, or an older release; leave it out"
+                f"Search.cache: nothing in {folder} can be reused: {_obstacles(folder, keys.work)};"
+                " leave it out"
             )
 
     def find(self, key: str) -> Trial | None:

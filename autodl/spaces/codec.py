@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autodl.config.plugins import note_provided
 from autodl.errors import EncodingError, did_you_mean
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.fixed import FixedArchitecture
@@ -36,6 +37,7 @@ def register_architecture(kind: str, decode: Callable[[Mapping[str, Any]], Archi
     if kind in _DECODERS:
         raise ValueError(f"architecture kind {kind!r} exists already; choose another name")
     _DECODERS[kind] = decode
+    note_provided("architecture", kind)
 
 
 def decode_architecture(value: object) -> Architecture:

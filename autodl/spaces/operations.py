@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from autodl.config.plugins import note_provided
 from autodl.errors import EncodingError, did_you_mean
 from autodl.plans.layers import AvgPool, Conv, MaxPool, Padding, Pair
 from autodl.plans.plan import PlanBuilder
@@ -157,6 +158,7 @@ def register_operation(name: str, build: Build) -> Operation:
     added = Operation(len(_BY_ID), name, build)
     _TABLE[name] = added
     _BY_ID.append(added)
+    note_provided("operation", name)
     return added
 
 

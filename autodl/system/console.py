@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from autodl.errors import AutoDLError
 from autodl.system.packages import told_if_missing
 
+MARK = "__autodl_plugin__"  # a name that modules of plugins have
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, like all others."""
@@ -26,8 +28,8 @@ def run_tool(work: Callable[[], int | None]) -> int:
     """Do a tool's work and turn its outcome into an exit code.
 
     Returns:
-        0 or what ``work`` returns; 2 for an ``AutoDLError``, whose one line goes to stderr;
-        130 for Ctrl-C; 1 if the reader of a pipe went away.
+        0 or what ``work`` returns; 2 for an ``AutoDLError`` and for whatever a plugin raises, whose
+        one line goes to stderr; 130 for Ctrl-C; 1 if the reader of a pipe went away.
     """
     try:
         with told_if_missing():
@@ -45,6 +47,23 @@ def run_tool(work: Callable[[], int | None]) -> int:
         with suppress(OSError):  # a stream without a handle
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if (place := _place_in_plugin(error)) is None:
+            raise  # a fault of ours
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"error: the plugin {place}: {message}", file=sys.stderr)
+        return 2
+
+
+def _place_in_plugin(error: BaseException) -> str | None:
+    """``mine.py, line 7, in ask``: the innermost place in a plugin that an error went through."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if MARK in trace.tb_frame.f_globals:
+            found = f"{Path(code.co_filename).name}, line {trace.tb_lineno}, in {code.co_name}"
+        trace = trace.tb_next
+    return found
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +91,27 @@ def add_override_argument(parser: argparse.ArgumentParser, text: str) -> None:
         default=[],
         metavar="Section.key=value",
         help=text,
+    )
+
+
+def add_resume_arguments(parser: argparse.ArgumentParser, text: str) -> None:
+    """``--resume``, whose help is ``text``, and ``--accept-changed-plugins``."""
+    parser.add_argument("--resume", action="store_true", help=text)
+    parser.add_argument(
+        "--accept-changed-plugins",
+        action="store_true",
+        help="with --resume: go on although Global.plugins are not what they were; it is recorded",
+    )
+
+
+def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
+    """``--plugin FILE``, repeated."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a plugin, if it is not where it was; repeatable",
     )
 
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autodl.errors import StoreError
 from autodl.recipes.config import TrainConfig, load_train
-from autodl.runs.folder import (
-    CONFIG,
-)
+from autodl.runs.folder import ARCHITECTURE, CONFIG, METRICS, run_plugins
 from autodl.spaces.codec import load_architecture
 from autodl.trial import Architecture
-
-if TYPE_CHECKING:
-    pass
-from autodl.runs.folder import ARCHITECTURE, METRICS
 
 
 def load_trained(
@@ -27,6 +21,7 @@ def load_trained(
 
     Raises:
         StoreError: the folder holds none, or one that is not finished.
+        PluginError: a plugin of it is gone; another place is ``Global.plugins=[FILE]``.
     """
     try:
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
@@ -34,5 +29,8 @@ def load_trained(
         raise StoreError(
             f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
         ) from None
-    config = load_train(folder / CONFIG, overrides)
+    known = list(overrides)
+    if not any(override.startswith("Global.plugins=") for override in overrides):
+        known.insert(0, f"Global.plugins={json.dumps(run_plugins(folder))}")
+    config = load_train(folder / CONFIG, known)
     return config, load_architecture(folder / ARCHITECTURE), metrics

@@ -22,6 +22,7 @@ from autodl.jobs.search.parts import (
 )
 from autodl.jobs.search.source import find_source
 from autodl.reports.run import read_run
+from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.spaces.space import canonical_form
 from autodl.studies.strategies.simulate import simulate
 from autodl.studies.strategies.statistics import (
@@ -32,7 +33,6 @@ from autodl.studies.strategies.statistics import (
 )
 from autodl.trial import Architecture, Trial, TrialState
 
-_INHERITANCE = ("inherit", "resize_kernels")
 _FEW = 12  # seeds whose numbers are shown one by one
 
 
@@ -60,19 +60,18 @@ def read_searches(runs: Sequence[Path]) -> list[Search]:
     setting: tuple[Path, dict[str, Any]] | None = None
     for run in runs:
         report = read_run(run)
-        identity = dict(report["manifest"]["identity"])
-        identity.pop("Source", None)
-        train = dict(identity["Train"])
-        inherits = {f"Train.{key}": train.pop(key, False) for key in _INHERITANCE}
-        strategies.append({**identity.pop("Strategy"), **inherits})
-        identity["Train"] = train
-        seed = identity["Global"].pop("seed")
-        if setting is not None and setting[1] != identity:
+        manifest = report["manifest"]
+        identity = manifest["identity"]
+        inherits = {f"Train.{key}": identity["Train"].get(key, False) for key in INHERITANCE}
+        strategies.append({**identity["Strategy"], **inherits})
+        seed = identity["Global"]["seed"]
+        alike = setting_part(identity, known_plugins(manifest))
+        if setting is not None and setting[1] != alike:
             raise ConfigError(
-                f"{run} and {setting[0]} differ in more than strategy and seed; compare runs of one"
-                " space, data set and training"
+                f"{setting[0]} and {run} differ in more than strategy and seed:"
+                f" {', '.join(differences(setting[1], alike))}"
             )
-        setting = (run, identity)
+        setting = (run, alike)
         done = [t for t in report["trials"] if TrialState(t["state"]).finished]
         # a training in part does not compare with a whole one
         rewards = [t["reward"] if t["state"] == "COMPLETE" else float("nan") for t in done]
