@@ -18,6 +18,7 @@ from typing import cast
 from autodl import __version__
 from autodl.errors import AutoDLError, lookup
 from autodl.system.resources import resource
+from autodl.system.streams import prepare_streams
 
 USAGE = "usage: autodl [-h] [--version] TOOL [ARGUMENT ...]"
 
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Without arguments, or with ``--help``, the tools are listed. An unknown name gives 2.
     """
+    prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         tools = find_tools()

@@ -12,12 +12,21 @@ from typing import Any, NoReturn
 
 from autodl.errors import AutoDLError
 from autodl.system.packages import told_if_missing
+from autodl.system.streams import prepare_streams
 
 MARK = "__autodl_plugin__"  # a name that modules of plugins have
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all others."""
+    """An argument parser whose errors are one line, like all others.
+
+    Parsing is where every tool begins, so this is where the streams are made ready.
+    """
+
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        """As ``argparse`` does, with streams that take any text."""
+        prepare_streams()
+        return super().parse_known_args(*args, **options)
 
     def error(self, message: str) -> NoReturn:
         """Print the line and exit with code 2."""

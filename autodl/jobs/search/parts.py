@@ -20,7 +20,7 @@ from autodl.search.asking import Costs, Limits
 from autodl.search.config import SearchConfig, load_search, resolve_search
 from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.executors.devices import gpu_of_worker, gpus_to_share
-from autodl.search.executors.executor import Executor, default_workers
+from autodl.search.executors.executor import Executor
 from autodl.search.executors.inline import InlineExecutor
 from autodl.search.executors.processes import ProcessExecutor
 from autodl.search.executors.ray_executor import RayExecutor
@@ -31,6 +31,7 @@ from autodl.spaces.codec import Architecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import Sampled
 from autodl.strategies.strategy import Breeder, Strategy
+from autodl.system.cpus import usable_cpus
 from autodl.tasks.load import load_task
 from autodl.tasks.pictures import PictureTask
 from autodl.trial import ACCURACY
@@ -294,7 +295,7 @@ def make_executor(
         factory,
         plain,
         seed,
-        workers=options.workers or len(gpus) or (default_workers() if device == "cpu" else 1),
+        workers=options.workers or len(gpus) or (usable_cpus() if device == "cpu" else 1),
         log_folder=log_folder,
         environment=lambda worker: gpu_of_worker(worker, gpus),
         trial_seconds=options.trial_seconds,

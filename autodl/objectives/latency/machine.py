@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from autodl import __version__
+from autodl.system.cpus import cores_in_affinity
 
 Kind = Literal["cpu", "gpu"]
 # what latencies depend on, and what people call it; the other versions are there to be read
@@ -85,7 +86,7 @@ def _gpu_model() -> str:
 def _threads() -> int:
     """What OMP_NUM_THREADS says (the tools set it to 1), else one for each core."""
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(first) if first.isdecimal() and int(first) else os.cpu_count() or 1
+    return int(first) if first.isdecimal() and int(first) else cores_in_affinity()
 
 
 def _paddle_version() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import Protocol
 
 from autodl.runs.store import Proposal
@@ -45,11 +43,3 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop everything at once; running trials are given up."""
         ...
-
-
-def default_workers() -> int:
-    """One worker for each processor core that this process may use."""
-    affinity: Sequence[int] | set[int] = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    return len(affinity)

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from autodl.errors import ConfigError
+from autodl.system.children import python_path
 from autodl.system.packages import require
-from autodl.system.resources import PACKAGE, RAY_LOCK
+from autodl.system.resources import RAY_LOCK
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 20.0
@@ -134,8 +135,7 @@ def _own_sigterm() -> Iterator[None]:
 def _importable() -> Iterator[None]:
     """Let what is started here find this package, wherever it was imported from."""
     before = os.environ.get("PYTHONPATH")
-    package_parent = str(PACKAGE.parent)
-    os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (package_parent, before or "") if p)
+    os.environ["PYTHONPATH"] = python_path(before or "")
     try:
         yield
     finally:

@@ -14,9 +14,9 @@ from autodl.errors import AutoDLError, ConfigError
 from autodl.runs.store import Proposal
 from autodl.search.executors import ray_cluster
 from autodl.search.executors.devices import gpu_share
-from autodl.search.executors.executor import default_workers
 from autodl.search.executors.ray_worker import RayWorker
 from autodl.spaces.codec import encode_text
+from autodl.system.cpus import usable_cpus
 from autodl.trial import Stage, Trial, TrialState
 
 _LOOK_EVERY_SECONDS = 1.0
@@ -90,7 +90,7 @@ class RayExecutor:
     ) -> None:
         if workers is not None and workers < 1:
             raise ConfigError(f"Search.workers must be at least 1, got {workers}")
-        self._connected_here = ray_cluster.connect(address, workers or default_workers())
+        self._connected_here = ray_cluster.connect(address, workers or usable_cpus())
         self._options = {
             "factory": factory,
             "argument": argument,

@@ -1,4 +1,4 @@
-"""The main of a worker process: makes its evaluator once, then evaluates what it is sent."""
+"""What a worker process runs: makes its evaluator once, then evaluates what it is sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports NumPy
 
 import signal
-import sys
 import traceback
 from dataclasses import replace
 from importlib import import_module
@@ -15,10 +14,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError
+from autodl.system.streams import prepare_streams
 
 
 def main(handle: int) -> None:
     """Serve the executor behind the pipe ``handle`` until it closes."""
+    prepare_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
     connection: Connection[Any, Any] = Connection(handle)
     try:
@@ -64,7 +65,3 @@ def _stop_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from autodl.errors import StoreError
-from autodl.system.resources import PACKAGE
+from autodl.system.children import command
 
 READY = "ready"  # a worker's first message: its evaluator is made, trials may come
 _PATIENCE_SECONDS = 5.0
@@ -49,21 +48,9 @@ class WorkerProcess:
         self.connection: Connection[Any, Any]
         self.connection, theirs = Pipe()
         variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-        package_parent = str(PACKAGE.parent)
-        variables["PYTHONPATH"] = os.pathsep.join(
-            p for p in (package_parent, variables.get("PYTHONPATH", "")) if p
-        )
-        # -P: a random.py in the user's working folder must not stand in for Python's own
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "autodl.search.executors.worker",
-            str(theirs.fileno()),
-        ]
         with theirs, _append(log) as output:
             self.process = subprocess.Popen(
-                command,
+                command("autodl.search.executors.worker:main", theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

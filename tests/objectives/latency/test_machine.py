@@ -61,7 +61,7 @@ def test_model_of_the_processor(tmp_path, monkeypatch, text, model) -> None:
     "value, threads", [("1", 1), ("4", 4), (" 2,1", 2), ("0", 6), ("many", 6), (None, 6)]
 )
 def test_threads(monkeypatch, value, threads) -> None:
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(machine, "cores_in_affinity", lambda: 6)
     if value is None:
         monkeypatch.delenv("OMP_NUM_THREADS")
     else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 import autodl.training.device
 from autodl.errors import ConfigError
 from autodl.jobs.search.parts import load_search, make_executor
 from autodl.search.executors.devices import VISIBLE, gpu_of_worker, gpu_share, gpus_to_share
+from autodl.system.cpus import usable_cpus
 
 MIG = "MIG-GPU-8932f937-d72c-4106-c12f-20bd9faed9f6/1/2"
 UUID = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
@@ -90,7 +89,7 @@ def test_a_gpu_that_is_named_has_one_worker_and_is_not_hidden(executor):
 
 
 def test_without_gpus_there_is_a_worker_for_each_core(executor):
-    assert executor(0, "cpu", resolved="cpu").workers == len(os.sched_getaffinity(0))
+    assert executor(0, "cpu", resolved="cpu").workers == usable_cpus()
 
 
 @pytest.mark.parametrize(
