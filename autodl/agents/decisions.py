@@ -1,95 +1,123 @@
-"""The order in which the LSTM agent decides on an architecture, as arrays.
+"""In which steps a policy decides on a row, as arrays.
 
-An architecture of ``blocks`` cells (normal, reduction) of ``nodes`` nodes is decided node by
-node: operation 0; then, for node 1 .. N-1, which earlier nodes it reads and its operation.
-Every decision is one LSTM step whose input is the decision before it. This file is pure
-NumPy and holds no parameters. Source: AutoDL Design (Baidu, 2019).
+A step takes one decision of any size (a choice), or several decisions of size 2 at once (a set:
+which of them are 1, each independent of the others). This file is pure NumPy and holds no
+parameters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float32]
+from autodl.spaces.space import Coded, Integers, Steps, Stepwise
+
+Floats: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: which place of the row it decides on, or which of them at once.
+
+    ``number`` counts the steps of its kind, ``width`` is the number of its logits: the values of a
+    choice, the members of a set.
+    """
+
+    number: int
+    positions: slice | list[int]
+    width: int
+    is_set: bool
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """Shapes and order of the decisions.
+    """The decisions of rows int64 ``[B, len(sizes)]`` and the steps in which they are taken.
 
-    ``tokens`` are int64 ``[B, blocks * nodes]`` in ``[0, choices)``; ``bits`` are 0 or 1,
-    int64 ``[B, blocks * nodes * (nodes - 1) / 2]`` as in ``Cell.edges``.
+    Without ``steps`` every decision is a step of its own, in the order of the row.
     """
 
-    blocks: int
-    nodes: int
-    choices: int
+    sizes: tuple[int, ...]
+    steps: Steps = ()
 
-    @property
-    def tokens(self) -> int:
-        """Number of operations to decide on."""
-        return self.blocks * self.nodes
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", self.steps or tuple(range(len(self.sizes))))
 
-    @property
-    def bits(self) -> int:
-        """Number of edge bits to decide on."""
-        return self.blocks * self.nodes * (self.nodes - 1) // 2
+    @cached_property
+    def in_order(self) -> tuple[Step, ...]:
+        """The steps, one after the other."""
+        made, counts = list[Step](), [0, 0]
+        for step in self.steps:
+            is_set = isinstance(step, tuple)
+            places = list(step) if isinstance(step, tuple) else [step]
+            width = len(places) if is_set else self.sizes[places[0]]
+            first = places[0]
+            runs = places == list(range(first, first + len(places)))
+            positions = slice(first, first + len(places)) if runs else places
+            made.append(Step(counts[is_set], positions, width, is_set))
+            counts[is_set] += 1
+        return tuple(made)
 
-    @property
-    def rows(self) -> int:
-        """Number of edge decisions; each settles all the bits of one node."""
-        return self.blocks * (self.nodes - 1)
+    @cached_property
+    def choices(self) -> Integers:
+        """The position in the row of each choice, step by step."""
+        return np.array([step for step in self.steps if isinstance(step, int)], np.int64)
 
-    @property
-    def steps(self) -> int:
-        """Number of LSTM steps: one for every operation and every edge decision."""
-        return self.tokens + self.rows
+    @cached_property
+    def set_members(self) -> Integers:
+        """The positions in the row of all sets' members, step by step."""
+        members = [place for step in self.steps if isinstance(step, tuple) for place in step]
+        return np.array(members, np.int64)
+
+    @cached_property
+    def choice_steps(self) -> Integers:
+        """The step that takes each choice."""
+        return np.array([n for n, step in enumerate(self.in_order) if not step.is_set], np.int64)
+
+    @cached_property
+    def set_steps(self) -> Integers:
+        """The step that takes each set."""
+        return np.array([n for n, step in enumerate(self.in_order) if step.is_set], np.int64)
+
+    @cached_property
+    def choice_mask(self) -> NDArray[np.bool_]:
+        """Which values each choice has, ``[choices, most values]``."""
+        sizes = np.array(self.sizes, np.int64)[self.choices]
+        return np.arange(sizes.max(initial=0)) < sizes[:, None]
+
+    @cached_property
+    def set_mask(self) -> NDArray[np.bool_]:
+        """Which members each set has, ``[sets, most members]``."""
+        widths = np.array([step.width for step in self.in_order if step.is_set], np.int64)
+        return np.arange(widths.max(initial=0)) < widths[:, None]
 
     @property
     def input_size(self) -> int:
-        """Width of a step's input: a one-hot operation or a node's bits, whichever is wider."""
-        return max(self.nodes - 1, self.choices)
+        """Width of a decision as numbers: a one-hot choice or a set's bits, the wider one."""
+        return int(max(self.choice_mask.shape[1], self.set_mask.shape[1]))
 
-    @cached_property
-    def token_steps(self) -> IntArray:
-        """The step that emits each operation, ``[blocks * nodes]``."""
-        block = np.arange(self.blocks)[:, None] * (2 * self.nodes - 1)
-        return (block + 2 * np.arange(self.nodes)).reshape(-1)
+    def sets(self, rows: Integers) -> Integers:
+        """The sets of rows, 0 or 1, ``[B, sets, most members]``, zero-padded."""
+        sets = np.zeros((len(rows), *self.set_mask.shape), np.int64)
+        sets[:, self.set_mask] = rows[:, self.set_members]
+        return sets
 
-    @cached_property
-    def row_steps(self) -> IntArray:
-        """The step that emits each edge decision, ``[blocks * (nodes - 1)]``."""
-        block = np.arange(self.blocks)[:, None] * (2 * self.nodes - 1)
-        return (block + 2 * np.arange(self.nodes - 1) + 1).reshape(-1)
+    def inputs(self, rows: Integers) -> Floats:
+        """What every step reads when the decision before it is its input, ``[B, steps, width]``.
 
-    @cached_property
-    def row_mask(self) -> NDArray[np.bool_]:
-        """Which columns of an edge decision exist, ``[rows, nodes - 1]``: node n has n."""
-        triangle = np.tril(np.ones((self.nodes - 1, self.nodes - 1), bool))
-        return np.tile(triangle, (self.blocks, 1))
-
-    def to_rows(self, bits: IntArray) -> IntArray:
-        """Bits ``[B, bits]`` as edge decisions ``[B, rows, nodes - 1]``, zero-padded."""
-        rows = np.zeros((len(bits), self.rows, self.nodes - 1), np.int64)
-        rows[:, self.row_mask] = bits
-        return rows
-
-    def to_bits(self, rows: IntArray) -> IntArray:
-        """The inverse of ``to_rows``."""
-        return rows[:, self.row_mask]
-
-    def inputs(self, tokens: IntArray, rows: IntArray) -> FloatArray:
-        """What every step reads when these decisions are forced, ``[B, steps, input_size]``.
-
-        The first step reads zeros; each other step reads the decision of the step before it.
+        The first step reads zeros.
         """
-        batch = len(tokens)
-        emitted = np.zeros((batch, self.steps + 1, self.input_size), np.float32)
-        emitted[np.arange(batch)[:, None], 1 + self.token_steps, tokens] = 1.0
-        emitted[:, 1 + self.row_steps, : self.nodes - 1] = rows
+        batch = np.arange(len(rows))[:, None]
+        emitted = np.zeros((len(rows), len(self.steps) + 1, self.input_size), np.float32)
+        emitted[batch, 1 + self.choice_steps, rows[:, self.choices]] = 1.0
+        if len(self.set_steps):
+            emitted[:, 1 + self.set_steps, : self.set_mask.shape[1]] = self.sets(rows)
         return emitted[:, :-1]
+
+
+def decisions_of(space: Coded[Any]) -> Decisions:
+    """Those of a coded space, in its own steps if it has some."""
+    return Decisions(space.sizes, space.steps if isinstance(space, Stepwise) else ())

@@ -1,4 +1,4 @@
-"""REINFORCE on the decisions of the LSTM policy, as a PARL algorithm."""
+"""REINFORCE on the decisions of an LSTM policy, as a PARL algorithm."""
 
 from __future__ import annotations
 
@@ -9,56 +9,50 @@ import paddle
 import paddle.nn.functional as F
 from numpy.typing import NDArray
 
-from autodl.agents.decisions import IntArray
 from autodl.agents.parl_backend import Algorithm
-from autodl.agents.policy_model import PolicyModel
-from autodl.agents.policy_sampling import Sampled, sample_decisions
+from autodl.agents.policy import Policy
+from autodl.agents.walk import Drawn, draw
+from autodl.spaces.space import Integers
 
 
-def token_log_probability(logits: paddle.Tensor, tokens: paddle.Tensor) -> paddle.Tensor:
-    """Log-probability of categorical decisions, summed.
+def choice_scores(
+    logits: paddle.Tensor, choices: paddle.Tensor
+) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Log-probability and entropy in nats of categorical decisions, both summed.
 
     Uses ``log_softmax``, not ``paddle.distribution.Categorical``: in Paddle 3.3 that class
     samples from softmax(logits) but its ``log_prob`` is log(logits / sum(logits)).
 
     Args:
-        logits: float32 ``[B, T, K]``.
-        tokens: int64 ``[B, T]``, each in ``[0, K)``.
+        logits: float ``[B, T, K]``.
+        choices: int64 ``[B, T]``, each in ``[0, K)``.
 
     Returns:
-        float32 ``[B]``.
+        float ``[B]`` each.
     """
     log_probabilities = F.log_softmax(logits, axis=-1)
-    taken = paddle.take_along_axis(log_probabilities, tokens.unsqueeze(-1), axis=-1)
-    return taken.squeeze(-1).sum(axis=1)
+    taken = paddle.take_along_axis(log_probabilities, choices.unsqueeze(-1), axis=-1)
+    # a probability of 0 times its logarithm, a large number here, is 0
+    entropy = -(log_probabilities.exp() * log_probabilities).sum(axis=[1, 2])
+    return taken.squeeze(-1).sum(axis=1), entropy
 
 
-def bit_log_probability(
+def set_scores(
     logits: paddle.Tensor, bits: paddle.Tensor, mask: paddle.Tensor
-) -> paddle.Tensor:
-    """Log-probability of independent Bernoulli decisions, summed where ``mask`` is 1.
+) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """The same of independent Bernoulli decisions, summed where ``mask`` is 1.
 
     Args:
-        logits: log-odds of a one, float32 ``[B, R, C]``.
-        bits: 0.0 or 1.0, float32 ``[B, R, C]``.
-        mask: 0.0 or 1.0, float32 ``[R, C]``.
+        logits: log-odds of a one, float ``[B, R, C]``.
+        bits: 0.0 or 1.0, float ``[B, R, C]``.
+        mask: 0.0 or 1.0, float ``[R, C]``.
 
     Returns:
-        float32 ``[B]``.
+        float ``[B]`` each.
     """
-    return ((bits * logits - F.softplus(logits)) * mask).sum(axis=[1, 2])
-
-
-def decision_entropy(
-    token_logits: paddle.Tensor, bit_logits: paddle.Tensor | None, mask: paddle.Tensor
-) -> paddle.Tensor:
-    """Entropy of all decisions in nats, given the decisions before each; float32 ``[B]``."""
-    log_probabilities = F.log_softmax(token_logits, axis=-1)
-    entropy = -(log_probabilities.exp() * log_probabilities).sum(axis=[1, 2])
-    if bit_logits is None:
-        return entropy
-    bits = F.softplus(bit_logits) - bit_logits * F.sigmoid(bit_logits)
-    return entropy + (bits * mask).sum(axis=[1, 2])
+    softplus = F.softplus(logits)
+    log_probability = ((bits * logits - softplus) * mask).sum(axis=[1, 2])
+    return log_probability, ((softplus - logits * F.sigmoid(logits)) * mask).sum(axis=[1, 2])
 
 
 def reinforce_loss(log_probability: paddle.Tensor, advantages: paddle.Tensor) -> paddle.Tensor:
@@ -84,42 +78,73 @@ class ReinforcePolicyGradient(Algorithm):
 
     The decisions are scored by teacher forcing: the log-probability that is learnt from is
     the one under which the architecture was sampled.
+
+    Args:
+        betas: of Adam.
+        weight_decay: added to the gradient, as PyTorch's Adam has it.
     """
 
     def __init__(
-        self, model: PolicyModel, *, learning_rate: float = 1e-3, entropy_weight: float = 0.0
+        self,
+        model: Policy,
+        *,
+        learning_rate: float = 1e-3,
+        entropy_weight: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(model)
         self.entropy_weight = entropy_weight
-        self.optimizer = paddle.optimizer.Adam(learning_rate, parameters=model.parameters())
-        self._mask = paddle.to_tensor(model.decisions.row_mask.astype("float32"))
+        self.optimizer = paddle.optimizer.Adam(
+            learning_rate,
+            beta1=betas[0],
+            beta2=betas[1],
+            parameters=model.parameters(),
+            weight_decay=weight_decay or None,
+        )
+        self._mask = paddle.to_tensor(model.decisions.set_mask.astype("float32"))
 
-    def sample(self, uniforms: NDArray[np.float64]) -> Sampled:
-        """Draw one architecture for every row of ``uniforms``; see ``sample_decisions``."""
-        parameters = self.model.parameters_for_sampling()
-        return sample_decisions(parameters, self.model.decisions, uniforms)
+    def sample(self, uniforms: NDArray[np.float64]) -> Drawn:
+        """Draw one row for every row of ``uniforms``; see ``draw``."""
+        return draw(self.model.walk(len(uniforms)), self.model.decisions, uniforms)
 
-    def predict(self) -> Sampled:
-        """The architecture of the likeliest decision at every step."""
-        return sample_decisions(self.model.parameters_for_sampling(), self.model.decisions, None)
+    def predict(self) -> Drawn:
+        """The row of the likeliest decision at every step."""
+        return draw(self.model.walk(1), self.model.decisions, None)
 
-    def score(self, tokens: IntArray, rows: IntArray) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Log-probability and entropy of stored decisions, float32 ``[B]`` each."""
-        token_logits, bit_logits = self.model(tokens, rows)
-        log_probability = token_log_probability(token_logits, paddle.to_tensor(tokens))
-        if bit_logits is not None:
-            bits = paddle.to_tensor(rows.astype("float32"))
-            log_probability = log_probability + bit_log_probability(bit_logits, bits, self._mask)
-        return log_probability, decision_entropy(token_logits, bit_logits, self._mask)
+    def score(self, rows: Integers) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Log-probability and entropy in nats of stored decisions, ``[B]`` each.
 
-    def learn(self, tokens: IntArray, rows: IntArray, advantages: NDArray[np.float64]) -> Learned:
+        Both are sums over the decisions, each given the ones before it.
+        """
+        decisions = self.model.decisions
+        choice_logits, set_logits = self.model(rows)
+        scores = list[tuple[paddle.Tensor, paddle.Tensor]]()
+        if choice_logits is not None:
+            taken = paddle.to_tensor(rows[:, decisions.choices])
+            scores.append(choice_scores(choice_logits, taken))
+        if set_logits is not None:
+            bits = paddle.to_tensor(decisions.sets(rows).astype("float32"))
+            scores.append(set_scores(set_logits, bits, self._mask))
+        if len(scores) == 1:
+            return scores[0]
+        (choices, choice_entropy), (sets, set_entropy) = scores
+        return choices + sets, choice_entropy + set_entropy
+
+    def loss(
+        self, rows: Integers, advantages: NDArray[np.float64]
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The loss of rows ``[B, decisions]`` with advantages ``[B]``, and the mean entropy."""
+        log_probability, entropy = self.score(rows)
+        mean = entropy.mean()
+        weights = paddle.to_tensor(advantages, dtype=log_probability.dtype)
+        loss = reinforce_loss(log_probability, weights)
+        return (loss - self.entropy_weight * mean if self.entropy_weight else loss), mean
+
+    def learn(self, rows: Integers, advantages: NDArray[np.float64]) -> Learned:
         """Take one step on a batch of decisions and their advantages ``[B]``."""
-        log_probability, entropy = self.score(tokens, rows)
-        mean_entropy = entropy.mean()
-        loss = reinforce_loss(log_probability, paddle.to_tensor(advantages.astype("float32")))
-        if self.entropy_weight:
-            loss = loss - self.entropy_weight * mean_entropy
+        loss, entropy = self.loss(rows, advantages)
         loss.backward()
         self.optimizer.step()
         self.optimizer.clear_grad(set_to_zero=False)
-        return Learned(float(loss), float(mean_entropy))
+        return Learned(float(loss), float(entropy))

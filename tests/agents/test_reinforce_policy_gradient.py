@@ -7,10 +7,9 @@ import paddle
 import pytest
 
 from autodl.agents.reinforce_policy_gradient import (
-    bit_log_probability,
-    decision_entropy,
+    choice_scores,
     reinforce_loss,
-    token_log_probability,
+    set_scores,
 )
 
 
@@ -32,7 +31,7 @@ def test_token_gradient_matches_closed_form(batch, steps, choices):
     advantages = rng.normal(size=batch).astype("float32")
     logits = paddle.to_tensor(scores, stop_gradient=False)
 
-    log_probability = token_log_probability(logits, paddle.to_tensor(tokens))
+    log_probability, _ = choice_scores(logits, paddle.to_tensor(tokens))
     reinforce_loss(log_probability, paddle.to_tensor(advantages)).backward()
 
     taken = np.take_along_axis(np.log(softmax(scores.astype(float))), tokens[..., None], -1)
@@ -51,7 +50,7 @@ def test_bit_gradient_matches_closed_form(batch, rows, columns):
     advantages = rng.normal(size=batch).astype("float32")
     logits = paddle.to_tensor(scores, stop_gradient=False)
 
-    log_probability = bit_log_probability(logits, paddle.to_tensor(bits), paddle.to_tensor(mask))
+    log_probability, _ = set_scores(logits, paddle.to_tensor(bits), paddle.to_tensor(mask))
     reinforce_loss(log_probability, paddle.to_tensor(advantages)).backward()
 
     one = logistic(scores.astype(float))
@@ -65,9 +64,12 @@ def test_extreme_logits_stay_finite():
     """Paddle's log_softmax on a CPU ends at -64; the policy's logits differ by 5 at most."""
     logits = paddle.to_tensor(np.array([[[200.0, -200.0]]], "float32"))
     ones = paddle.ones([1, 2])
-    assert float(bit_log_probability(logits, paddle.zeros([1, 1, 2]), ones)[0]) == -200
-    assert -400 <= float(token_log_probability(logits, paddle.to_tensor([[1]]))[0]) <= -64
-    assert float(decision_entropy(logits, logits, ones)[0]) == pytest.approx(0, abs=1e-6)
+    log_probability, entropy = set_scores(logits, paddle.zeros([1, 1, 2]), ones)
+    assert float(log_probability[0]) == -200
+    assert float(entropy[0]) == pytest.approx(0, abs=1e-6)
+    log_probability, entropy = choice_scores(logits, paddle.to_tensor([[1]]))
+    assert -400 <= float(log_probability[0]) <= -64
+    assert float(entropy[0]) == pytest.approx(0, abs=1e-6)
 
 
 def test_advantages_are_constants():
@@ -92,8 +94,9 @@ def test_entropy_matches_numpy_and_is_largest_when_uniform():
     bit_scores = rng.normal(size=(3, 4, 4)).astype("float32")
 
     def entropy(tokens, bits):
-        arguments = (paddle.to_tensor(value.astype("float32")) for value in (tokens, bits, mask))
-        return decision_entropy(*arguments).numpy()
+        tokens, bits, cut = (paddle.to_tensor(v.astype("float32")) for v in (tokens, bits, mask))
+        _, choices = choice_scores(tokens, paddle.zeros([3, 5], "int64"))
+        return (choices + set_scores(bits, bits, cut)[1]).numpy()
 
     expected = entropy_by_numpy(token_scores, bit_scores, mask)
     np.testing.assert_allclose(entropy(token_scores, bit_scores), expected, rtol=1e-5)
@@ -110,14 +113,14 @@ def test_parameter_gradients_match_finite_differences(make_algorithm, nodes, ent
     third derivative adds about h^2 = 1e-4: 2e-3 of the gradient's own length is generous.
     """
     algorithm = make_algorithm(2, nodes, 3, hidden=5, scale=0.5)
-    decisions = algorithm.model.decisions
+    sizes = algorithm.model.decisions.sizes
     rng = np.random.default_rng(0)
-    tokens = rng.integers(3, size=(4, decisions.tokens))
-    rows = decisions.to_rows(rng.integers(2, size=(4, decisions.bits)))
+    tokens = rng.integers(3, size=(4, 2 * nodes))
+    rows = np.hstack([tokens, rng.integers(2, size=(4, len(sizes) - 2 * nodes))])
     advantages = paddle.to_tensor(rng.normal(size=4).astype("float32"))
 
     def loss():
-        log_probability, entropy = algorithm.score(tokens, rows)
+        log_probability, entropy = algorithm.score(rows)
         return reinforce_loss(log_probability, advantages) - entropy_weight * entropy.mean()
 
     loss().backward()
@@ -145,11 +148,11 @@ def test_learn_is_one_adam_step(make_algorithm):
     sampled = algorithm.sample(noise)
     advantages = np.array([1.0, -1.0, 0.5, 2.0, -0.25])
 
-    log_probability, entropy = twin.score(sampled.tokens, sampled.rows)
+    log_probability, entropy = twin.score(sampled.rows)
     loss = -(log_probability * paddle.to_tensor(advantages.astype("float32"))).mean()
     loss = loss - 0.1 * entropy.mean()
     loss.backward()
-    learned = algorithm.learn(sampled.tokens, sampled.rows, advantages)
+    learned = algorithm.learn(sampled.rows, advantages)
 
     assert learned.loss == pytest.approx(float(loss), rel=1e-5)
     assert learned.entropy == pytest.approx(float(entropy.mean()), rel=1e-5)
@@ -168,9 +171,9 @@ def test_learning_raises_what_was_rewarded(make_algorithm):
     algorithm = make_algorithm(2, 3, 4, scale=None, learning_rate=1e-2)
     noise = np.random.default_rng(1).random((2, 12))
     sampled = algorithm.sample(noise)
-    before = algorithm.score(sampled.tokens, sampled.rows)[0].numpy()
+    before = algorithm.score(sampled.rows)[0].numpy()
     for _ in range(5):
-        algorithm.learn(sampled.tokens, sampled.rows, np.array([1.0, -1.0]))
-    after = algorithm.score(sampled.tokens, sampled.rows)[0].numpy()
+        algorithm.learn(sampled.rows, np.array([1.0, -1.0]))
+    after = algorithm.score(sampled.rows)[0].numpy()
     assert after[0] > before[0]
     assert after[1] < before[1]

@@ -10,8 +10,9 @@ import paddle.nn.functional as F
 import pytest
 
 from autodl.agents.options import ControllerOptions
-from autodl.agents.width_controller import WidthController, WidthReinforce, reward
-from autodl.agents.width_policy import Decisions, WidthPolicy, beam_search, draw
+from autodl.agents.walk import draw, log_softmax
+from autodl.agents.width_controller import WidthController, reward, width_reinforce
+from autodl.agents.width_policy import PricedDecisions, WidthPolicy, beam_search
 from autodl.errors import ConfigError
 from autodl.spaces.width.cost import cost_bounds
 from autodl.spaces.width.space import make_width_space
@@ -32,11 +33,15 @@ def total(choices):
     return sum(added(choices[:, : n + 1]) for n in range(choices.shape[1]))
 
 
+def priced(sizes=SIZES, budget=20.0):
+    return PricedDecisions(sizes, added=added, budget=budget)
+
+
 def policy(sizes=SIZES, scale=0.7, seed=0, dtype="float32", **options):
     """``scale`` is the deviation of all parameters, so that decisions are uneven."""
     paddle.set_default_dtype(dtype)
     try:
-        made = WidthPolicy(Decisions(sizes, added, 20.0), **{"hidden": 12, **options})
+        made = WidthPolicy(priced(sizes), **{"hidden": 12, **options})
     finally:
         paddle.set_default_dtype("float32")
     rng = np.random.default_rng(seed)
@@ -45,8 +50,12 @@ def policy(sizes=SIZES, scale=0.7, seed=0, dtype="float32", **options):
     return made
 
 
+def drawn_by(made, uniforms):
+    return draw(made.walk(len(uniforms)), made.decisions, uniforms).rows
+
+
 def log_probabilities(made, choices):
-    logits = F.log_softmax(made(choices), axis=-1).numpy()
+    logits = F.log_softmax(made(choices)[0], axis=-1).numpy()
     return np.take_along_axis(logits, choices[..., None], -1)[..., 0].sum(axis=1)
 
 
@@ -61,23 +70,23 @@ def test_walking_and_scoring_agree():
     made = policy()
     walk, scores = made.walk(len(ALL)), np.zeros(len(ALL))
     for step in range(3):
-        scores += walk.log_probabilities()[np.arange(len(ALL)), ALL[:, step]]
+        scores += log_softmax(walk.logits())[np.arange(len(ALL)), ALL[:, step]]
         walk.choose(ALL[:, step])
     np.testing.assert_allclose(scores, log_probabilities(made, ALL), atol=2e-5)
 
 
 def test_the_budget_that_is_left_is_seen():
     one, other = policy(), policy()
-    other.decisions = Decisions(SIZES, added, 40.0)
+    other.decisions = priced(budget=40.0)
     same = log_probabilities(one, ALL) - log_probabilities(other, ALL)
     assert np.abs(same).max() > 1e-3
     # the first input says 1 whatever the budget: the first decision is the same
-    first = [made(ALL).numpy()[:, 0] for made in (one, other)]
+    first = [made(ALL)[0].numpy()[:, 0] for made in (one, other)]
     np.testing.assert_array_equal(*first)
 
 
 def test_the_budget_left_is_exact():
-    decisions = Decisions(SIZES, added, 20.0)
+    decisions = priced()
     choices = np.array([[2, 1, 0]])
     assert decisions.left(np.array([0])) == 1.0
     assert decisions.left(added(choices[:, :1]) + added(choices[:, :2])) == np.float32(6 / 20)
@@ -86,7 +95,7 @@ def test_the_budget_left_is_exact():
 def test_draws_have_the_policys_frequencies():
     """20,000 draws of 27 architectures: within 5 deviations of a binomial."""
     made = policy()
-    drawn = draw(made, np.random.default_rng(1).random((20_000, 3)))
+    drawn = drawn_by(made, np.random.default_rng(1).random((20_000, 3)))
     share = np.array([(drawn == row).all(axis=1).mean() for row in ALL])
     expected = np.exp(log_probabilities(made, ALL))
     deviation = np.sqrt(expected * (1 - expected) / len(drawn))
@@ -108,18 +117,18 @@ def test_beam_search_of_full_width_gives_the_likeliest():
 
 def test_decisions_of_one_candidate_are_certain():
     made = policy((3, 1, 2))
-    drawn = draw(made, np.random.default_rng(0).random((200, 3)))
+    drawn = drawn_by(made, np.random.default_rng(0).random((200, 3)))
     assert (drawn.max(axis=0) == [2, 0, 1]).all()
     rows = np.array(list(product(range(3), range(1), range(2))), np.int64)
     assert np.exp(log_probabilities(made, rows)).sum() == pytest.approx(1.0, abs=1e-5)
-    _, entropy = WidthReinforce(made, ControllerOptions()).score(rows)
+    _, entropy = width_reinforce(made, ControllerOptions()).score(rows)
     assert np.isfinite(entropy.numpy()).all()
     assert len(beam_search(made, 50)[0]) == 6
 
 
 def test_initial_parameters():
     paddle.seed(0)
-    fresh = WidthPolicy(Decisions(SIZES, added, 20.0))
+    fresh = WidthPolicy(priced())
     for name, parameter in fresh.named_parameters():
         values = parameter.numpy()
         if name == "head_bias":
@@ -127,7 +136,7 @@ def test_initial_parameters():
         else:
             assert 0.09 < np.abs(values).max() <= 0.1
     assert fresh.lstm.input_size == 100  # 96 of the embedding, 3 layers, the budget
-    assert WidthPolicy(Decisions((2,) * 108, added, 1.0)).lstm.input_size == 117
+    assert WidthPolicy(priced((2,) * 108)).lstm.input_size == 117
 
 
 def gradient_of(algorithm, choices, weights):
@@ -143,7 +152,7 @@ def gradient_of(algorithm, choices, weights):
 def test_expected_gradient_is_that_of_the_expected_reward():
     """By enumeration, float64: E[grad log pi r] = grad J to 1e-10, and any baseline leaves it."""
     made = policy(dtype="float64")
-    algorithm = WidthReinforce(made, ControllerOptions(entropy_weight=0.0))
+    algorithm = width_reinforce(made, ControllerOptions(entropy_weight=0.0))
     rewards = np.random.default_rng(3).random(27)
     taken, _ = algorithm.score(ALL)
     (taken.exp() * paddle.to_tensor(rewards)).sum().backward()
@@ -161,7 +170,7 @@ def test_expected_gradient_is_that_of_the_expected_reward():
 def test_entropy_is_a_sum_over_decisions():
     """The expectation of the path's conditional entropies is the entropy of the whole."""
     made = policy()
-    _, entropy = WidthReinforce(made, ControllerOptions()).score(ALL)
+    _, entropy = width_reinforce(made, ControllerOptions()).score(ALL)
     logs = log_probabilities(made, ALL)
     whole = -(np.exp(logs) * logs).sum()
     assert (np.exp(logs) * entropy.numpy()).sum() == pytest.approx(whole, abs=1e-5)
@@ -174,7 +183,7 @@ def test_reward_is_continuous_at_the_budget():
 
 
 def controller(**options):
-    return WidthController(Decisions(SIZES, added, 20.0), ControllerOptions(**options), 0)
+    return WidthController(priced(), ControllerOptions(**options), 0)
 
 
 def test_the_first_rewards_are_their_own_baseline():
@@ -223,8 +232,8 @@ def test_state_and_restore_go_on_exactly():
 
 def test_decoding_stays_in_the_range():
     space = make_width_space("resnet20", (4, 8, 16), image_size=16)
-    sizes = tuple(len(widths) for widths in space.candidates)
-    agent = WidthController(Decisions(sizes, space.added_cost, 2e6), ControllerOptions(), 0)
+    decisions = PricedDecisions(space.sizes, added=space.added_cost, budget=2e6)
+    agent = WidthController(decisions, ControllerOptions(), 0)
     options = ControllerOptions(decode_beams=5, decode_samples=7)
     found = decode(agent, space, options, (1.5e6, 1.6e6), np.random.default_rng(0))
     assert found.shape == (12, 19)
@@ -235,8 +244,8 @@ def test_decoding_stays_in_the_range():
 def test_beams_stand_in_for_draws_that_miss_the_range(monkeypatch):
     """Few networks are as small as this, and the untrained policy does not draw them."""
     space = make_width_space("resnet20", (4, 8, 16), image_size=16)
-    sizes = tuple(len(widths) for widths in space.candidates)
-    agent = WidthController(Decisions(sizes, space.added_cost, 2e6), ControllerOptions(), 0)
+    decisions = PricedDecisions(space.sizes, added=space.added_cost, budget=2e6)
+    agent = WidthController(decisions, ControllerOptions(), 0)
     options = ControllerOptions(decode_beams=0, decode_samples=3)
     monkeypatch.setattr(decoding, "_MOST_DRAWS", 500)
     costs = (0.0, 1.02 * space.bounds[0])

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from autodl.agents.options import ControllerOptions
 from autodl.agents.width_controller import WidthController
-from autodl.agents.width_policy import Integers, beam_search
+from autodl.agents.width_policy import beam_search
 from autodl.errors import ConfigError
+from autodl.spaces.space import Integers
 from autodl.spaces.width.cost import cost_bounds
 from autodl.spaces.width.space import WidthSpace
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from autodl.agents.options import ControllerOptions
 from autodl.agents.width_controller import Learned, WidthController, reward
-from autodl.agents.width_policy import Decisions
+from autodl.agents.width_policy import PricedDecisions
 from autodl.data.augment import augmenter
 from autodl.data.batches import Batch, batch_count, iterate
 from autodl.data.load import SearchData
@@ -87,7 +87,7 @@ class SupernetTrainer:
         self.curve: list[dict[str, float]] = []
         self._options, self._controls = options, controller
         self._budget, self._seed = budget, seed
-        decisions = Decisions(space.sizes, space.added_cost, budget)
+        decisions = PricedDecisions(space.sizes, added=space.added_cost, budget=budget)
         self.controller = WidthController(decisions, controller, seed)
         self._optimizer = make_optimizer(
             network,
