@@ -11,7 +11,6 @@ from autodl.system.resources import PACKAGE
 ROOT = PACKAGE.parent
 OWN = sorted(path for folder in ("autodl", "tools") for path in (ROOT / folder).rglob("*.py"))
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_FILES_OF_A_FOLDER = 400, 60, 20
-STILL_LONG = {"run_search"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "stuff", "tools", "base"}
 
 
@@ -29,8 +28,7 @@ def test_no_function_is_long(file):
             told = ast.get_docstring(node) is not None
             explained = (first.end_lineno or 0) - first.lineno + 1 if told else 0
             length = (node.end_lineno or 0) - node.lineno + 1 - explained
-            limit = MOST_LINES_OF_A_FUNCTION + 20 * (node.name in STILL_LONG)
-            assert length <= limit, f"{node.name} has {length} lines"
+            assert length <= MOST_LINES_OF_A_FUNCTION, f"{node.name} has {length} lines"
 
 
 def test_names_of_files_say_something():

@@ -11,7 +11,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import fcntl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def salvage_run(args: argparse.Namespace) -> None:
     """Put a salvaged store in the place of the damaged one, and say what is in it."""
     from autodl.config.plugins import import_plugins
     from autodl.errors import StoreError
-    from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest
+    from autodl.runs.folder import TRIALS, import_run_plugins, locked, read_manifest
     from autodl.runs.salvage import salvage
 
     import_plugins(args.plugin)
@@ -44,8 +43,7 @@ def salvage_run(args: argparse.Namespace) -> None:
     trials, aside = args.run / TRIALS, args.run / f"{TRIALS}.salvaged"
     damaged = args.run / f"{TRIALS}.damaged"
     try:
-        with open(args.run / ".lock", "a") as lock:  # that of run_folder.py
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked(args.run):
             if damaged.exists():
                 raise StoreError(f"{damaged} is there already; move it away first")
             kept, lost = salvage(trials, aside)
@@ -53,8 +51,6 @@ def salvage_run(args: argparse.Namespace) -> None:
                 if (part := trials.with_name(trials.name + end)).exists():
                     part.rename(damaged.with_name(damaged.name + end))
             aside.rename(trials)
-    except BlockingIOError:
-        raise StoreError(f"another process is writing to {args.run}; wait for it") from None
     except OSError as error:
         raise StoreError(f"cannot write to {args.run}: {error.strerror}") from None
     print(

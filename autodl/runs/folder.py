@@ -30,7 +30,7 @@ from autodl.system.files import write_json, write_text
 from autodl.system.yaml_text import dump
 
 # of every run
-CONFIG, MANIFEST = "config.yaml", "run.json"
+CONFIG, MANIFEST, LOG = "config.yaml", "run.json", "vdl"
 # of a search
 TRIALS, BEST, PICTURE, FRONT = "trials.sqlite", "best.json", "best.svg", "pareto.svg"
 SOURCE, CHECKPOINTS, PARENT_WEIGHTS = "source.json", "checkpoints", "weights"
@@ -57,7 +57,7 @@ def run_folder(
     start: Mapping[str, Any],
     *,
     resume: bool,
-    reduced: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+    reduced: Callable[[Mapping[str, Any]], Any] = dict,
 ) -> Iterator[Path]:
     """Open a run folder for writing, alone, and record this start in its manifest.
 
@@ -76,26 +76,14 @@ def run_folder(
     """
     if folder.is_dir():  # before anything is written to somebody else's folder
         check_content(folder, resume)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / _LOCK, "a")  # noqa: SIM115  (held for as long as the run)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to {folder}: {error.strerror}; choose another --out folder"
-        ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"another process is writing to {folder}; wait for it, or choose another folder"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"cannot lock {folder}: {error.strerror}; choose a folder on another file system"
-            ) from None
+    with locked(folder):
         check_content(folder, resume)  # again: another process may just have left it
-        manifest = _manifest(folder, identity, reduced)
+        if (folder / MANIFEST).exists():
+            check_identity(folder, identity, reduced)
+            manifest = read_manifest(folder)
+        else:
+            plain = json.loads(json.dumps(identity))
+            manifest = {"created": _now(), "identity": plain, "starts": []}
         manifest.pop("ended", None)
         manifest["starts"].append(
             {
@@ -118,6 +106,34 @@ def run_folder(
             with suppress(StoreError):  # a full disk, perhaps: the error itself matters more
                 update_manifest(folder, ended=f"failed: {type(error).__name__}: {error}")
             raise
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only process that writes to a folder, which is made if missing.
+
+    Raises:
+        StoreError: another one does, or the folder cannot be written or locked.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / _LOCK, "a")  # noqa: SIM115  (held for as long as the block)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder}: {error.strerror}; choose another --out folder"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"another process is writing to {folder}; wait for it, or choose another folder"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"cannot lock {folder}: {error.strerror}; choose a folder on another file system"
+            ) from None
+        yield
 
 
 def check_content(folder: Path, resume: bool) -> None:
@@ -162,28 +178,25 @@ def update_manifest(folder: Path, **values: Any) -> None:
     write_json(folder / MANIFEST, {**read_manifest(folder), **values})
 
 
-def _manifest(
-    folder: Path,
-    identity: Mapping[str, Any],
-    reduced: Callable[[Mapping[str, Any]], dict[str, Any]],
-) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(identity))
-    if not (folder / MANIFEST).exists():
-        return {
-            "created": _now(),
-            "identity": plain,
-            "starts": [],
-        }
-    manifest = read_manifest(folder)
-    known = manifest.get("identity")
+def check_identity(
+    folder: Path, identity: Mapping[str, Any], reduced: Callable[[Mapping[str, Any]], Any] = dict
+) -> None:
+    """Refuse to take the run in a folder for another one.
+
+    Args:
+        reduced: brings an identity on record into today's form, see ``Sections.reduced``.
+
+    Raises:
+        StoreError: it differs; the first key that does is named.
+    """
+    known = read_manifest(folder).get("identity")
     known = reduced(known) if isinstance(known, dict) else known
-    if differing := _first_difference(known, plain):
+    if differing := _first_difference(known, json.loads(json.dumps(identity))):
         key, old, new = differing
         raise StoreError(
             f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."
             f" {_CHANGED_PLUGIN if key == 'Global.plugins' else _MAY_CHANGE}"
         )
-    return manifest
 
 
 class _Default:

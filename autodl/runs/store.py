@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
+from autodl.runs.connection import close, open_to_read, open_to_write
 from autodl.runs.schema import VERSION, statements
 from autodl.runs.transaction import Transaction
 from autodl.spaces.codec import Architecture, decode_architecture, encode_text
@@ -64,12 +65,9 @@ class TrialStore:
         self._synced = -math.inf
         if read_only and not path.is_file():
             raise StoreError(f"no trials in {path}; give a run folder made by the search")
+        self._read_only = read_only
         try:
-            address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-            self._db = sqlite3.connect(address, uri=True, isolation_level=None)
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db = open_to_read(path) if read_only else open_to_write(path)
             self._prepare(read_only)
         except sqlite3.Error as error:
             raise StoreError(
@@ -92,8 +90,12 @@ class TrialStore:
             self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
-        """Close the file; the store cannot be used afterwards."""
-        self._db.close()
+        """Close the file; the store cannot be used afterwards.
+
+        Unless somebody else has it open, it is one plain file then, without a log beside it, that
+        can be copied, and read where nothing may be written.
+        """
+        close(self._db, read_only=self._read_only)
 
     def propose(self, proposals: Iterable[Proposal]) -> None:
         """Record proposals, all or none."""

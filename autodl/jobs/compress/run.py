@@ -8,7 +8,6 @@ the held-out pictures; the test part is never looked at here.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.compression.bits.packed_network import load_packed_weights
-from autodl.errors import AutoDLError, CheckpointError, StoreError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
 from autodl.jobs.compress.source import (
@@ -27,20 +25,9 @@ from autodl.jobs.compress.source import (
     open_source,
     trained_with,
 )
-from autodl.runs.folder import (
-    ARCHITECTURE,
-    CHECKPOINT,
-    CHOICE,
-    METRICS,
-    PACKED,
-    WEIGHTS,
-    check_content,
-    read_manifest,
-    run_folder,
-    update_manifest,
-)
-from autodl.system.files import checksum, write_bytes, write_json
-from autodl.system.state import decode_state, encode_state
+from autodl.runs.folder import ARCHITECTURE, CHOICE, PACKED, WEIGHTS
+from autodl.runs.run import Run
+from autodl.system.files import checksum
 from autodl.tasks.pictures import PictureTask
 
 if TYPE_CHECKING:
@@ -76,59 +63,38 @@ def compress(
         AutoDLError: network, data, folder or checkpoint are unusable.
         TrialFailure: a training loss is not finite.
     """
-    if out.is_dir():
-        check_content(out, resume)
     folder = find_source(model)
     trained = trained_with(folder).train
     config = config.with_changes_of(trained)
+    run = Run(out, config, resume=resume, tell=progress)
     identity = {
         **config.identity(),
         **form_identity(trained),
         "Weights": checksum(folder / WEIGHTS),
     }
-    if resume and (out / METRICS).exists():
-        return _finished(config, out, identity)
+    if (found := run.finished(identity)) is not None:
+        return found
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
     source = open_source(model, config.data.path)
-    start = {"device": device, "model": str(source.trained.folder)}
     method = method or config.compression.factory()(**config.compression.arguments())
-    work = _Work(config, source, out, progress)
-    with run_folder(out, config.to_plain(), identity, start, resume=resume, reduced=config.reduced):
+    work = _Work(config, source, run)
+    with run.open(identity, device=device, model=source.trained.folder):
         if (source.trained.folder / ARCHITECTURE).exists():
             shutil.copyfile(source.trained.folder / ARCHITECTURE, out / ARCHITECTURE)
         metrics = {"device": device, **work.run(method)}
-        write_json(out / METRICS, metrics)
-        update_manifest(out, ended="complete", held_out_accuracy=metrics["accuracy_after"])
+        run.finish(metrics, held_out_accuracy=metrics["accuracy_after"])
     return metrics
-
-
-def _finished(config: CompressConfig, out: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics of a finished compression, if it is the one that is asked for."""
-    known = config.reduced(read_manifest(out).get("identity", {}))
-    asked = json.loads(json.dumps(identity))
-    if other := [key for key in asked if known.get(key) != asked[key]]:
-        raise StoreError(
-            f"{out} holds a finished compression with other {', '.join(other)}; choose another"
-            " --out folder"
-        )
-    try:
-        found: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {out / METRICS}: {error}; delete it") from None
-    return found
 
 
 class _Work:
     """The stages of one compression, each of which can be interrupted."""
 
-    def __init__(
-        self, config: CompressConfig, source: Source, out: Path, progress: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: CompressConfig, source: Source, run: Run) -> None:
         from autodl.compression.bits.rounded_layers import layers_to_round
 
-        self._config, self._source, self._out, self._progress = config, source, out, progress
+        self._config, self._source, self._run = config, source, run
         self._network = source.trained.network
         self._task = replace(
             PictureTask.of(source.data), normalisation=source.trained.normalisation
@@ -141,13 +107,13 @@ class _Work:
         from autodl.training.weights import encode_weights
 
         before, size = self._accuracy(self._network), len(encode_weights(self._network))
-        self._progress(f"held-out accuracy before: {before:.4f}")
+        self._run.tell(f"held-out accuracy before: {before:.4f}")
         choice = self._choose(method)
         rounded, seconds = self._fine_tune(choice.levels)
         tensors = self._pack(choice.levels)
         after = self._accuracy(self._unpacked())
         return {
-            **sizes(size, self._out / PACKED, tensors, self._layers),
+            **sizes(size, self._run.folder / PACKED, tensors, self._layers),
             "original_sha256": checksum(self._source.weights_file),
             "accuracy_before": before,
             "accuracy_rounded": rounded,
@@ -162,9 +128,8 @@ class _Work:
         from autodl.compression.choice import Choice, Task, levels_from_state, levels_to_state
         from autodl.training.weights import load_arrays
 
-        path, data = self._out / CHOICE, self._source.data
-        if path.exists():
-            state = self._read(path)
+        data = self._source.data
+        if (state := self._run.restored(CHOICE)) is not None:
             load_arrays(self._network, state["network"])
             levels = levels_from_state(state["levels"])
             return Choice(levels, state["seconds"], state["details"])
@@ -177,7 +142,7 @@ class _Work:
             seed=self._config.general.seed,
             saved=self._checkpoint("choice"),
             save=lambda state: self._save("choice", state),
-            progress=self._progress,
+            progress=self._run.tell,
         )
         choice = method.choose(task)
         state = {
@@ -186,7 +151,7 @@ class _Work:
             "seconds": choice.seconds,
             "details": choice.details,
         }
-        write_bytes(path, encode_state(state))
+        self._run.save(state, CHOICE)
         return choice
 
     def _fine_tune(self, levels: Mapping[str, Levels]) -> tuple[float, float]:
@@ -208,7 +173,7 @@ class _Work:
             assign(self._layers, levels)
             estimate_again(network, data.train, normalisation, options.batch_size)
             rounded, spent = self._accuracy(network), 0.0
-            self._progress(f"held-out accuracy of the rounded network: {rounded:.4f}")
+            self._run.tell(f"held-out accuracy of the rounded network: {rounded:.4f}")
 
         def seconds() -> float:
             return spent + time.perf_counter() - began
@@ -217,7 +182,7 @@ class _Work:
             state = {"trainer": trainer.state(), "rounded": rounded, "seconds": seconds()}
             self._save("fine-tuning", state)
             epoch = trainer.curve[-1]
-            self._progress(
+            self._run.tell(
                 f"[FineTuning][Epoch {len(trainer.curve)}/{options.epochs}]"
                 f" loss: {epoch['loss']:.4f}, top1: {epoch['accuracy']:.4f}"
             )
@@ -235,7 +200,7 @@ class _Work:
         for path, own in levels.items():
             name = f"{path}.weight"
             tensors[name] = Rounded.of(tensors[name], own)
-        packed = self._out / PACKED
+        packed = self._run.folder / PACKED
         packed.unlink(missing_ok=True)  # of a run that ended between this and its metrics
         save_packed(packed, tensors)
         return tensors
@@ -245,7 +210,7 @@ class _Work:
         from autodl.reparam.plain_form import plain_network
 
         fresh = plain_network(self._source.trained.network)
-        load_packed_weights(fresh, self._out / PACKED)
+        load_packed_weights(fresh, self._run.folder / PACKED)
         fresh.eval()
         return fresh
 
@@ -255,25 +220,15 @@ class _Work:
         return final_score(network, self._task, "held_out").value
 
     def _save(self, stage: str, state: Mapping[str, Any]) -> None:
-        write_bytes(self._out / CHECKPOINT, encode_state({"stage": stage, "state": state}))
+        self._run.save({"stage": stage, "state": state})
 
     def _checkpoint(self, stage: str) -> Mapping[str, Any] | None:
-        path = self._out / CHECKPOINT
-        if not path.exists():
+        known = self._run.restored()
+        if known is None or known["stage"] != stage:
             return None
-        known = self._read(path)
-        if known["stage"] != stage:
-            return None
-        self._progress(f"resumed in stage {stage}")
+        self._run.tell(f"resumed in stage {stage}")
         state: Mapping[str, Any] = known["state"]
         return state
-
-    @staticmethod
-    def _read(path: Path) -> dict[str, Any]:
-        try:
-            return decode_state(path.read_bytes())
-        except (AutoDLError, OSError) as error:
-            raise CheckpointError(f"cannot go on from {path}: {error}; delete it") from error
 
 
 def _arrays(network: nn.Layer) -> dict[str, Any]:

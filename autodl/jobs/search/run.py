@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from autodl.data.load import describe, headline
 from autodl.errors import AutoDLError
@@ -23,7 +24,7 @@ from autodl.jobs.search.parts import (
     make_space,
     make_strategy,
 )
-from autodl.jobs.search.source import find_source
+from autodl.jobs.search.source import Source, find_source
 from autodl.objectives.trade_off import TradeOff
 from autodl.runs.folder import (
     BEST,
@@ -32,12 +33,13 @@ from autodl.runs.folder import (
     PARENT_WEIGHTS,
     PICTURE,
     TRIALS,
-    check_content,
-    run_folder,
-    update_manifest,
 )
+from autodl.runs.run import Run
 from autodl.runs.store import TrialStore
+from autodl.search.asking import Limits
 from autodl.search.budget import INTERRUPTED, Budget
+from autodl.search.executors.executor import Executor
+from autodl.search.fidelity.rule import FidelityRule
 from autodl.search.loop import search
 from autodl.search.objectives import objective_values
 from autodl.search.observers.observer import Observer, RunInfo
@@ -48,7 +50,7 @@ from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.space import canonical_form
-from autodl.strategies.strategy import Breeder
+from autodl.strategies.strategy import Breeder, Strategy
 from autodl.trial import Trial, TrialState
 
 
@@ -87,9 +89,45 @@ def run_search(
         AutoDLError: config, data, packages, device or folder are unusable; a folder that was not
             there is not made then.
     """
-    folder = Path(folder)
-    if folder.is_dir():
-        check_content(folder, resume)
+    run = Run(Path(folder), config, resume=resume)
+    with ExitStack() as stack:
+        parts = _prepare(config, run.folder, stack)
+        stack.enter_context(run.open(parts.identity, **parts.start))
+        if parts.source is not None:
+            parts.source.write(run.folder)
+        store = stack.enter_context(closing(TrialStore(run.folder / TRIALS)))
+        info = _run_info(config, run.folder, store, parts)
+        budget = Budget(
+            max_hours=config.search.max_hours,
+            target_reward=config.search.target_reward,
+            best=info.best.reward if info.best else None,
+        )
+        watching = (VisualDLLog(), *observers)
+        trials = _search(config, run.folder, store, parts, watching, budget)
+        stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
+        ending = _Ending(trials)
+        stopped = _drive(ending, info, budget, watching)
+        return _conclude(config, run, store, stopped, ending.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a search is put together from, as far as it needs no folder."""
+
+    identity: Mapping[str, Any]
+    start: Mapping[str, Any]
+    source: Source | None
+    strategy: Strategy
+    executor: Executor
+    keys: WorkKeys
+    earlier: Sequence[EarlierRun]
+    limits: Limits | None
+    rule: FidelityRule | None
+    about_data: str
+
+
+def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
+    """Make the parts, which ``stack`` closes; what cannot be made leaves no folder behind."""
     device = check_device(config)
     check_latency_table(config)
     data = load_data(config)
@@ -101,59 +139,61 @@ def run_search(
     identity = {**config.identity(), "Pictures": pictures}
     if source is not None:
         identity["Source"] = source.architecture.to_json()
-    objectives = partial(objective_values, options=config.objectives)
     keys = WorkKeys(
         {**config.work_identity(), "Pictures": pictures},
         canonical_form(space),
     )
     limits, rule = make_limits(config, space, data), make_rule(config)
-    with ExitStack() as stack:
-        earlier = [stack.enter_context(closing(EarlierRun(p, keys))) for p in config.search.cache]
-        # the executor first, so that an evaluator that cannot be made leaves no folder behind
-        executor = stack.enter_context(
-            closing(make_executor(config, folder / "logs", data, device))
-        )
-        about = headline(data) if data else ""
-        del data  # worker processes have their own
-        start = {
+    earlier = [stack.enter_context(closing(EarlierRun(p, keys))) for p in config.search.cache]
+    executor = stack.enter_context(closing(make_executor(config, folder / "logs", data, device)))
+    return _Parts(
+        identity=identity,
+        start={
             "max_trials": config.search.max_trials,
             "workers": executor.workers,
             "executor": config.search.executor,
             "device": device,
-            "data_path": None if config.data.path is None else str(config.data.path),
-        }
-        stack.enter_context(run_folder(folder, config.to_plain(), identity, start, resume=resume))
-        if source is not None:
-            source.write(folder)
-        store = stack.enter_context(closing(TrialStore(folder / TRIALS)))
-        weights = None
-        if config.train.inherit and isinstance(strategy, Breeder):
-            weights = ParentWeights(strategy, store, folder / PARENT_WEIGHTS, config.train.epochs)
-        watching = (VisualDLLog(), *observers)
-        info = _run_info(config, folder, store, executor.workers, about)
-        budget = Budget(
-            max_hours=config.search.max_hours,
-            target_reward=config.search.target_reward,
-            best=info.best.reward if info.best else None,
-        )
-        trials = search(
-            strategy,
-            executor,
-            store,
-            max_trials=config.search.max_trials,
-            seed=config.general.seed,
-            observers=watching,
-            snapshot_every=config.search.snapshot_every,
-            stop=budget,
-            staging=Staging(rule, store, folder / CHECKPOINTS, objectives) if rule else None,
-            reuse=Reuse(store, keys, earlier, weights) if config.search.reuse else None,
-            limits=limits,
-            weights=weights,
-        )
-        stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
-        ending = _Ending(trials)
-        stopped = _drive(ending, info, budget, watching)
-        return _conclude(config, folder, store, stopped, ending.text)
+            "data_path": config.data.path,
+        },
+        source=source,
+        strategy=strategy,
+        executor=executor,
+        keys=keys,
+        earlier=earlier,
+        limits=limits,
+        rule=rule,
+        about_data=headline(data) if data else "",  # worker processes have their own pictures
+    )
+
+
+def _search(
+    config: SearchConfig,
+    folder: Path,
+    store: TrialStore,
+    parts: _Parts,
+    observers: Sequence[Observer],
+    budget: Budget,
+) -> Generator[Trial, None, str]:
+    """The trials, as they finish."""
+    strategy, rule, weights = parts.strategy, parts.rule, None
+    if config.train.inherit and isinstance(strategy, Breeder):
+        weights = ParentWeights(strategy, store, folder / PARENT_WEIGHTS, config.train.epochs)
+    reuse = Reuse(store, parts.keys, parts.earlier, weights) if config.search.reuse else None
+    objectives = partial(objective_values, options=config.objectives)
+    return search(
+        strategy,
+        parts.executor,
+        store,
+        max_trials=config.search.max_trials,
+        seed=config.general.seed,
+        observers=observers,
+        snapshot_every=config.search.snapshot_every,
+        stop=budget,
+        staging=Staging(rule, store, folder / CHECKPOINTS, objectives) if rule else None,
+        reuse=reuse,
+        limits=parts.limits,
+        weights=weights,
+    )
 
 
 class _Ending:
@@ -167,19 +207,17 @@ class _Ending:
         self.text = yield from self._trials
 
 
-def _run_info(
-    config: SearchConfig, folder: Path, store: TrialStore, workers: int, about_data: str
-) -> RunInfo:
+def _run_info(config: SearchConfig, folder: Path, store: TrialStore, parts: _Parts) -> RunInfo:
     """What observers are told at the start."""
     done = store.count_finished()
     return RunInfo(
         folder=folder,
         config=config.to_plain(),
         max_trials=config.search.max_trials,
-        workers=workers,
+        workers=parts.executor.workers,
         finished=done,
         best=next(iter(store.best()), None),
-        data=about_data,
+        data=parts.about_data,
         latest=next(iter(store.finished(start=done - 1)), None) if done else None,
     )
 
@@ -209,17 +247,16 @@ def _drive(
 
 
 def _conclude(
-    config: SearchConfig, folder: Path, store: TrialStore, stopped: str, exhausted: str
+    config: SearchConfig, run: Run, store: TrialStore, stopped: str, exhausted: str
 ) -> SearchResult:
     """Write what the run has come to; the store is the truth, whatever was cut short before."""
-    best, done = next(iter(store.best()), None), store.count_finished()
+    folder, best, done = run.folder, next(iter(store.best()), None), store.count_finished()
     picture = None
     if best is not None:
         save_architecture(best.architecture, folder / BEST)
         picture = _draw(best, folder / PICTURE)
     front = _draw_front(store, config.objectives, folder / FRONT)
-    update_manifest(
-        folder,
+    run.finish(
         ended=stopped or exhausted or "complete",
         finished_trials=done,
         best=best.to_json() if best else None,

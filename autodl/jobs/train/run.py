@@ -16,28 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.data.load import headline
-from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
-from autodl.runs.event_log import EventLog
 from autodl.runs.folder import (
     ARCHITECTURE,
-    CHECKPOINT,
-    METRICS,
     TRIALS,
     WEIGHTS,
-    check_content,
     import_run_plugins,
     read_manifest,
-    run_folder,
-    update_manifest,
 )
+from autodl.runs.run import Run
 from autodl.runs.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
-from autodl.system.files import replacing, write_json
-from autodl.system.state import decode_state, encode_state
 from autodl.tasks.load import load_task
 from autodl.tasks.pictures import PictureTask
 from autodl.tasks.task import Metric
@@ -141,10 +134,10 @@ def retrain(
     """
     from autodl.training.device import select_device
     from autodl.training.parallel import ALONE
+    from autodl.training.weights import save_weights
 
     share = share or ALONE
-    if share.leads and folder.is_dir():
-        check_content(folder, resume)
+    run = Run(folder, config, resume=resume, tell=progress) if share.leads else None
     device = select_device(config.general.device)
     data = load_task(config.data)
     plan = _plan(config, architecture, data)
@@ -156,20 +149,17 @@ def retrain(
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
     trainer, measured = _trainer(config, plan, data, share), f"held_out_{data.metric.name}"
-    if not share.leads:
+    if run is None:
         metrics = _train(config, trainer, data, share, identity)
         return Retrained(folder, data.metric, metrics[measured], metrics)
-    path = config.data.path
-    start = {"device": device, "processes": share.size, "data_path": path and str(path)}
-    with run_folder(folder, config.to_plain(), identity, start, resume=resume):
-        progress(f"data: {headline(data)}")
+    with run.open(identity, device=device, processes=share.size, data_path=config.data.path):
+        run.tell(f"data: {headline(data)}")
         save_architecture(architecture, folder / ARCHITECTURE)
-        with closing(EventLog(folder / "vdl")) as log:
-            record = _Record(config.train.epochs, data, folder, log, progress)
-            metrics = _train(config, trainer, data, share, identity, record)
-            metrics = {"device": device, **_conditions(data, plan), **metrics}
-            record.finish(trainer, metrics)
-        update_manifest(folder, ended="complete", **{measured: metrics[measured]})
+        record = _Record(run, config.train.epochs, data)
+        found = _train(config, trainer, data, share, identity, record)
+        save_weights(trainer.network, folder / WEIGHTS)
+        metrics = {"device": device, **_conditions(data, plan), **found}
+        run.finish(metrics, **{measured: metrics[measured]})
     return Retrained(folder, data.metric, metrics[measured], metrics)
 
 
@@ -253,65 +243,36 @@ def _conditions(data: PictureTask, plan: Plan) -> dict[str, Any]:
     return {"parameters": plan.parameters, "macs": plan.macs, **data.record()}
 
 
-def _restore(trainer: Trainer, checkpoint: Path) -> None:
-    """Continue a training from its checkpoint.
-
-    Raises:
-        CheckpointError: it is damaged or of another network; the file is named.
-    """
-    try:
-        trainer.restore(decode_state(checkpoint.read_bytes()))
-    except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"cannot go on from {checkpoint}: {error}; delete it to train anew"
-        ) from error
-
-
 @dataclass(slots=True)
 class _Record:
-    """What a training leaves in its folder: checkpoint, log, weights and metrics."""
+    """What is kept and told of a training, epoch by epoch."""
 
+    run: Run
     epochs: int
     task: PictureTask
-    folder: Path
-    log: EventLog
-    progress: Callable[[str], None]
     first: int = 0
     began: float = 0.0
 
     def restore(self, trainer: Trainer) -> None:
         """Go on from the checkpoint, if there is one."""
-        checkpoint = self.folder / CHECKPOINT
-        if checkpoint.exists():
-            _restore(trainer, checkpoint)
-            self.progress(f"resumed after epoch {len(trainer.curve)}")
-            for number, epoch in enumerate(trainer.curve, start=1):
-                _log_epoch(self.log, epoch, number)  # a kill may have come between the two
+        self.run.resume_fit(trainer, _tags)
         self.first, self.began = len(trainer.curve), time.monotonic()
 
     def epoch(self, trainer: Trainer) -> None:
         """Write the checkpoint, log and tell."""
+        self.run.keep_epoch(trainer, _tags)
         number, epoch = len(trainer.curve), trainer.curve[-1]
-        with replacing(self.folder / CHECKPOINT) as aside:
-            aside.write_bytes(encode_state(trainer.state()))
-        _log_epoch(self.log, epoch, number)
         left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
-        self.progress(_epoch_line(epoch, number, self.epochs, self.task, left))
-
-    def finish(self, trainer: Trainer, metrics: Mapping[str, Any]) -> None:
-        """Write the weights, and last the metrics, which say that the training is finished."""
-        from autodl.training.weights import save_weights
-
-        save_weights(trainer.network, self.folder / WEIGHTS)
-        write_json(self.folder / METRICS, metrics)
+        self.run.tell(_epoch_line(epoch, number, self.epochs, self.task, left))
 
 
-def _log_epoch(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
-    """Log the numbers of an epoch; those that the log has already are not repeated."""
-    for name, value in epoch.items():
-        if name != "epoch":
-            tag = f"train/{name}".replace("train/held_out", "eval/held_out")
-            log.scalar(tag, value, number)
+def _tags(epoch: Mapping[str, float]) -> dict[str, float]:
+    """The numbers of an epoch by what they are logged as."""
+    return {
+        f"train/{name}".replace("train/held_out", "eval/held_out"): value
+        for name, value in epoch.items()
+        if name != "epoch"
+    }
 
 
 def _epoch_line(

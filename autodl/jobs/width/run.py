@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from autodl.data.batches import iterate
 from autodl.data.load import SearchData, describe, headline, load_split
-from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.errors import ConfigError, StoreError
 from autodl.jobs.width.config import (
     WidthConfig,
     control_range,
@@ -28,22 +27,12 @@ from autodl.jobs.width.config import (
     make_space,
     sharing_options,
 )
-from autodl.runs.event_log import EventLog
-from autodl.runs.folder import (
-    ANNEALING,
-    ARCHITECTURE,
-    CHECKPOINT,
-    METRICS,
-    RANKING,
-    check_content,
-    run_folder,
-    update_manifest,
-)
+from autodl.runs.folder import ANNEALING, ARCHITECTURE, CHECKPOINT, METRICS, RANKING
+from autodl.runs.run import Run
 from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.space import WidthSpace
-from autodl.system.files import write_bytes, write_json
-from autodl.system.state import decode_state, encode_state
+from autodl.system.files import write_json
 
 if TYPE_CHECKING:
     from autodl.supernets.width.annealing import Annealing
@@ -84,30 +73,25 @@ def run_width_search(
         AutoDLError: config, data, device, folder or checkpoint are unusable.
         TrialFailure: the loss is not finite.
     """
-    if folder.is_dir():
-        check_content(folder, resume)
+    run = Run(folder, config, resume=resume, tell=progress)
     data = load_split(config.data)
     space = space_for(config, data)
+    identity = {**config.identity(), "Pictures": describe(data)}
+    if run.finished(identity) is not None:
+        return read_result(folder)
     device = "cpu"
     if config.width.mode != "random":  # which trains nothing
         from autodl.training.device import select_device
 
         device = select_device(config.general.device)
         check_meta(config, space)
-    identity = {**config.identity(), "Pictures": describe(data)}
-    path = config.data.path
-    start = {"device": device, "data_path": path and str(path)}
-    with run_folder(folder, config.to_plain(), identity, start, resume=resume):
-        if not (folder / METRICS).exists():
-            progress(f"data: {headline(data)}")
-            if config.width.mode == "random":
-                _finish(config, space, folder, _random(config, space), {"curve": []})
-            else:
-                with closing(EventLog(folder / "vdl")) as log:
-                    trainer = _trainer(config, space, data, folder, progress)
-                    ranking, metrics = _train(config, trainer, folder, log, progress)
-                _finish(config, space, folder, ranking, metrics)
-        update_manifest(folder, ended="complete")
+    with run.open(identity, device=device, data_path=config.data.path):
+        run.tell(f"data: {headline(data)}")
+        if config.width.mode == "random":
+            _finish(config, space, run, _random(config, space), {"curve": []})
+        else:
+            trainer = _trainer(config, space, data, folder, run.tell)
+            _finish(config, space, run, *_train(config, trainer, run))
     return read_result(folder)
 
 
@@ -227,32 +211,22 @@ def _rate(
 
 
 def _train(
-    config: WidthConfig,
-    trainer: SupernetTrainer,
-    folder: Path,
-    log: EventLog,
-    progress: Callable[[str], None],
+    config: WidthConfig, trainer: SupernetTrainer, run: Run
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train from the checkpoint, if there is one, and rank what is decoded."""
     from autodl.supernets.width.decoding import decode
 
-    checkpoint, epochs = folder / CHECKPOINT, config.supernet.epochs
-    if checkpoint.exists():
-        _restore(trainer, checkpoint)
-        progress(f"resumed after epoch {len(trainer.curve)}")
-        for number, epoch in enumerate(trainer.curve, start=1):
-            _log(log, epoch, number)  # a kill may have come between the two
+    run.resume_fit(trainer, _tags)
 
     def after_epoch(trainer: SupernetTrainer) -> None:
-        write_bytes(checkpoint, encode_state(trainer.state()))
-        _log(log, trainer.curve[-1], len(trainer.curve))
-        progress(_line(trainer.curve, epochs))
+        run.keep_epoch(trainer, _tags)
+        run.tell(_line(trainer.curve, config.supernet.epochs))
 
     began = time.perf_counter()
     trainer.fit(after_epoch)
     left = _share(trainer.curve)
     if config.width.mode == "transition" and left > _ANNEALED:  # the rate was the config's
-        progress(
+        run.tell(
             f"Phi ends at {100 * left:.1f} % of its start: candidates still share;"
             " raise Supernet.projection_rate, or leave it out"
         )
@@ -264,17 +238,8 @@ def _train(
         accuracy = trainer.shared_accuracy(row)
         ranking.append(_entry(space, row, macs, accuracy))
     ranking.sort(key=lambda entry: -entry["accuracy"])
-    progress(f"ranked {len(ranking)} architectures, best {ranking[0]['accuracy']:.4f}")
+    run.tell(f"ranked {len(ranking)} architectures, best {ranking[0]['accuracy']:.4f}")
     return ranking, {"curve": trainer.curve, "seconds": time.perf_counter() - began}
-
-
-def _restore(trainer: SupernetTrainer, checkpoint: Path) -> None:
-    try:
-        trainer.restore(decode_state(checkpoint.read_bytes()))
-    except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"cannot go on from {checkpoint}: {error}; delete it to train anew"
-        ) from error
 
 
 def shared_accuracies(
@@ -313,7 +278,8 @@ def _trained(config: WidthConfig, folder: Path) -> SupernetTrainer:
     read_result(folder)
     data = load_split(config.data)
     trainer = _trainer(config, space_for(config, data), data, folder, lambda line: None)
-    _restore(trainer, folder / CHECKPOINT)
+    if not Run(folder, config, resume=True).restore(trainer):
+        raise StoreError(f"{folder} has its {CHECKPOINT} no more; search anew in another folder")
     return trainer
 
 
@@ -346,28 +312,29 @@ def _random(config: WidthConfig, space: WidthSpace) -> list[dict[str, Any]]:
 def _finish(
     config: WidthConfig,
     space: WidthSpace,
-    folder: Path,
+    run: Run,
     ranking: Sequence[Mapping[str, Any]],
     metrics: Mapping[str, Any],
 ) -> None:
     best = ranking[0]
     architecture = WidthArchitecture(space.network, tuple(best["channels"]), space.cells)
-    write_json(folder / RANKING, list(ranking))
-    save_architecture(architecture, folder / ARCHITECTURE)
+    write_json(run.folder / RANKING, list(ranking))
+    save_architecture(architecture, run.folder / ARCHITECTURE)
     found = {"mode": config.width.mode, "macs": best["macs"], "accuracy": best["accuracy"]}
-    write_json(folder / METRICS, {**found, **metrics})  # last: it says that all is there
+    run.finish({**found, **metrics})
 
 
 _TAGS = {"loss": "train", "accuracy": "train", "learning_rate": "train", "macs": "train"}
 _CONTROLLER = ("reward", "baseline", "entropy")
 
 
-def _log(log: EventLog, epoch: Mapping[str, float], number: int) -> None:
+def _tags(epoch: Mapping[str, float]) -> dict[str, float]:
     """``train/...``, ``controller/...`` and, of the projections, ``sharing/...``."""
-    for name, value in epoch.items():
-        if name not in ("epoch", "seconds"):
-            group = _TAGS.get(name, "controller" if name in _CONTROLLER else "sharing")
-            log.scalar(f"{group}/{name}", value, number)
+    return {
+        f"{_TAGS.get(name, 'controller' if name in _CONTROLLER else 'sharing')}/{name}": value
+        for name, value in epoch.items()
+        if name not in ("epoch", "seconds")
+    }
 
 
 def _share(curve: Sequence[Mapping[str, float]]) -> float:

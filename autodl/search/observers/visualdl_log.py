@@ -12,13 +12,12 @@ from typing import Any, Concatenate, ParamSpec
 from autodl.errors import AutoDLError
 from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.runs.event_log import EventLog
-from autodl.runs.folder import TRIALS
+from autodl.runs.folder import LOG, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.observers.observer import RunInfo
 from autodl.spaces.codec import encode_text
 from autodl.trial import Trial, TrialState
 
-FOLDER = "vdl"
 SECONDS_BETWEEN_PICTURES = 5.0
 CURVES = 200
 _PAUSE_PER_SECOND = 20.0  # so that pictures take at most 5% of the time
@@ -88,7 +87,7 @@ class VisualDLLog:
     @_harmless
     def started(self, run: RunInfo) -> None:
         """Open the log, or continue it."""
-        self._log = EventLog(run.folder / FOLDER)
+        self._log = EventLog(run.folder / LOG)
         self._counts = {name: int(self._log.last(f"search/{name}") or 0) for name in _COUNTS}
         self._log.hyper_parameters(_settings(run.config), ["search/best"])
         if run.latest is not None and not self._log.has("search/failed", run.finished):

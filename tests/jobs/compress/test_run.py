@@ -17,6 +17,7 @@ from autodl.jobs.compress.result import result_lines
 from autodl.jobs.compress.run import compress
 from autodl.jobs.compress.source import open_source
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
+from autodl.runs.folder import read_manifest, update_manifest
 from autodl.studies.bits.study import study, study_lines
 from autodl.system.files import checksum
 from autodl.tasks.pictures import PictureTask
@@ -127,11 +128,17 @@ def test_finished_compression_is_that_of_other_options(compressed, small_trainin
     model = str(small_training.folder)
     assert compress(config(), model, out, resume=True) == json.loads(json.dumps(metrics))
     other = config(Compression={"name": "UniformBits", "bits": 2}, Layers={"keep_ends": False})
-    with pytest.raises(StoreError, match="with other Compression, Layers; choose another --out"):
+    with pytest.raises(StoreError, match=r"another run: Compression\.bits was 3, now it is 2"):
         compress(other, model, out, resume=True)
+    old = Path(shutil.copytree(out, tmp_path / "old"))  # by a release that had all on record
+    known = read_manifest(old)["identity"]
+    plain = config().with_changes_of(load_trained(small_training.folder)[0].train).to_plain()
+    assert set(known["Train"]) < set(plain["Train"])
+    update_manifest(old, identity={**known, **{n: plain[n] for n in ("Train", "FineTuning")}})
+    assert compress(config(), model, old, resume=True) == json.loads(json.dumps(metrics))
     folder = Path(shutil.copytree(small_training.folder, tmp_path / "copy"))
     spoil(folder, lambda w: 2 * w)
-    with pytest.raises(StoreError, match="with other Weights"):
+    with pytest.raises(StoreError, match="holds another run: Weights was "):
         compress(config(), str(folder), out, resume=True)
 
 

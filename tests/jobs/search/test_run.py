@@ -67,6 +67,7 @@ def test_a_search_leaves_a_complete_folder(config_file, tmp_path):
     assert load_architecture(tmp_path / "run" / BEST) == result.best.architecture
     assert manifest(tmp_path / "run")["best"] == result.best.to_json()
     assert manifest(tmp_path / "run")["ended"] == "complete"
+    assert not list((tmp_path / "run").glob(f"{TRIALS}-*"))  # no log of SQLite stays
     # the learner learns, or the comparisons below would prove nothing
     assert sum(rewards[-10:]) > sum(rewards[:10])
 

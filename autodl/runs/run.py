@@ -1,0 +1,194 @@
+"""A run in its folder: one way to begin or go on, to keep what was reached, and to finish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from autodl.config.job import Sections
+from autodl.errors import AutoDLError, CheckpointError, StoreError
+from autodl.runs.event_log import EventLog
+from autodl.runs.folder import (
+    CHECKPOINT,
+    LOG,
+    METRICS,
+    check_content,
+    check_identity,
+    run_folder,
+    update_manifest,
+)
+from autodl.system.files import write_bytes, write_json
+from autodl.system.state import decode_state, encode_state
+
+Numbers = Mapping[str, float]
+
+
+class Fit(Protocol):
+    """What is trained by epochs and can go on from its state; ``curve`` has a row for each."""
+
+    @property
+    def curve(self) -> Sequence[Numbers]: ...
+
+    def state(self) -> Mapping[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Run:
+    """A job's folder, from the first look at it to the metrics that say it is finished.
+
+    ``Run(...)`` refuses a folder that this run may not have, and writes nothing: what else may be
+    unusable is found out between it and ``open``, which makes the folder. All that a run keeps is
+    there whole or not at all, so it can be killed at any moment and gone on with.
+
+    Args:
+        folder: made by ``open`` if missing.
+        config: of the job.
+        resume: go on with what is there.
+        tell: called with a line for people, now and then.
+
+    Raises:
+        StoreError: there is a run and it is not resumed, or something else is there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Sections,
+        *,
+        resume: bool = False,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        if folder.is_dir():
+            check_content(folder, resume)
+        self.folder = folder
+        self.tell = tell
+        self._config = config
+        self._resume = resume
+        self._log: EventLog | None = None
+
+    @contextmanager
+    def open(self, identity: Mapping[str, Any], **start: Any) -> Iterator[Self]:
+        """Write to the folder, alone, until the block ends; see ``run_folder``.
+
+        Args:
+            identity: of the config and of what it was found to mean (its pictures, ...); a run
+                that is resumed has the same.
+            start: what may differ from start to start: device, workers, where the data are.
+
+        Raises:
+            StoreError: in use, of another run, damaged, or not writable.
+        """
+        plain = {key: str(v) if isinstance(v, Path) else v for key, v in start.items()}
+        with run_folder(
+            self.folder,
+            self._config.to_plain(),
+            identity,
+            plain,
+            resume=self._resume,
+            reduced=self._config.reduced,
+        ):
+            try:
+                yield self
+            finally:
+                if self._log is not None:
+                    self._log.close()
+
+    def finished(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The metrics of a run that is finished already; None if there is something left to do.
+
+        Nothing is written.
+
+        Raises:
+            StoreError: it is another run, or its metrics are damaged.
+        """
+        path = self.folder / METRICS
+        if not path.exists():
+            return None
+        check_identity(self.folder, identity, self._config.reduced)
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"cannot read {path}: {error}; delete it") from None
+        return found
+
+    def save(self, state: Mapping[str, Any], name: str = CHECKPOINT) -> None:
+        """Keep a state to go on from, in place of the one before."""
+        write_bytes(self.folder / name, encode_state(state))
+
+    def restored(self, name: str = CHECKPOINT) -> dict[str, Any] | None:
+        """What was saved last, if anything was.
+
+        Raises:
+            CheckpointError: it is damaged; the file is named.
+        """
+        path = self.folder / name
+        if not path.exists():
+            return None
+        with _naming(path):
+            return decode_state(path.read_bytes())
+
+    def restore(self, fit: Fit) -> bool:
+        """Let a fit go on from its checkpoint; whether there was one.
+
+        Raises:
+            CheckpointError: it is damaged or of another network; the file is named.
+        """
+        if (state := self.restored()) is None:
+            return False
+        with _naming(self.folder / CHECKPOINT):
+            fit.restore(state)
+        return True
+
+    def resume_fit(self, fit: Fit, tags: Callable[[Numbers], Numbers]) -> None:
+        """Go on from the checkpoint, if there is one, and complete the log up to there.
+
+        Args:
+            tags: an epoch's row of the curve -> what is logged of it.
+
+        Raises:
+            CheckpointError: see ``restore``.
+        """
+        if self.restore(fit):
+            self.tell(f"resumed after epoch {len(fit.curve)}")
+            for number, epoch in enumerate(fit.curve, start=1):
+                self.log(tags(epoch), number)  # a kill may have come between the two
+
+    def keep_epoch(self, fit: Fit, tags: Callable[[Numbers], Numbers]) -> None:
+        """Write the checkpoint after an epoch, and log it."""
+        self.save(fit.state())
+        self.log(tags(fit.curve[-1]), len(fit.curve))
+
+    def log(self, numbers: Numbers, step: int) -> None:
+        """Log numbers by their tags; those that the log has already are not repeated."""
+        if self._log is None:
+            self._log = EventLog(self.folder / LOG)
+        for tag, value in numbers.items():
+            self._log.scalar(tag, value, step)
+
+    def finish(
+        self, metrics: Mapping[str, Any] | None = None, *, ended: str = "complete", **facts: Any
+    ) -> None:
+        """Record how the run ended.
+
+        Args:
+            metrics: written last: that they are there says that all is.
+            facts: for the manifest.
+        """
+        update_manifest(self.folder, ended=ended, **facts)
+        if metrics is not None:
+            write_json(self.folder / METRICS, metrics)
+
+
+@contextmanager
+def _naming(checkpoint: Path) -> Iterator[None]:
+    """Turn what a bad checkpoint raises into one error that names it."""
+    try:
+        yield
+    except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot go on from {checkpoint}: {error}; delete it to train anew"
+        ) from error
