@@ -42,7 +42,7 @@ class DeviceError(AutoDLError, RuntimeError):
 
 
 class PluginError(AutoDLError, ImportError):
-    """A module named in ``Global.plugins`` cannot be imported."""
+    """A module named in ``Global.plugins`` cannot be imported, or brings what does not fit."""
 
 
 class MissingPackageError(AutoDLError, ImportError):

@@ -15,7 +15,7 @@ from typing import Any
 from autodl.config.kinds import KINDS
 from autodl.config.plugins import import_plugins, note_provided
 from autodl.config.reading import KeyPath, RawConfig
-from autodl.config.sections import GlobalOptions, Section, read_section, validate
+from autodl.config.sections import GlobalOptions, NoOptions, Section, read_section, validate
 from autodl.errors import ConfigError, PluginError, UnknownNameError, lookup
 from autodl.system.packages import told_if_missing
 
@@ -36,8 +36,16 @@ class Entry:
     plugin: bool = False
 
     def load_options(self) -> type[Section]:
-        """Import the options model."""
+        """Import the options model.
+
+        Raises:
+            PluginError: a plugin registered something else.
+        """
         model: type[Section] = self._import(self.options)
+        if not _is_section(model):
+            raise PluginError(
+                f"a plugin registered the options {self.options!r}, which are no Section"
+            )
         return model
 
     def load_factory(self) -> Callable[..., Any]:
@@ -66,6 +74,10 @@ class Entry:
             ) from error
 
 
+def _is_section(options: object) -> bool:
+    return isinstance(options, type) and issubclass(options, Section)
+
+
 def table(section: str) -> dict[str, Entry]:
     """The components that a section may name; plugins add to it.
 
@@ -80,7 +92,7 @@ def table(section: str) -> dict[str, Entry]:
 def register(
     section: str,
     name: str,
-    options: str | type[Section],
+    options: str | type[Section] | None,
     factory: str | Callable[..., Any],
     *,
     trains: bool = False,
@@ -90,14 +102,22 @@ def register(
 
     Args:
         section: Space, Network, Strategy, Evaluator, Fidelity or Compression.
-        options: a ``Section`` that checks its keys (``NoOptions`` for none), or ``module:Class``.
+        options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
             used; what it is called with is said at the ``make_`` functions.
         trains, searched: see ``Entry``.
 
     Raises:
         ValueError: the name is taken.
+        TypeError: the options are no ``Section``, or the factory cannot be called.
     """
+    options = NoOptions if options is None else options
+    if not isinstance(options, str) and not _is_section(options):
+        raise TypeError(f"options of {section} {name!r} are a subclass of Section, got {options!r}")
+    if not isinstance(factory, str) and not callable(factory):
+        raise TypeError(
+            f"the factory of {section} {name!r} is a class or a function, got {factory!r}"
+        )
     known = table(section)
     if name in known:
         raise ValueError(f"{section} {name!r} exists already; choose another name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -13,7 +12,7 @@ from autodl.drawing.names import readable_number
 from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.runs.folder import TRIALS, _config, import_run_plugins, read_manifest
 from autodl.runs.store import TrialStore
-from autodl.search.observers.outcome import full_epochs, one_line, reached
+from autodl.search.observers.outcome import full_epochs, one_line, reached, without_numbers
 from autodl.trial import Trial, TrialState
 
 _IDS = 8  # of trials that failed alike, so many are named
@@ -88,7 +87,7 @@ def failures(report: Mapping[str, Any]) -> list[tuple[str, list[int]]]:
     groups: dict[str, tuple[str, list[int]]] = {}
     for trial in report["trials"]:
         if trial["state"] == TrialState.FAILED.value:
-            alike = re.sub(r"\d[\d.]*(e[-+]?\d+)?", "0", trial["reason"])
+            alike = without_numbers(trial["reason"])
             groups.setdefault(alike, (trial["reason"], []))[1].append(trial["id"])
     return sorted(groups.values(), key=lambda group: (-len(group[1]), group[1]))
 

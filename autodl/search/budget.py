@@ -1,4 +1,4 @@
-"""When a search stops before its trials are done: time, a reward that is enough, or Ctrl-C."""
+"""When a search stops before its trials are done: time, success, hopeless failure, or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 from autodl.search.loop import Stop
+from autodl.search.observers.outcome import one_line, without_numbers
 from autodl.trial import Trial, TrialState
 
 INTERRUPTED = "interrupted"
+
+
+def _say(failures: Sequence[str]) -> str:
+    """How many trials failed, and the reason that most of them give."""
+    alike, count = Counter(map(without_numbers, failures)).most_common(1)[0]
+    reason = next(reason for reason in failures if without_numbers(reason) == alike)
+    share = "all" if count == len(failures) else f"{count} of them"
+    return f"the first {len(failures)} trials failed, {share} like this: {one_line(reason)}"
 
 
 class Budget:
@@ -21,12 +31,15 @@ class Budget:
 
     When the hours are over, running trials are cut: FAILED, because another machine would have
     come further, never half a reward. A reward that is enough, or a first Ctrl-C, lets them finish;
-    a second Ctrl-C gives them up, to be evaluated again when the run is resumed.
+    a second Ctrl-C gives them up, to be evaluated again when the run is resumed. If all trials
+    fail from the first on, the setup is at fault, and no more are started.
 
     Args:
         max_hours: wall clock of this start; None for no limit.
         target_reward: a reward that is enough; None to go on.
         best: the best reward of earlier starts, None without any.
+        first_failures: trials of this start that may fail before one has a result; None for any
+            number. Where earlier starts had results, they do not matter.
     """
 
     def __init__(
@@ -35,6 +48,7 @@ class Budget:
         max_hours: float | None = None,
         target_reward: float | None = None,
         best: float | None = None,
+        first_failures: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.reason = ""
@@ -43,12 +57,18 @@ class Budget:
         self._hours = max_hours
         self._target = target_reward
         self._best = best
+        self._most_failures = first_failures if best is None else None
+        self._failures: list[str] = []  # reasons, until a trial has a result
         self._interrupted = False
 
     def __call__(self, trial: Trial | None) -> Stop | None:
         """Why the search should stop now, if it should."""
         if trial is not None and trial.state is TrialState.COMPLETE and trial.reward is not None:
             self._best = max(trial.reward, trial.reward if self._best is None else self._best)
+        if trial is not None and trial.reward is not None:
+            self._most_failures = None
+        elif trial is not None:
+            self._failures.append(trial.reason)
         stop = self._stop()
         if stop is not None:
             self.reason = stop.reason
@@ -59,6 +79,8 @@ class Budget:
             return Stop(f"the time budget of {self._hours:g} hours is used up", cut=True)
         if self._target is not None and self._best is not None and self._best >= self._target:
             return Stop(f"the target reward {self._target:g} is reached")
+        if self._most_failures is not None and len(self._failures) >= self._most_failures:
+            return Stop(_say(self._failures))
         return Stop(INTERRUPTED) if self._interrupted else None
 
     @contextmanager

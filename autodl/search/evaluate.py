@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,15 @@ class Evaluator(Role, Protocol):
             TrialFailure: the architecture gives no reward, for the reason it names. Any other
                 exception fails the trial as well, with its traceback.
         """
+        ...
+
+
+@runtime_checkable
+class Priced(Role, Protocol):
+    """An evaluator that trains nothing and can tell costs of an architecture beforehand."""
+
+    def costs(self, architecture: Architecture) -> Mapping[str, float]:
+        """Costs by name, such as ``macs``."""
         ...
 
 

@@ -33,6 +33,8 @@ def _host_and_port(address: object) -> object:
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
+    ADDED = ("first_failures",)
+
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     executor: Literal["processes", "inline", "ray"] = Field(
         "processes", description="worker processes; inline: this process; ray: a Ray cluster"
@@ -54,6 +56,9 @@ class SearchOptions(Section):
     )
     trial_memory_mb: int | None = Field(
         None, ge=1, description="a trial whose worker grows larger is stopped and fails"
+    )
+    first_failures: int | None = Field(
+        20, ge=1, description="so many trials that fail before any has a result end it; null: none"
     )
     note: str = Field("", description="printed at the end of the search")
     snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")

@@ -13,9 +13,11 @@ from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.genotype.architecture import Genotype
 from autodl.spaces.mobile.architecture import MobileArchitecture
+from autodl.spaces.operations import PLUGIN_HINT
 from autodl.spaces.sequence.architecture import SequenceArchitecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
+from autodl.system.roles import missing
 from autodl.trial import Architecture as Architecture
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
@@ -55,14 +57,29 @@ def decode_architecture(value: object) -> Architecture:
         raise EncodingError(
             f"unknown architecture kind {value['kind'][:60]!r}."
             f"{did_you_mean(value['kind'], _DECODERS)} Known: {', '.join(_DECODERS)}."
-            " If a plugin defines it, name the plugin in Global.plugins."
+            f" {PLUGIN_HINT}; it has to call register_architecture."
         )
     return _DECODERS[value["kind"]](value)
 
 
 def encode_text(architecture: Architecture) -> str:
-    """Compact JSON with sorted keys: equal architectures have equal texts."""
-    return json.dumps(architecture.to_json(), sort_keys=True, separators=(",", ":"))
+    """Compact JSON with sorted keys: equal architectures have equal texts.
+
+    Raises:
+        EncodingError: it is no architecture, or holds what JSON does not know.
+    """
+    value = None if missing(architecture, Architecture) else architecture.to_json()
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
+        raise EncodingError(
+            f"an architecture has a method to_json() that gives an object with a 'kind'; one of"
+            f" type {type(architecture).__name__} gives {str(value)[:60]!r}"
+        )
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise EncodingError(
+            f"to_json() of {type(architecture).__name__} gives plain values: {error}"
+        ) from None
 
 
 def decode_text(text: str) -> Architecture:

@@ -145,6 +145,9 @@ _TABLE: dict[str, Operation] = {}
 _BY_ID: list[Operation] = []
 
 
+PLUGIN_HINT = "If a plugin defines it, name the plugin in Global.plugins, or by --plugin"
+
+
 def register_operation(name: str, build: Build) -> Operation:
     """Append an operation to the table and return it with its id.
 
@@ -208,7 +211,7 @@ def operation(key: int | str) -> Operation:
         raise EncodingError(
             f"unknown operation {key[:60]!r}.{did_you_mean(key, _TABLE)}"
             f" Known: {', '.join(_TABLE)}."
-            " If a plugin defines it, name the plugin in Global.plugins."
+            f" {PLUGIN_HINT}."
         )
     if not 0 <= key < len(_BY_ID):
         raise EncodingError(f"operation ids go from 0 to {len(_BY_ID) - 1}, got {key!r}")

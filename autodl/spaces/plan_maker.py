@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autodl.config.components import Component
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, PluginError
 from autodl.plans.plan import Plan
 from autodl.plans.signature import Signature
 from autodl.spaces.codec import Architecture
@@ -27,7 +27,12 @@ def plan_maker(network: Component, signature: Signature) -> Callable[[Architectu
             needs = "needs an architecture; give one" if searched else "takes no architecture"
             raise ConfigError(f"Network.name {network.name} {needs}")
         chosen = (architecture,) if searched else ()
-        plan: Plan = factory(*chosen, **signature.arguments, **arguments)
+        plan: object = factory(*chosen, **signature.arguments, **arguments)
+        if not isinstance(plan, Plan):
+            raise PluginError(
+                f"Network {network.name}: its factory gives a Plan of autodl.plans.plan, got"
+                f" {type(plan).__name__}"
+            )
         return plan
 
     return make_plan

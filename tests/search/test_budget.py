@@ -188,3 +188,28 @@ def test_sigterm_ends_a_search_at_once_and_cleanly(tmp_path):
     assert "--resume goes on" in output
     assert "Error" not in errors
     assert read_run(folder)["manifest"]["ended"] == "interrupted"
+
+
+def test_trials_that_fail_from_the_first_on_end_the_search():
+    """Their most frequent reason is named; reasons that differ in numbers are alike."""
+    budget = Budget(first_failures=4)
+    reasons = ["no\nroom for 3", "other", "no room for 5", "no room for 17"]
+    stops = [budget(Trial(i, None, TrialState.FAILED, reason=r)) for i, r in enumerate(reasons)]
+    assert stops[:3] == [None] * 3
+    assert stops[3].reason == "the first 4 trials failed, 2 of them like this: no room for 5"
+    assert not stops[3].cut
+
+
+@pytest.mark.parametrize("best", [None, 0.5])
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
+def test_one_result_is_enough_to_go_on(best, state):
+    budget = Budget(first_failures=2, best=best)
+    budget(Trial(0, None, TrialState.FAILED, reason="x"))
+    budget(Trial(1, None, state, evaluation=Evaluation(0.1)))
+    failed = [budget(Trial(i, None, TrialState.FAILED, reason="x")) for i in range(2, 30)]
+    assert failed == [None] * 28
+
+
+def test_failures_of_a_run_that_had_results_before_do_not_end_it():
+    budget = Budget(first_failures=1, best=0.5)
+    assert budget(Trial(0, None, TrialState.FAILED, reason="x")) is None

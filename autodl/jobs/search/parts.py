@@ -13,12 +13,13 @@ import numpy as np
 from autodl.config.components import register
 from autodl.config.reading import RawConfig
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.jobs.search.checks import build, check_role, check_space, check_strategy
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.plans.plan import Plan
 from autodl.search.asking import Costs, Limits
 from autodl.search.config import SearchConfig, load_search, resolve_search
-from autodl.search.evaluate import Evaluator, evaluate_trial
+from autodl.search.evaluate import Evaluator, Priced, evaluate_trial
 from autodl.search.executors.devices import gpu_of_worker, gpus_to_share
 from autodl.search.executors.executor import Executor
 from autodl.search.executors.inline import InlineExecutor
@@ -40,8 +41,14 @@ __all__ = ["SearchConfig", "load_search", "register", "resolve_search"]
 
 
 def make_space(config: SearchConfig) -> Any:
-    """The space: its factory is called with its options as keywords."""
-    return config.space.factory()(**config.space.arguments())
+    """The space: its factory is called with its options as keywords.
+
+    Raises:
+        PluginError: it lacks something that every space needs.
+    """
+    space = build(config.space)
+    check_space(config.space, space)
+    return space
 
 
 def make_strategy(config: SearchConfig, space: Any, source: Architecture | None = None) -> Strategy:
@@ -52,11 +59,11 @@ def make_strategy(config: SearchConfig, space: Any, source: Architecture | None 
 
     Raises:
         ConfigError: the space is none for it, or children are to inherit and it breeds none.
+        PluginError: it lacks something that every strategy needs.
     """
-    factory, arguments = config.strategy.factory(), config.strategy.arguments()
-    if source is not None:
-        arguments["source"] = source
-    strategy: Strategy = factory(space, seed=config.general.seed, **arguments)
+    origin = {} if source is None else {"source": source}
+    strategy: Strategy = build(config.strategy, space, seed=config.general.seed, **origin)
+    check_strategy(config.strategy, strategy)
     if config.train.inherit:
         _check_inheritance(config, strategy)
     return strategy
@@ -79,7 +86,7 @@ def _check_inheritance(config: SearchConfig, strategy: Strategy) -> None:
 def _has_stages(config: SearchConfig) -> bool:
     """Whether the evaluator can begin and end at a checkpoint, as far as is known here."""
     factory = config.evaluator.factory()
-    return not isinstance(factory, type) or hasattr(factory, "stage")
+    return not isinstance(factory, type) or callable(getattr(factory, "stage", None))
 
 
 def load_data(config: SearchConfig) -> PictureTask | None:
@@ -130,13 +137,12 @@ def _check_told(config: SearchConfig, space: Any) -> None:
     That of a plugin may take long and is not tried, and one that fails on this architecture tells
     nothing here: their trials fail instead, each with this reason.
     """
-    objectives, path = config.objectives, config.evaluator.entry.factory
-    ours = isinstance(path, str) and path.startswith("autodl.")
-    if objectives == ObjectivesOptions() or not ours:
+    objectives = config.objectives
+    if objectives == ObjectivesOptions() or config.evaluator.entry.plugin:
         return
     seed = config.general.seed
     architecture = space.sample(np.random.default_rng(seed))
-    evaluator = config.evaluator.factory()(**config.evaluator.arguments())
+    evaluator = build(config.evaluator)
     evaluation = evaluate_trial(evaluator, 0, architecture, seed).evaluation
     if evaluation is None:
         return
@@ -150,8 +156,10 @@ def make_evaluator(config: SearchConfig, data: PictureTask | None = None) -> Eva
 
     The factory of one that trains is called with the data, the plan maker and the train options;
     that of any other with its own options as keywords.
+
+    Raises:
+        PluginError: it cannot be called with an architecture and a generator.
     """
-    factory = config.evaluator.factory()
     evaluator: Evaluator
     if config.evaluator.entry.trains:
         from autodl.training.device import select_device
@@ -159,9 +167,10 @@ def make_evaluator(config: SearchConfig, data: PictureTask | None = None) -> Eva
         select_device(config.general.device)
         data = data or load_task(config.data)
         make_plan = _plan_maker_of(config, data)
-        evaluator = factory(data, make_plan, config.train, **config.evaluator.arguments())
+        evaluator = build(config.evaluator, data, make_plan, config.train)
     else:
-        evaluator = factory(**config.evaluator.arguments())
+        evaluator = build(config.evaluator)
+    check_role(config.evaluator, evaluator, Evaluator)
     if config.objectives == ObjectivesOptions():
         return evaluator
     return ObjectiveEvaluator(evaluator, config.objectives, make_costs(config, data, evaluator))
@@ -181,9 +190,8 @@ def make_costs(config: SearchConfig, data: PictureTask | None, evaluator: object
     """
     if data is None:
         if evaluator is None:
-            evaluator = config.evaluator.factory()(**config.evaluator.arguments())
-        costs: Costs = getattr(evaluator, "costs", lambda architecture: {})
-        return costs
+            evaluator = build(config.evaluator)
+        return evaluator.costs if isinstance(evaluator, Priced) else lambda architecture: {}
     make_plan = _plan_maker_of(config, data)
     path = config.objectives.latency_table
     table = LatencyTable.read(path) if path is not None else None
@@ -248,11 +256,10 @@ def make_rule(config: SearchConfig) -> FidelityRule | None:
         raise ConfigError(
             f"{config.evaluator.name} cannot stop on the way; leave out section Fidelity"
         )
-    rule: FidelityRule = config.fidelity.factory()(
-        epochs=config.train.epochs,
-        max_trials=config.search.max_trials,
-        **config.fidelity.arguments(),
+    rule: FidelityRule = build(
+        config.fidelity, epochs=config.train.epochs, max_trials=config.search.max_trials
     )
+    check_role(config.fidelity, rule, FidelityRule)
     return rule
 
 

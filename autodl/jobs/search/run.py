@@ -101,6 +101,7 @@ def run_search(
             max_hours=config.search.max_hours,
             target_reward=config.search.target_reward,
             best=info.best.reward if info.best else None,
+            first_failures=config.search.first_failures,
         )
         watching = (VisualDLLog(), *observers)
         trials = _search(config, run.folder, store, parts, watching, budget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,11 @@ def outcome(trial: Trial, epochs: int | None) -> str:
     if trial.state is TrialState.PRUNED:
         return f"pruned at {reached(trial.fidelity, epochs)}, reward {trial.reward:.4f}{source}"
     return f"reward: {trial.reward:.4f}{source}"
+
+
+def without_numbers(reason: str) -> str:
+    """A reason with zeros for its numbers, which reasons that are alike differ in."""
+    return re.sub(r"\d[\d.]*(e[-+]?\d+)?", "0", reason)
 
 
 def one_line(text: str) -> str:

@@ -28,6 +28,7 @@ from autodl.jobs.search.parts import (
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import resolve_train
 from autodl.spaces.cell.space import CellSpace
+from autodl.strategies.random_search import RandomSearch
 from autodl.system.resources import resource
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -162,13 +163,17 @@ def test_a_registered_component_can_be_named(own_tables):
     class Options(Section):
         scale: int = 2
 
-    module.Options, module.make = Options, lambda space, *, seed, scale: (space, seed, scale)
+    class Mine(RandomSearch):
+        def __init__(self, space, *, seed, scale):
+            self.given = (space, seed, scale)
+
+    module.Options, module.make = Options, Mine
     sys.modules[name] = module
     try:
         register("Strategy", "Mine", f"{name}:Options", f"{name}:make")
         raw = RawConfig({"Strategy": {"name": "Mine", "scale": 5}, "Global": {"seed": 3}})
         config = resolve_search(raw)
-        assert make_strategy(config, "space") == ("space", 3, 5)
+        assert make_strategy(config, "space").given == ("space", 3, 5)
         assert config.to_plain()["Strategy"] == {"name": "Mine", "scale": 5}
     finally:
         del sys.modules[name]
@@ -260,7 +265,7 @@ def test_classes_themselves_can_be_registered(own_tables):
     class Options(Section):
         size: int = 3
 
-    class Mine:
+    class Mine(RandomSearch):
         def __init__(self, space, *, seed, size):
             self.given = (seed, size)
 
