@@ -25,6 +25,9 @@ def build_network(
     bottleneck: int = 4,
     image_size: int = 32,
     dropout: float = 0.5,
+    stem: str = "plain",
+    shortcut: bool = False,
+    entry: str = "own",
 ) -> PlanNetwork:
     """Build the network of a cell pair; the arguments are those of ``cell_plan``.
 
@@ -40,6 +43,9 @@ def build_network(
         bottleneck=bottleneck,
         image_size=image_size,
         dropout=dropout,
+        stem=stem,
+        shortcut=shortcut,
+        entry=entry,
     )
     return PlanNetwork(plan)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from math import prod
 from pathlib import Path
 
@@ -17,10 +18,16 @@ from autodl.networks.layers import trainable
 from autodl.networks.network import PlanNetwork
 from autodl.plans import layers as kinds
 from autodl.plans.plan import PlanBuilder
+from autodl.recipes.config import load_train
+from autodl.release import load, names
+from autodl.release.network import TRAINING, find
+from autodl.runs.folder import ARCHITECTURE, WEIGHTS
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.codec import load_architecture
 from autodl.spaces.operations import operation, operation_names
+from autodl.training.weights import load_weights
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("autodl_design_*.npz"))
 ONE = CellPair(Cell((0,), ()), Cell((0,), ()))
@@ -38,6 +45,32 @@ def golden(path):
     )
     arrays = [stored[f"param_{number:04d}"] for number in range(len(stored["param_order"]))]
     return network, arrays, stored
+
+
+def test_the_arguments_are_those_of_the_plan():
+    def arguments(function):
+        return [(p.name, p.default) for p in signature(function).parameters.values()]
+
+    assert arguments(build_network) == arguments(cell_plan)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_released_network_is_built_from_its_config(name):
+    """Architecture and section Network, as a reader has them; the weights fit, and predict."""
+    folder = find(name)
+    config = load_train(folder / TRAINING)
+    assert config.network.name == "CellNetwork"
+    network = build_network(
+        load_architecture(folder / ARCHITECTURE), **config.network.arguments(), classes=10
+    )
+    load_weights(network, folder / WEIGHTS)
+    released = load(name).network
+    assert network.plan == released.plan
+    x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype("float32"))
+    network.eval()
+    released.eval()
+    with paddle.no_grad():
+        np.testing.assert_array_equal(network(x).numpy(), released(x).numpy())
 
 
 def test_all_four_golden_files_are_there():

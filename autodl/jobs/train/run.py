@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autodl.config.components import read_component
+from autodl.config.reading import RawConfig, load_config
 from autodl.data.load import headline
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import (
     ARCHITECTURE,
+    CONFIG,
     TRIALS,
     WEIGHTS,
     import_run_plugins,
@@ -31,6 +34,7 @@ from autodl.runs.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
+from autodl.spaces.space import canonical_form
 from autodl.tasks.load import load_task
 from autodl.tasks.pictures import PictureTask
 from autodl.tasks.task import Metric
@@ -42,21 +46,25 @@ if TYPE_CHECKING:
 
 
 def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
-    """The ``top`` best architectures of a search, each once, with a name by trial number.
+    """The ``top`` best architectures of a search, with a name by trial number.
+
+    Each network once: of architectures that are one network written differently, the better trial.
 
     Raises:
+        ConfigError: the section ``Space`` of the run is damaged.
         StoreError: no run there, or no complete trial in it.
         PluginError: a plugin of the run, which may define its operations, cannot be imported.
     """
     read_manifest(run)
     import_run_plugins(run)
+    canonical = canonical_form(_space(run))
     distinct: dict[str, Trial] = {}
     count, read = top, 0
     with closing(TrialStore(run / TRIALS, read_only=True)) as store:
         while len(distinct) < top:  # a long search has more trials than anyone wants decoded
             trials = store.best(count)
             for trial in trials[read:]:
-                distinct.setdefault(encode_text(trial.architecture), trial)
+                distinct.setdefault(encode_text(canonical(trial.architecture)), trial)
             if len(trials) < count:
                 break
             count, read = 2 * count, count
@@ -64,6 +72,13 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
         raise StoreError(f"{run} has no complete trial; `tools/report.py {run}` says why")
     kept = list(distinct.values())[:top]
     return [(f"trial-{trial.id:04d}", trial.architecture) for trial in kept]
+
+
+def _space(run: Path) -> object:
+    """The space of a search; the default one if a kill came before its config, and any trial."""
+    raw = load_config(run / CONFIG) if (run / CONFIG).is_file() else RawConfig({})
+    space = read_component(raw, "Space")
+    return space.factory()(**space.arguments())
 
 
 def choose(

@@ -236,6 +236,15 @@ def test_best_of_run_lists_each_architecture_once(tmp_path):
     assert best_of_run(run, 1) == [("trial-0001", architectures[1])]
 
 
+def test_best_of_run_takes_twins_for_one(tmp_path):
+    """Nodes 0 and 1 read nothing: named the other way round, the cell is the same graph."""
+    space = CellSpace(nodes=2, operations=("conv_1x1", "conv_3x3"), tied=True)
+    one, twin, other = (space.decode(row) for row in ([0, 1, 0], [1, 0, 0], [1, 0, 1]))
+    assert one != twin
+    run = make_run(tmp_path / "run", [one, twin, other], (0.4, 0.5, 0.3))
+    assert best_of_run(run, 5) == [("trial-0001", twin), ("trial-0002", other)]
+
+
 def test_equal_rewards_go_by_trial_and_negative_ones_count(tmp_path):
     architectures = [CellSpace(nodes=4).sample(np.random.default_rng(seed)) for seed in range(3)]
     run = make_run(tmp_path / "run", architectures, (-0.5, 0.0, 0.0))
