@@ -7,16 +7,19 @@ can be shared by every trial of a process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from autodl.data.names import normal
 from autodl.errors import DataError, lookup
+
+LeftOut: TypeAlias = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +64,8 @@ class Dataset:
     """A named data set: training part, test part and the names of its classes.
 
     ``classes[k]`` is the name of label ``k``. ``official`` says whether the files had the
-    MD5 sums of the published archive; None where nothing was published.
+    MD5 sums of the published archive; None where nothing was published. ``left_out`` counts, by
+    class and reason, the files of a folder that were not read.
 
     Raises:
         DataError: fewer than two classes, a class named twice, a label without a name,
@@ -73,6 +77,7 @@ class Dataset:
     test: Pictures
     classes: tuple[str, ...]
     official: bool | None
+    left_out: LeftOut = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -160,15 +165,15 @@ def select_classes(dataset: Dataset, wanted: int | Sequence[str]) -> Dataset:
         names = dataset.classes[:wanted]
     else:
         names = tuple(wanted)
-    numbers = {name: number for number, name in enumerate(dataset.classes)}
-    kept = [lookup(numbers, name, f"class of {dataset.name}") for name in names]
+    numbers = {normal(name): number for number, name in enumerate(dataset.classes)}
+    kept = [lookup(numbers, normal(name), f"class of {dataset.name}") for name in names]
     renumbered = np.full(len(dataset.classes), -1, np.int64)
     renumbered[kept] = np.arange(len(kept))
     return replace(
         dataset,
         train=_renumber(dataset.train, renumbered),
         test=_renumber(dataset.test, renumbered),
-        classes=names,
+        classes=tuple(dataset.classes[number] for number in kept),
     )
 
 

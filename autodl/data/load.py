@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autodl.data.batches import Normalisation
 from autodl.data.cifar import load_cifar
-from autodl.data.dataset import Dataset, Pictures, resize_dataset, select_classes
+from autodl.data.dataset import Dataset, LeftOut, Pictures, resize_dataset, select_classes
 from autodl.data.folder import load_folder
 from autodl.data.options import DataOptions
 from autodl.data.sample import NAME as SAMPLE
@@ -27,7 +27,8 @@ class SearchData:
 
     ``checksum`` is that of the whole data set (both parts, after selection and resizing).
     ``split`` holds ``seed``, ``train`` and ``held_out`` (counts) and ``sha256`` (of the
-    indices): with the checksum it says exactly which pictures a run saw.
+    indices): with the checksum it says exactly which pictures a run saw. ``left_out`` counts the
+    files that were not read, by class and reason.
     """
 
     train: Pictures
@@ -38,6 +39,7 @@ class SearchData:
     checksum: str
     official: bool | None
     split: Mapping[str, int | str]
+    left_out: LeftOut = field(default_factory=dict)
 
 
 def load(options: DataOptions) -> Dataset:
@@ -81,6 +83,7 @@ def load_split(options: DataOptions) -> SearchData:
             "held_out": len(cut.held_out),
             "sha256": cut.sha256,
         },
+        left_out=dataset.left_out,
     )
 
 
@@ -105,6 +108,13 @@ def describe(data: SearchData) -> dict[str, object]:
         "official": data.official,
         "split": dict(data.split),
     }
+
+
+def read_from(options: DataOptions, data: SearchData | None) -> dict[str, object]:
+    """Where the pictures were in this start of a run, and what was not read, for its manifest."""
+    left_out = {name: dict(counts) for name, counts in data.left_out.items()} if data else {}
+    path = None if options.path is None else str(options.path)
+    return {"data_path": path, **({"left_out": left_out} if left_out else {})}
 
 
 def _read(options: DataOptions) -> Dataset:

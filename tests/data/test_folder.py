@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from autodl.data.folder import list_pictures, load_folder, read_pictures
+from autodl.data.dataset import select_classes
+from autodl.data.folder import BESIDE, UNREAD, list_pictures, load_folder, read_pictures
+from autodl.data.picture import DEAD_LINK, IN_FOLDER, NO_FILE, NO_PICTURE, OTHER_FORMAT, SUFFIXES
 from autodl.errors import DataError
 
+LOSSY = {".jpg", ".jfif", ".jpe", ".jpeg", ".avif", ".jp2", ".pbm", ".pgm"}
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
@@ -62,7 +67,7 @@ def test_test_goes_before_val_and_says_so(tmp_path, caplog):
         fill_classes(tmp_path / part, each=each)
     with caplog.at_level(logging.WARNING, "autodl.data"):
         assert len(load_folder(tmp_path, None).test) == 6
-    assert "val is not read" in caplog.text
+    assert f"'val': 4 {UNREAD}" in caplog.text
 
 
 def test_a_class_may_be_called_train(tmp_path):
@@ -102,7 +107,9 @@ def test_palette_pictures_and_their_transparent_colour(tmp_path):
     assert tuple(opaque[0, 3]) == tuple(holes[0, 3]) == BLUE
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "bmp", "gif", "webp", "ppm", "PNG"])
+@pytest.mark.parametrize(
+    "suffix", [*(suffix[1:] for suffix in sorted(SUFFIXES - LOSSY)), "jpg", "PNG"]
+)
 def test_every_kind_of_file(tmp_path, suffix):
     file = save(tmp_path / f"x.{suffix}", colour=(200, 100, 50))
     # JPEG and WebP lose a little; a palette of one colour does not
@@ -162,7 +169,7 @@ def test_other_files_are_skipped_and_counted(tmp_path, caplog):
     listing = list_pictures(tmp_path)
     assert len(listing.files) == 10
     assert listing.classes == ("cat", "dog")
-    assert listing.skipped == 5  # all in class folders
+    assert listing.left_out == {"cat": {NO_PICTURE: 2}, "dog": {NO_PICTURE: 3}}
     with caplog.at_level(logging.INFO, "autodl.data"):
         load_folder(tmp_path, None)
     assert "skipped 5 files" in caplog.text
@@ -198,14 +205,74 @@ def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
     refuse(tmp_path, r"bomb\.png .*exceeds limit")
 
 
+def test_what_may_be_a_picture_and_is_not_read_is_told_by_class_and_reason(tmp_path, caplog):
+    fill_classes(tmp_path)
+    for number in range(3):
+        (tmp_path / "cat" / f"gone-{number}.png").symlink_to(tmp_path / "nowhere.png")
+        save(tmp_path / "cat" / "more" / "still" / f"{number}.png")
+    (tmp_path / "dog" / "link.png").symlink_to(tmp_path / "cat" / "0.png")
+    (tmp_path / "dog" / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "dog" / "old.png").mkdir()
+    os.mkfifo(tmp_path / "dog" / "pipe.png")
+    save(tmp_path / "loose.png")
+    dataset = load_folder(tmp_path, None)
+    assert len(dataset.train) + len(dataset.test) == 11
+    assert dataset.left_out == {
+        "cat": {DEAD_LINK: 3, IN_FOLDER: 3},
+        "dog": {OTHER_FORMAT: 1, NO_PICTURE: 1, NO_FILE: 1},
+        ".": {BESIDE: 1},
+    }
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "9 files" in caplog.text
+    assert f"'cat': 3 {DEAD_LINK}, 3 {IN_FOLDER}; 'dog': " in caplog.text
+
+
+def test_a_program_is_never_started_for_a_picture(tmp_path):
+    """Pillow would hand this to Ghostscript, whatever the file is called."""
+    fill_classes(tmp_path)
+    file = save(tmp_path / "x.eps")
+    file.rename(tmp_path / "cat" / "7.png")
+    refuse(tmp_path, r"cannot read the picture .*cat/7\.png")
+
+
+def test_names_of_other_bytes_are_refused_before_anything_is_read(tmp_path):
+    fill_classes(tmp_path)
+    fill_classes(tmp_path, names=(os.fsdecode(b"caf\xe9"),))
+    (tmp_path / "cat" / "1.png").write_bytes(b"damaged")
+    refuse(tmp_path, r"class folder 'caf\\udce9' in .* is no UTF-8 text: rename it")
+    data = fill_classes(tmp_path / os.fsdecode(b"\xff"), each=4)
+    refuse(data, r"the name of the folder '\\udcff' is no UTF-8 text")
+
+
+def test_names_are_compared_in_one_normal_form(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    fill_classes(tmp_path / "train", names=("cafz", composed))
+    fill_classes(tmp_path / "test", names=(decomposed, "cafz"))
+    dataset = load_folder(tmp_path, 8)
+    assert dataset.classes == ("cafz", composed)
+    assert select_classes(dataset, (decomposed, "cafz")).classes == (composed, "cafz")
+    fill_classes(tmp_path / "test", names=(composed,))
+    refuse(tmp_path, f"two class folders in .*test are called '{composed}'")
+
+
 def test_folders_that_are_no_data_set(tmp_path):
     refuse(tmp_path / "nowhere", "nowhere is not a folder")
     refuse(save(tmp_path / "x.png"), "x.png is not a folder")
-    refuse(tmp_path, "at least 2 sub-folders of pictures, one per class; it has none")
+    refuse(
+        tmp_path,
+        "at least 2 sub-folders of pictures, one per class; it has none, but 1 pictures without",
+    )
     fill_classes(tmp_path, names=("cat",))
-    refuse(tmp_path, "at least 2 sub-folders .* only 'cat'")
+    refuse(tmp_path, "at least 2 sub-folders .* only 'cat'$")
+    above = tmp_path / "above"
+    fill_classes(above / "pets")
+    refuse(above, "only 'pets'. The classes seem to lie deeper: set Data.path to .*above/pets")
+    shutil.rmtree(above)
     (tmp_path / "empty").mkdir()
     refuse(tmp_path, "the class folder .*empty holds no picture")
+    save(tmp_path / "empty" / "deeper" / "1.png")
+    refuse(tmp_path, "empty holds no picture .*, but 1 in sub-folders: add some or remove")
     save(tmp_path / "empty" / "1.png")
     save(tmp_path / "empty" / "2.png")
     refuse(tmp_path, "the class 'empty' has 2 pictures, at least 3 are needed")

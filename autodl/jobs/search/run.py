@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autodl.data.load import describe, headline
+from autodl.data.load import describe, headline, read_from
 from autodl.errors import AutoDLError
 from autodl.jobs.search.parts import (
     SearchConfig,
@@ -154,7 +154,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
             "workers": executor.workers,
             "executor": config.search.executor,
             "device": device,
-            "data_path": config.data.path,
+            **read_from(config.data, data),
         },
         source=source,
         strategy=strategy,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.config.components import read_component
 from autodl.config.reading import RawConfig, load_config
-from autodl.data.load import headline
+from autodl.data.load import headline, read_from
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
@@ -167,7 +167,7 @@ def retrain(
     if run is None:
         metrics = _train(config, trainer, data, share, identity)
         return Retrained(folder, data.metric, metrics[measured], metrics)
-    with run.open(identity, device=device, processes=share.size, data_path=config.data.path):
+    with run.open(identity, device=device, processes=share.size, **read_from(config.data, data)):
         run.tell(f"data: {headline(data)}")
         save_architecture(architecture, folder / ARCHITECTURE)
         record = _Record(run, config.train.epochs, data)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.data.batches import iterate
-from autodl.data.load import SearchData, describe, headline, load_split
+from autodl.data.load import SearchData, describe, headline, load_split, read_from
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.width.config import (
     WidthConfig,
@@ -85,7 +85,7 @@ def run_width_search(
 
         device = select_device(config.general.device)
         check_meta(config, space)
-    with run.open(identity, device=device, data_path=config.data.path):
+    with run.open(identity, device=device, **read_from(config.data, data)):
         run.tell(f"data: {headline(data)}")
         if config.width.mode == "random":
             _finish(config, space, run, _random(config, space), {"curve": []})
