@@ -9,6 +9,7 @@ and ``components.py`` beside this file.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from autodl.system.resources import find_config
 from autodl.system.yaml_text import check_tag, compose, is_text, plain_scalar, quoted, scalar
 
 KeyPath: TypeAlias = tuple[str, ...]
+_LOGGER = logging.getLogger("autodl")
 
 DEEPEST = 50  # levels of a config
 MOST_VALUES = 100_000  # of a config; a few aliases of aliases stand for billions
@@ -201,6 +203,25 @@ def _rename(component: dict[str, Any], name: object) -> None:
         component.clear()
 
 
+def _rename_by_override(raw: RawConfig, section: str, name: object, text: str) -> None:
+    """The same for ``-o``: say what is dropped, and keep what other ``-o`` have set."""
+    component = raw.values[section]
+    before = dict(component)
+    _rename(component, name)
+    given = {key for key in before if raw.origins.get((section, key), "").startswith("-o ")}
+    component.update({key: before[key] for key in before if key in given and key != "name"})
+    if dropped := [f"{section}.{key}" for key in before if key not in (*component, "name")]:
+        _LOGGER.warning(
+            "-o %s drops %s, which %s of %s; give %s again if %s has it",
+            text,
+            ", ".join(dropped),
+            "were options" if len(dropped) > 1 else "was an option",
+            before["name"],
+            "each" if len(dropped) > 1 else "it",
+            name,
+        )
+
+
 def _override(raw: RawConfig, text: str) -> None:
     key, equals, value_text = text.partition("=")
     parts = tuple(key.strip().split("."))
@@ -222,7 +243,7 @@ def _override(raw: RawConfig, text: str) -> None:
         target[_index(target, parts[-1], text)] = value
     else:
         if parts[-1] == "name" and parts[:-1] in {(section,) for section in KINDS}:
-            _rename(target, value)
+            _rename_by_override(raw, parts[0], value, text)
         target[parts[-1]] = value
     raw.origins[parts] = f"-o {text}"
 

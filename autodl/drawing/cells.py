@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from autodl.drawing.own import draw_own, kinds_drawn
 from autodl.drawing.panel import (
     HEADING,
     Panel,
@@ -56,14 +57,14 @@ class _Block:
 
 
 def draw_architecture(architecture: object, *, title: str = "") -> Figure:
-    """Draw an architecture's cells side by side, or one if they are equal.
+    """Draw an architecture's cells side by side, or one if they are equal, or as its plugin says.
 
     Args:
-        architecture: a ``CellPair``.
+        architecture: a ``CellPair``, or one of a kind that ``register_drawing`` was called for.
         title: a caption above the cells, such as the reward; long ones are wrapped.
 
     Raises:
-        AutoDLError: another kind of architecture.
+        AutoDLError: another kind of architecture, or a plugin's drawing fails.
     """
     return draw_gallery([(title, architecture)])
 
@@ -72,13 +73,18 @@ def draw_gallery(entries: Sequence[tuple[str, object]]) -> Figure:
     """Draw several architectures, each under its title, row by row in about as many columns.
 
     Args:
-        entries: titles and ``CellPair`` architectures, at least one.
+        entries: titles and ``CellPair`` architectures, at least one; a single one may be of any
+            kind that has a drawing.
 
     Raises:
         AutoDLError: another kind of architecture, or none at all.
     """
     if not entries:
         raise AutoDLError("nothing to draw: give at least one architecture")
+    if len(entries) == 1:
+        (title, architecture) = entries[0]
+        if (own := draw_own(_kind(architecture), architecture, title)) is not None:
+            return own
     blocks = [
         _Block(title, _panels(architecture), f"{index}." if len(entries) > 1 else "")
         for index, (title, architecture) in enumerate(entries)
@@ -90,9 +96,12 @@ def draw_gallery(entries: Sequence[tuple[str, object]]) -> Figure:
 
 def _panels(architecture: object) -> tuple[Panel, ...]:
     if not isinstance(architecture, CellPair):
+        kind = _kind(architecture)
+        if kind in kinds_drawn():
+            raise AutoDLError(f"architectures of kind {kind!r} are drawn one by one; give one file")
         raise AutoDLError(
-            f"cannot draw an architecture of kind {_kind(architecture)!r}; "
-            "there are drawings for: cell_pair"
+            f"cannot draw an architecture of kind {kind!r}; there are drawings for:"
+            f" {', '.join(kinds_drawn())}. A plugin adds one by register_drawing"
         )
     normal, reduction = architecture.normal, architecture.reduction
     if normal == reduction:

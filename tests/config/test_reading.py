@@ -367,3 +367,22 @@ def test_a_device_of_no_known_kind_is_refused_before_paddle_is_asked(device):
 @pytest.mark.parametrize("seed", [-1, 2**31])
 def test_seeds_that_paddle_would_not_take_are_refused(seed):
     refused(lambda: validate(GlobalOptions, {"seed": seed}, RawConfig({}), ("Global",)))
+
+
+def test_an_override_of_a_name_says_which_options_it_drops(tmp_path, caplog):
+    path = tmp_path / "own.yaml"
+    path.write_text("Space: {name: CellSpace, nodes: 3, tied: true}\n")
+    given = ["Space.width=4", "Space.name=Other", "Space.depth=2"]
+    assert load_config(path, given).values["Space"] == {"name": "Other", "width": 4, "depth": 2}
+    (line,) = caplog.messages
+    assert line == (
+        "-o Space.name=Other drops Space.nodes, Space.tied, which were options of CellSpace; give"
+        " each again if Other has it"
+    )
+
+
+def test_an_override_with_the_same_name_drops_nothing(tmp_path, caplog):
+    path = tmp_path / "own.yaml"
+    path.write_text("Space: {name: CellSpace, nodes: 3}\n")
+    assert load_config(path, ["Space.name=CellSpace"]).values["Space"]["nodes"] == 3
+    assert not caplog.messages
