@@ -31,13 +31,15 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
     by node), or one by one.
     """
 
-    def __init__(self, space: Coded[Arch], *, seed: int = 0, **options_: Any) -> None:
-        """``seed`` draws the policy's initial weights; the rest are those of ``AgentOptions``.
+    def __init__(
+        self, space: Coded[Arch], options: AgentOptions | None = None, *, seed: int = 0
+    ) -> None:
+        """``seed`` draws the policy's initial weights; without ``options`` all are the defaults.
 
         Raises:
             ConfigError: the space's architectures are no rows of decisions.
         """
-        options = AgentOptions(**options_)
+        options = options or AgentOptions()
         self._decisions = decisions_of(as_coded(space, "AutoDLAgent"))
 
         def make() -> ReinforcePolicyGradient:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from autodl.config.kinds import KINDS
@@ -104,7 +105,8 @@ def register(
         section: Space, Network, Strategy, Evaluator, Fidelity or Compression.
         options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
-            used; what it is called with is said at the ``make_`` functions.
+            used; what it is called with is said at the ``make_`` functions, and how it is given
+            its options at ``Component.arguments``.
         trains, searched: see ``Entry``.
 
     Raises:
@@ -143,8 +145,15 @@ class Component:
         return self.entry.load_factory()
 
     def arguments(self) -> dict[str, Any]:
-        """Options as keyword arguments."""
-        return {key: getattr(self.options, key) for key in type(self.options).model_fields}
+        """What the factory is called with of the options.
+
+        One that has a parameter ``options`` is given them as one value, the checked section; any
+        other, and one whose section has a key of that name, is given each as a keyword.
+        """
+        keys = type(self.options).model_fields
+        if "options" not in keys and "options" in signature(self.factory()).parameters:
+            return {"options": self.options}
+        return {key: getattr(self.options, key) for key in keys}
 
     def to_plain(self) -> dict[str, Any]:
         """As it would stand in a config file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ class TrainOptions(Section):
     has a floor above 0 (of 10 classes and a smoothing of 0.1 about 0.5): close to it the same
     progress is a smaller share, so ``patience`` stops sooner and ``divergence`` later.
     """
+
+    SECTION: ClassVar[str] = "Train"  # that messages name
 
     ADDED = (
         *("branches", "branch_scale", "inherit", "resize_kernels"),
@@ -115,3 +117,9 @@ class TrainOptions(Section):
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs:g} exceed epochs {self.epochs}")
         return self
+
+
+class FineTuningOptions(TrainOptions):
+    """``FineTuning`` section: how a network is trained on after a change."""
+
+    SECTION = "FineTuning"

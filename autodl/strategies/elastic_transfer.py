@@ -76,12 +76,12 @@ class ElasticTransfer(Generic[Arch]):
     def __init__(
         self,
         space: Coded[Arch],
+        options: ElasticTransferOptions | None = None,
         *,
         seed: int = 0,
         source: Architecture | None = None,
-        **options_: Any,
     ) -> None:
-        """``source`` is the architecture to start from, ``options_`` are ElasticTransferOptions.
+        """``source`` is the architecture to start from; without ``options`` all are the defaults.
 
         Raises:
             ConfigError: the space is not coded, or the source is missing or of another space.
@@ -92,12 +92,11 @@ class ElasticTransfer(Generic[Arch]):
                 "ElasticTransfer starts from the architecture of an earlier run; set Search.source"
                 " to its folder"
             )
-        options = ElasticTransferOptions(**options_)
+        options = options or ElasticTransferOptions()
         self._around = _Surroundings(space, space.check(source), options.mutation)
         self._seed = seed
         self._population = options.population
-        rest = options.model_dump(exclude={"mutation"})
-        self._evolution: Evolution[Arch] = Evolution(self._around, seed=seed, **rest)
+        self._evolution: Evolution[Arch] = Evolution(self._around, options, seed=seed)
 
     def initial(self) -> Iterator[Arch]:
         """The source and perturbations of it, without repetition.

@@ -61,8 +61,10 @@ class Evolution(Generic[Arch]):
 
     batch_size: int | None = None
 
-    def __init__(self, space: Sampled[Arch], *, seed: int = 0, **options_: Any) -> None:
-        """``seed`` is that of the run; the rest are those of ``EvolutionOptions``.
+    def __init__(
+        self, space: Sampled[Arch], options: EvolutionOptions | None = None, *, seed: int = 0
+    ) -> None:
+        """``seed`` is that of the run; without ``options`` all are the defaults.
 
         A space that does not mutate by itself, but is coded, has a decision of the row changed.
 
@@ -72,7 +74,7 @@ class Evolution(Generic[Arch]):
         self._sample: Callable[[np.random.Generator], Arch] = sampler(space, "Evolution")
         self._mutate: Callable[[Arch, np.random.Generator], Arch] = variation(space, "Evolution")
         self._seed = seed
-        self._options = EvolutionOptions(**options_)
+        self._options = options or EvolutionOptions()
         self._members: list[_Member[Arch]] = []
         self._counts = {"told": 0, "entered": 0, "failed": 0, "pruned": 0}
         self._saturation = Saturation(self._options.patience, self._options.least_gain)

@@ -122,27 +122,28 @@ class Trainer:
         self._share = share
         share_layers(network, share)
         if options.whiten:
-            pictures = pictures_of(task, "Train.whiten")
+            pictures = pictures_of(task, f"{options.SECTION}.whiten")
             whiten(network, pictures.train, pictures.normalisation)
         self._drop_paths = [layer for layer in network.sublayers() if isinstance(layer, DropPath)]
         if options.drop_path and not self._drop_paths:
             raise ConfigError(
-                f"Train.drop_path {options.drop_path:g} is for networks with edges to drop, as"
-                " GenotypeNetwork; use Train.drop_path=0"
+                f"{options.SECTION}.drop_path {options.drop_path:g} is for networks with edges to"
+                f" drop, as GenotypeNetwork; use {options.SECTION}.drop_path=0"
             )
         self._goal = goal_of(task, options.label_smoothing)
         self._changes = changes_of(options)
         if options.first_size is not None:
-            self._check_sides(pictures_of(task, "Train.first_size"))
+            self._check_sides(pictures_of(task, f"{options.SECTION}.first_size"))
         self._optimizer = make_optimizer(network, options)
         self._average = WeightAverage(network, options.averaging)
         self._batch_size = options.batch_size * share.size
         count = task.count("train")
         if count < self._batch_size and count % share.size:
+            key = f"{options.SECTION}.batch_size"
             raise ConfigError(
-                f"Train.batch_size {options.batch_size} in each of {share.size} processes exceeds"
-                f" the {count} training {task.examples}, which they cannot share evenly; use"
-                f" Train.batch_size={max(count // share.size, 2)}, or fewer processes"
+                f"{key} {options.batch_size} in each of {share.size} processes exceeds the {count}"
+                f" training {task.examples}, which they cannot share evenly; use"
+                f" {key}={max(count // share.size, 2)}, or fewer processes"
             )
         self._steps = batch_count(count, self._batch_size, drop_last=True)
         # on a CPU Paddle's auto_cast does nothing but warn
@@ -242,19 +243,20 @@ class Trainer:
 
     def _check_sides(self, task: PictureTask) -> None:
         """Try every size the pictures will have, before hours are spent on the first ones."""
-        plan, epochs = self.network.plan, self._options.epochs
+        plan, epochs, section = self.network.plan, self._options.epochs, self._options.SECTION
         for side in sorted({task.side(self._changes, epoch, epochs) for epoch in range(epochs)}):
             try:
                 for_input(plan, (plan.input_shape[0], side, side))
             except ValueError as error:
                 raise TrialFailure(
                     f"pictures of {side}x{side} do not fit this network ({error}); use"
-                    " Train.first_size=null, or sizes that can be halved as often as it halves them"
-                    " (Train.first_size=16 Train.grown_by=8)"
+                    f" {section}.first_size=null, or sizes that can be halved as often as it halves"
+                    f" them ({section}.first_size=16 {section}.grown_by=8)"
                 ) from None
 
     def _check_finite(self, mean_loss: float, when: str) -> None:
-        mend = "a lower Train.learning_rate or Train.gradient_clip may help"
+        section = self._options.SECTION
+        mend = f"a lower {section}.learning_rate or {section}.gradient_clip may help"
         if not math.isfinite(mean_loss):
             raise TrialFailure(f"the training loss is {mean_loss} in {when}; {mend}")
         # a loss can be finite without the weights: on a CPU, Paddle's ReLU turns NaN into 0

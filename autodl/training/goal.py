@@ -103,6 +103,6 @@ def final_score(
     if not math.isfinite(final.loss):
         raise TrialFailure(
             f"the held-out loss is {final.loss} after training;"
-            " a lower Train.learning_rate or Train.gradient_clip may help"
+            " a lower learning_rate or gradient_clip may help"
         )
     return final

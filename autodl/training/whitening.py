@@ -59,8 +59,8 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
     layer = network.layer(first.name)
     if not is_convolution(layer) or layer._groups != 1:
         raise ConfigError(
-            f"Train.whiten needs a network that begins with a plain convolution, {first.name} is"
-            f" {type(layer).__name__}; use Train.whiten=false"
+            f"whiten needs a network that begins with a plain convolution, {first.name} is"
+            f" {type(layer).__name__}; use whiten=false"
         )
     out, _, height, width = layer.weight.shape
     # from all of them: a folder's are sorted by class

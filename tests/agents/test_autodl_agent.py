@@ -7,6 +7,7 @@ import pytest
 from own_space_for_tests import Signs
 
 from autodl.agents.autodl_agent import AutoDLAgent, advantages
+from autodl.agents.options import AgentOptions
 from autodl.agents.parl_backend import Agent, Algorithm, Model
 from autodl.errors import ConfigError
 from autodl.evaluation.synthetic import TokenCount
@@ -100,7 +101,7 @@ def test_the_seed_decides_the_initial_policy():
 
 
 def test_it_learns_at_the_end_of_a_batch_only():
-    agent = AutoDLAgent(SPACE, batch_size=3)
+    agent = AutoDLAgent(SPACE, AgentOptions(batch_size=3))
     before = weights(agent)
     for number in range(2):
         agent.tell(trial(number, agent.ask(generator(number)), float(number)))
@@ -112,7 +113,7 @@ def test_it_learns_at_the_end_of_a_batch_only():
 
 def test_baseline_is_the_moving_average_of_earlier_batches():
     """By hand, decay 0.9: b0 = mean0; then b <- 0.9 b + 0.1 mean. Advantages use the old b."""
-    agent = AutoDLAgent(SPACE, batch_size=2)
+    agent = AutoDLAgent(SPACE, AgentOptions(batch_size=2))
     expected = None
     seen = []
     learn = agent.alg.learn
@@ -149,7 +150,7 @@ def learn_by_hand(agent, architectures, rewards, baseline=None):
 
 def test_failed_trials_are_left_out_and_pairs_stay_together():
     rewards = [0.2, None, 0.9, 0.4, None, 0.7]
-    agent, twin, permuted = (AutoDLAgent(SPACE, batch_size=6) for _ in range(3))
+    agent, twin, permuted = (AutoDLAgent(SPACE, AgentOptions(batch_size=6)) for _ in range(3))
     proposed = [agent.ask(generator(number)) for number in range(6)]
     for number, (architecture, reward) in enumerate(zip(proposed, rewards, strict=True)):
         agent.tell(trial(number, architecture, reward))
@@ -164,7 +165,7 @@ def test_failed_trials_are_left_out_and_pairs_stay_together():
 
 
 def test_a_batch_of_failures_changes_nothing():
-    agent = AutoDLAgent(SPACE, batch_size=3)
+    agent = AutoDLAgent(SPACE, AgentOptions(batch_size=3))
     run(agent, 1)
     before, diagnostics, baseline = weights(agent), agent.diagnostics(), agent.state()["baseline"]
     for number in range(3):
@@ -177,7 +178,7 @@ def test_a_batch_of_failures_changes_nothing():
 
 
 def test_one_complete_trial_in_a_batch_is_enough():
-    agent = AutoDLAgent(SPACE, batch_size=3)
+    agent = AutoDLAgent(SPACE, AgentOptions(batch_size=3))
     run(agent, 1)
     before = weights(agent)
     for number, reward in enumerate([None, 4, None]):  # an integer reward is a number too
@@ -199,7 +200,7 @@ def test_a_foreign_architecture_is_refused():
 @pytest.mark.parametrize("updates", [0, 3], ids="updates {}".format)
 def test_a_restored_agent_goes_on_bit_for_bit(space, packed, told, updates):
     """``told`` trials of a batch of ten are told before the state is taken, one of them failed."""
-    agent = AutoDLAgent(space, seed=5, entropy_weight=0.01)
+    agent = AutoDLAgent(space, AgentOptions(entropy_weight=0.01), seed=5)
     run(agent, updates)
     proposed = agent.ask_batch([generator(number) for number in range(500, 510)])
     rewards = [0.1 * number if number != 1 else None for number in range(10)]
@@ -210,7 +211,7 @@ def test_a_restored_agent_goes_on_bit_for_bit(space, packed, told, updates):
     state = agent.state()
     if packed:
         state = decode_state(encode_state(state))
-    other = AutoDLAgent(space, seed=99, entropy_weight=0.01)  # other initial weights
+    other = AutoDLAgent(space, AgentOptions(entropy_weight=0.01), seed=99)  # other initial weights
     other.restore(state)
 
     assert_same(weights(agent), weights(other))
@@ -259,7 +260,7 @@ def test_a_used_agent_can_go_back(updates):
 
 
 def test_a_state_of_an_earlier_version_has_told_cells_in_two_parts():
-    agent, other = (AutoDLAgent(SPACE, batch_size=3) for _ in range(2))
+    agent, other = (AutoDLAgent(SPACE, AgentOptions(batch_size=3)) for _ in range(2))
     architecture = agent.ask(generator(1))
     agent.tell(trial(1, architecture, 0.5))
     state = agent.state()
@@ -272,7 +273,7 @@ def test_a_state_of_an_earlier_version_has_told_cells_in_two_parts():
 @pytest.mark.parametrize("space", [MobileSpace(), WIDTHS, Signs()], ids=lambda s: s.kind)
 def test_it_learns_on_every_coded_space(space):
     """The share of decisions that are 0: 400 trials at rate 0.02 bring it well above chance."""
-    agent = AutoDLAgent(space, seed=0, learning_rate=0.02)
+    agent = AutoDLAgent(space, AgentOptions(learning_rate=0.02), seed=0)
     means = run(agent, 40, reward=lambda architecture: (space.encode(architecture) == 0).mean())
     chance = np.mean([1 / size for size in space.sizes])
     assert abs(means[0] - chance) < 0.15
@@ -290,7 +291,7 @@ def test_the_agent_learns_to_count_tokens():
 
     A teacher-forced prototype had 15 at update 80, so 12 at 120 leaves room for the seed.
     """
-    agent = AutoDLAgent(CellSpace(), seed=0, learning_rate=5e-3)
+    agent = AutoDLAgent(CellSpace(), AgentOptions(learning_rate=5e-3), seed=0)
     means = run(agent, 120)
     smooth = np.convolve(means, np.full(10, 0.1), mode="valid")
     assert np.mean(means[:5]) < 5
@@ -301,7 +302,8 @@ def test_the_agent_learns_to_count_tokens():
 
 def test_entropy_weight_keeps_the_policy_undecided():
     greedy, curious = (
-        AutoDLAgent(SPACE, seed=0, learning_rate=5e-3, entropy_weight=weight) for weight in (0, 5.0)
+        AutoDLAgent(SPACE, AgentOptions(learning_rate=5e-3, entropy_weight=weight), seed=0)
+        for weight in (0, 5.0)
     )
     run(greedy, 60)
     run(curious, 60)
@@ -311,4 +313,4 @@ def test_entropy_weight_keeps_the_policy_undecided():
 @pytest.mark.parametrize("name, value", [("hiden", 64), ("batch_size", 0), ("squash", 0.0)])
 def test_bad_options_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
-        AutoDLAgent(SPACE, **{name: value})
+        AutoDLAgent(SPACE, AgentOptions(**{name: value}))

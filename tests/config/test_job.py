@@ -115,7 +115,7 @@ def test_a_plugin_that_moves_is_the_same_plugin(tmp_path):
 JOBS = {
     SearchConfig: ("search/demo.yaml", ("Train", "Network")),
     TrainConfig: ("train/demo.yaml", ("Train", "Network")),
-    WidthConfig: ("width/demo.yaml", ()),
+    WidthConfig: ("supernet/width-demo.yaml", ()),
     CompressConfig: ("compress/uniform.yaml", ("Train", "FineTuning")),
 }
 

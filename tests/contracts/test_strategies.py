@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from own_space_for_tests import CountOnes, Signs
 
-from autodl.config.components import table
+from autodl.config.components import Component, table
 from autodl.evaluation.synthetic import TargetMatch, TokenCount
 from autodl.runs.store import TrialStore
 from autodl.search.executors.inline import InlineExecutor
@@ -59,9 +59,10 @@ class Maker:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, seed=5):
-        factory = table("Strategy")[self.name].load_factory()
+        entry = table("Strategy")[self.name]
+        given = Component("Strategy", self.name, entry.load_options()(**self.options)).arguments()
         source = {"source": self.space.sample(rng(0))} if self.name in STARTED else {}
-        return factory(self.space, seed=seed, **source, **self.options)
+        return entry.load_factory()(self.space, seed=seed, **source, **given)
 
     def __str__(self):
         plain = [str(value) for value in self.options.values() if isinstance(value, str | int)]

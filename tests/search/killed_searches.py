@@ -26,6 +26,7 @@ from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.evolution import Evolution
+from autodl.strategies.options import EvolutionOptions
 
 COUNT, EPOCHS = 60, 9
 SMALL = CellSpace(nodes=3, operations=("conv_1x1", "conv_3x3"), tied=True)
@@ -111,7 +112,7 @@ class Noting(Evolution):
 
 def inheriting(folder, store):
     """Evolution in a space so small that results are reused, with weights that children inherit."""
-    strategy = Noting(SMALL, seed=SEED, population=6, tournament=3)
+    strategy = Noting(SMALL, EvolutionOptions(population=6, tournament=3), seed=SEED)
     weights = ParentWeights(strategy, store, folder / "weights", epochs=1)
     reuse = Reuse(store, WorkKeys({}, SMALL.canonical), weights=weights)
     return strategy, {"weights": weights, "reuse": reuse, "max_trials": COUNT}

@@ -18,6 +18,7 @@ from autodl.search.reuse import Reuse, WorkKeys
 from autodl.search.staging import Staging
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.evolution import Evolution
+from autodl.strategies.options import EvolutionOptions
 from autodl.system.state import encode_state
 from autodl.trial import Evaluation, Stage, Trial, TrialFailure, TrialState
 
@@ -37,7 +38,9 @@ def start(open_store, tmp_path):
 
     def start(name="run", *, workers=1, order=0, evaluator=None, staged=False, retire="worst"):
         store = open_store(name)
-        strategy = Evolution(SPACE, seed=SEED, population=6, tournament=3, retire=retire)
+        strategy = Evolution(
+            SPACE, EvolutionOptions(population=6, tournament=3, retire=retire), seed=SEED
+        )
         epochs = 4 if staged else 1
         executor = Shuffled(workers, order, evaluator or Heirs(epochs=epochs))
         options = {"weights": ParentWeights(strategy, store, tmp_path / name, epochs)}

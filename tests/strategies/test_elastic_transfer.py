@@ -17,6 +17,7 @@ from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer, basic_architecture, perturb
 from autodl.strategies.evolution import Evolution
+from autodl.strategies.options import ElasticTransferOptions, EvolutionOptions
 from autodl.studies.strategies.simulate import simulate
 from autodl.trial import Evaluation, Trial, TrialState
 
@@ -98,17 +99,17 @@ class Pairs:
 
 
 def test_a_tiny_space_gives_a_smaller_first_population():
-    found = list(ElasticTransfer(Pairs(), source=(0, 1), **SMALL).initial())
+    found = list(ElasticTransfer(Pairs(), ElasticTransferOptions(**SMALL), source=(0, 1)).initial())
     assert found[0] == (0, 1)
     assert sorted(found) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_in_the_loop_the_first_population_comes_first_and_then_children(tmp_path):
-    strategy = ElasticTransfer(SPACE, seed=2, source=SOURCE, **SMALL)
+    strategy = ElasticTransfer(SPACE, ElasticTransferOptions(**SMALL), seed=2, source=SOURCE)
     with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
         executor = InlineExecutor(TargetMatch(1), 2)
         trials = list(search(strategy, executor, store, max_trials=40, seed=2))
-    again = ElasticTransfer(SPACE, seed=2, source=SOURCE, **SMALL)
+    again = ElasticTransfer(SPACE, ElasticTransferOptions(**SMALL), seed=2, source=SOURCE)
     assert [trial.architecture for trial in trials[:16]] == list(again.initial())
     assert all(trial.state is TrialState.COMPLETE for trial in trials)
     simulated = simulate(again, TargetMatch(1), trials=40, seed=2)
@@ -126,7 +127,7 @@ def test_what_is_over_a_limit_or_fails_is_replaced_by_further_perturbations(tmp_
             raise ValueError("it was to fail")
         return TargetMatch(1)(architecture, rng)
 
-    strategy = ElasticTransfer(SPACE, seed=2, source=SOURCE, **SMALL)
+    strategy = ElasticTransfer(SPACE, ElasticTransferOptions(**SMALL), seed=2, source=SOURCE)
     with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
         limits = Limits(costs, {"layers": most})
         executor = InlineExecutor(score, 2)
@@ -140,7 +141,9 @@ def test_what_is_over_a_limit_or_fails_is_replaced_by_further_perturbations(tmp_
 
 @pytest.mark.parametrize("mutation, most", [("mutate", 1), ("perturb", 7)])
 def test_children_are_mutations_or_perturbations_of_their_parents(mutation, most):
-    strategy = ElasticTransfer(SPACE, seed=2, source=SOURCE, mutation=mutation, **SMALL)
+    strategy = ElasticTransfer(
+        SPACE, ElasticTransferOptions(mutation=mutation, **SMALL), seed=2, source=SOURCE
+    )
     told, changed = {}, []
     for trial in simulate(strategy, TargetMatch(1), trials=16, seed=2):
         told[trial.id] = trial.architecture
@@ -198,7 +201,7 @@ def test_a_space_without_blocks_is_a_single_block():
     codes = np.stack([space.encode(perturb(space, source, rng)) for _ in range(200)])
     changed = (codes != space.encode(source)).sum(axis=1)
     assert set(changed) == {0, 1}
-    first = list(ElasticTransfer(space, source=source, **SMALL).initial())
+    first = list(ElasticTransfer(space, ElasticTransferOptions(**SMALL), source=source).initial())
     assert len(set(first)) == 16
 
 
@@ -220,13 +223,18 @@ def test_a_transfer_saves_trials_on_a_related_task_and_none_on_an_unrelated_one(
     gains: dict[str, list[int]] = {"related": [], "unrelated": []}
     for seed in range(6):
         stage_1 = simulate(
-            Evolution(SPACE, seed=seed, **options), TargetMatch(seed), trials=600, seed=seed
+            Evolution(SPACE, EvolutionOptions(**options), seed=seed),
+            TargetMatch(seed),
+            trials=600,
+            seed=seed,
         )
         source = max(stage_1, key=lambda found: found.reward).architecture
         tasks = {"related": TargetMatch(seed, moved=6), "unrelated": TargetMatch(1000 + seed)}
         for name, task in tasks.items():
-            scratch = cycles(Evolution(SPACE, seed=seed, **options), task, seed)
-            transfer = ElasticTransfer(SPACE, seed=seed, source=source, **options)
+            scratch = cycles(Evolution(SPACE, EvolutionOptions(**options), seed=seed), task, seed)
+            transfer = ElasticTransfer(
+                SPACE, ElasticTransferOptions(**options), seed=seed, source=source
+            )
             gains[name].append(scratch - cycles(transfer, task, seed))
     assert min(gains["related"]) > 0
     assert np.mean(gains["related"]) > 150

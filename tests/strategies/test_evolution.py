@@ -14,6 +14,7 @@ from autodl.objectives.dominance import hypervolume
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.evolution import Evolution
+from autodl.strategies.options import EvolutionOptions
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted
 from autodl.studies.strategies.simulate import simulate
@@ -64,7 +65,7 @@ def pseudo_code(space, score, *, population, tournament, oldest, trials, seed):
 @pytest.mark.parametrize("population, tournament", [(8, 3), (5, 5), (12, 2)])
 def test_equals_the_pseudo_code(space, score, retire, population, tournament):
     options = {"population": population, "tournament": tournament}
-    strategy = Evolution(space, seed=3, retire=retire, **options)
+    strategy = Evolution(space, EvolutionOptions(retire=retire, **options), seed=3)
     found = [t.architecture for t in simulate(strategy, score, trials=120, seed=3)]
     expected = pseudo_code(space, score, oldest=retire == "oldest", trials=120, seed=3, **options)
     assert found == expected
@@ -72,7 +73,10 @@ def test_equals_the_pseudo_code(space, score, retire, population, tournament):
 
 @pytest.mark.parametrize("tournament", [2, 16])
 def test_the_population_keeps_its_size_and_its_best(tournament):
-    strategy, best = Evolution(MOBILE, seed=0, population=16, tournament=tournament), 0.0
+    strategy, best = (
+        Evolution(MOBILE, EvolutionOptions(population=16, tournament=tournament), seed=0),
+        0.0,
+    )
     for trial in simulate(strategy, TargetMatch(2), trials=400, seed=0):
         members = strategy.state()["members"]
         assert len(members) == min(trial.id + 1, 16)
@@ -84,7 +88,7 @@ def test_the_population_keeps_its_size_and_its_best(tournament):
 
 def test_a_tournament_of_all_is_deterministic():
     """The best of the population is mutated, the worst of the population is dropped."""
-    strategy = Evolution(MOBILE, seed=0, population=6, tournament=6)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=6, tournament=6), seed=0)
     trials = list(simulate(strategy, TargetMatch(3), trials=6, seed=0))
     for trial_id in range(6, 60):
         best = max(trials, key=lambda t: (t.reward, t.id))
@@ -102,7 +106,7 @@ def test_a_tournament_of_all_is_deterministic():
 
 
 def test_the_child_enters_even_if_it_is_the_worst_of_all():
-    strategy = Evolution(MOBILE, seed=0, population=4, tournament=4)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=4, tournament=4), seed=0)
     for trial_id in range(4):
         strategy.tell(complete(trial_id, MOBILE.sample(rng(0, trial_id)), 1.0 + trial_id))
     strategy.tell(complete(4, MOBILE.sample(rng(0, 4)), 0.0))
@@ -110,7 +114,7 @@ def test_the_child_enters_even_if_it_is_the_worst_of_all():
 
 
 def test_of_equal_members_the_latest_is_mutated_and_the_earliest_retires():
-    strategy = Evolution(MOBILE, seed=0, population=4, tournament=4)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=4, tournament=4), seed=0)
     for trial_id in range(9):
         strategy.tell(complete(trial_id, MOBILE.sample(rng(0, trial_id)), 0.5))
         if trial_id >= 3:
@@ -119,7 +123,7 @@ def test_of_equal_members_the_latest_is_mutated_and_the_earliest_retires():
 
 
 def test_before_the_population_is_full_nobody_is_a_parent():
-    strategy = Evolution(MOBILE, seed=0, population=3, tournament=2)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=3, tournament=2), seed=0)
     for trial_id in range(3):
         bred = strategy.breed(rng(0, trial_id))
         assert (bred.parent, bred.architecture) == (None, MOBILE.sample(rng(0, trial_id)))
@@ -135,8 +139,8 @@ def partial(trial_id, architecture, reward):
 
 @pytest.mark.parametrize("retire", ["worst", "oldest"])
 def test_failed_and_pruned_trials_are_counted_and_change_nothing(retire):
-    options = {"seed": 0, "population": 5, "tournament": 3, "retire": retire}
-    strategy, spared = Evolution(MOBILE, **options), Evolution(MOBILE, **options)
+    options = EvolutionOptions(population=5, tournament=3, retire=retire)
+    strategy, spared = Evolution(MOBILE, options, seed=0), Evolution(MOBILE, options, seed=0)
     score = TargetMatch(1)
     for trial_id in range(60):
         architecture = strategy.ask(rng(0, trial_id))
@@ -158,7 +162,11 @@ def test_failed_and_pruned_trials_are_counted_and_change_nothing(retire):
 
 def test_results_in_another_order_keep_size_and_best():
     """Several workers: proposals are asked for before those in front of them are told."""
-    strategy, score, best = Evolution(MOBILE, seed=0, population=8, tournament=2), TargetMatch(4), 0
+    strategy, score, best = (
+        Evolution(MOBILE, EvolutionOptions(population=8, tournament=2), seed=0),
+        TargetMatch(4),
+        0,
+    )
     order, running, asked = np.random.default_rng(1), [], 0
     for _ in range(300):
         while len(running) < 4:
@@ -178,7 +186,7 @@ def test_results_in_another_order_keep_size_and_best():
 def test_it_finds_the_target_where_random_search_does_not(seed):
     """35 of 35 primitives within 1,500 trials (481 to 710 were needed); random search: 20 or 21."""
     score = TargetMatch(seed)
-    strategy = Evolution(MOBILE, seed=seed, population=32, tournament=8)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=32, tournament=8), seed=seed)
     assert max(rewards(simulate(strategy, score, trials=1500, seed=seed))) == 1.0
     control = simulate(RandomSearch(MOBILE), score, trials=1500, seed=seed)
     assert max(rewards(control)) < 0.75
@@ -187,7 +195,9 @@ def test_it_finds_the_target_where_random_search_does_not(seed):
 @pytest.mark.parametrize("retire", ["worst", "oldest"])
 def test_it_learns_cells_as_well(retire):
     """Tokens of one kind of 8, 400 trials: all of them, or all but one."""
-    strategy = Evolution(CELLS, seed=0, population=16, tournament=4, retire=retire)
+    strategy = Evolution(
+        CELLS, EvolutionOptions(population=16, tournament=4, retire=retire), seed=0
+    )
     assert max(rewards(simulate(strategy, TokenCount(1), trials=400, seed=0))) >= 7
     control = simulate(RandomSearch(CELLS), TokenCount(1), trials=400, seed=0)
     assert max(rewards(control)) <= 5
@@ -204,7 +214,9 @@ class DeepAgainstWide:
 
 
 def test_with_costs_parents_are_of_the_front_and_the_worst_is_of_the_last_rank():
-    strategy = Evolution(MOBILE, seed=0, population=6, tournament=6, pareto=["size"])
+    strategy = Evolution(
+        MOBILE, EvolutionOptions(population=6, tournament=6, pareto=["size"]), seed=0
+    )
     table = [(0.5, 5.0), (0.6, 9.0), (0.4, 9.5), (0.7, 6.0), (0.55, 7.0), (0.9, 20.0)]
     for trial_id, (accuracy, size) in enumerate(table):
         architecture = MOBILE.sample(rng(0, trial_id))
@@ -226,7 +238,8 @@ def test_with_costs_it_finds_a_better_front_than_random_search():
 
     options = {"population": 32, "tournament": 8, "pareto": ("size",)}
     ratios = [
-        area(Evolution(MOBILE, seed=seed, **options), seed) / area(RandomSearch(MOBILE), seed)
+        area(Evolution(MOBILE, EvolutionOptions(**options), seed=seed), seed)
+        / area(RandomSearch(MOBILE), seed)
         for seed in range(4)
     ]
     assert min(ratios) > 1
@@ -234,13 +247,13 @@ def test_with_costs_it_finds_a_better_front_than_random_search():
 
 
 def test_a_cost_that_nobody_tells_is_named():
-    strategy = Evolution(MOBILE, population=4, tournament=2, pareto=("watts",))
+    strategy = Evolution(MOBILE, EvolutionOptions(population=4, tournament=2, pareto=("watts",)))
     with pytest.raises(ConfigError, match=r"Strategy.pareto names 'watts'.*tells accuracy, size"):
         strategy.tell(complete(0, MOBILE.sample(rng(0, 0)), 0.5, size=3.0, accuracy=0.5))
 
 
 def test_the_quality_is_that_of_the_accuracies_not_of_the_rewards():
-    strategy = Evolution(MOBILE, population=4, tournament=2)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=4, tournament=2))
     for trial_id, accuracy in enumerate((0.88, 0.78, 0.72, 0.92)):
         architecture = MOBILE.sample(rng(0, trial_id))
         strategy.tell(complete(trial_id, architecture, 0.1, accuracy=accuracy))
@@ -252,7 +265,7 @@ def test_the_quality_is_that_of_the_accuracies_not_of_the_rewards():
 
 
 def test_it_ends_when_the_quality_has_stopped_rising():
-    strategy = Evolution(MOBILE, seed=0, population=4, tournament=2, patience=5)
+    strategy = Evolution(MOBILE, EvolutionOptions(population=4, tournament=2, patience=5), seed=0)
     for trial_id in range(4 + 6):  # the first cycle's quality, and five that do not raise it
         architecture = strategy.ask(rng(0, trial_id))
         strategy.tell(complete(trial_id, architecture, 0.5))
@@ -265,7 +278,9 @@ def test_it_ends_when_the_quality_has_stopped_rising():
 
 def test_a_search_that_gets_nowhere_ends_and_one_that_gets_on_does_not():
     def run(score, trials):
-        strategy = Evolution(MOBILE, seed=0, population=8, tournament=4, patience=20)
+        strategy = Evolution(
+            MOBILE, EvolutionOptions(population=8, tournament=4, patience=20), seed=0
+        )
         return list(simulate(strategy, score, trials=trials, seed=0))
 
     assert len(run(lambda architecture, generator: Evaluation(0.25), 300)) == 8 + 21
@@ -285,7 +300,7 @@ def test_a_space_that_cannot_mutate_is_refused():
 
 
 def test_a_coded_space_that_cannot_mutate_has_a_decision_changed():
-    strategy = Evolution(Signs(), population=4, tournament=4)
+    strategy = Evolution(Signs(), EvolutionOptions(population=4, tournament=4))
     trials = list(simulate(strategy, CountOnes(), trials=40, seed=0))
     best = max(trials[:4], key=lambda trial: (trial.reward, trial.id))
     changed = np.not_equal(trials[4].architecture.signs, best.architecture.signs)
@@ -298,7 +313,11 @@ def test_a_population_of_a_thousand_is_fast():
 
     Processor time, not wall clock, and the median of the asks: other work does not count.
     """
-    strategy, score, asking = Evolution(MOBILE, seed=0, population=1000), TargetMatch(5), []
+    strategy, score, asking = (
+        Evolution(MOBILE, EvolutionOptions(population=1000), seed=0),
+        TargetMatch(5),
+        [],
+    )
     trials = 2500
     start = time.process_time()
     for trial_id in range(trials):

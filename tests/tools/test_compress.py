@@ -23,7 +23,7 @@ def test_a_training_that_diverges(call, small_training, tmp_path):
     done = call("compress", *diverging, *folders)
     assert done.code == 1
     assert done.err.startswith("failed: ")
-    assert "Train.learning_rate" in done.err
+    assert "a lower FineTuning.learning_rate" in done.err
 
 
 def test_mistakes(refused, small_training, tmp_path):

@@ -117,9 +117,9 @@ def curvatures_of(task: Task) -> dict[str, float]:
 class BayesianBits:
     """Infers the levels of every layer while the network is trained."""
 
-    def __init__(self, **options: Any) -> None:
-        """``options`` are those of ``BayesianBitsOptions``."""
-        self._options = BayesianBitsOptions(**options)
+    def __init__(self, options: BayesianBitsOptions | None = None) -> None:
+        """Without ``options`` all are the defaults."""
+        self._options = options or BayesianBitsOptions()
 
     def choose(self, task: Task) -> Choice:
         """See ``Method``; a checkpoint is kept after every epoch.

@@ -86,9 +86,9 @@ def observe(shapes: list[list[int]], layer: int, left: float) -> FloatArray:
 class BitSearch:
     """Finds bits for every layer by DDPG; levels are evenly spaced."""
 
-    def __init__(self, **options: Any) -> None:
-        """``options`` are those of ``BitSearchOptions``."""
-        self._options = BitSearchOptions(**options)
+    def __init__(self, options: BitSearchOptions | None = None) -> None:
+        """Without ``options`` all are the defaults."""
+        self._options = options or BitSearchOptions()
 
     def choose(self, task: Task) -> Choice:
         """See ``Method``; resumed from the last finished roll-out.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from paddle import nn
 
@@ -18,9 +17,9 @@ from autodl.compression.errors import CompressionError
 class UniformBits:
     """Levels from end to end of a layer's weights within 3 deviations."""
 
-    def __init__(self, **options: Any) -> None:
-        """``options`` are those of ``UniformBitsOptions``."""
-        self._options = UniformBitsOptions(**options)
+    def __init__(self, options: UniformBitsOptions | None = None) -> None:
+        """Without ``options`` all are the defaults."""
+        self._options = options or UniformBitsOptions()
 
     def choose(self, task: Task) -> Choice:
         """See ``Method``; the weights stay as they are."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from autodl.agents.options import AgentOptions
 from autodl.data.augment import augmenter
 from autodl.data.load import SearchData
 from autodl.data.sample import load_sample
@@ -47,7 +48,7 @@ class _TokenCountRun:
     def __init__(self, seed: int, learning_rate: float) -> None:
         from autodl.agents.autodl_agent import AutoDLAgent
 
-        self.agent = AutoDLAgent(CellSpace(), seed=seed, learning_rate=learning_rate)
+        self.agent = AutoDLAgent(CellSpace(), AgentOptions(learning_rate=learning_rate), seed=seed)
         self._seed = seed
         self._asked = 0
 

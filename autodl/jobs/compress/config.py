@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from autodl.compression.bits.options import BitSearchOptions, LayersOptions, PlaceOptions
 from autodl.config.components import Component
@@ -12,8 +12,9 @@ from autodl.config.reading import RawConfig
 from autodl.config.sections import GlobalOptions, validate
 from autodl.errors import ConfigError
 from autodl.jobs.compress.options import StudyOptions
-from autodl.recipes.options import TrainOptions
+from autodl.recipes.options import FineTuningOptions, TrainOptions
 
+T = TypeVar("T", bound=TrainOptions)
 _CHANGES = ("pad_crop", "flip", "cutout", "mixup")  # of pictures, while training
 
 
@@ -25,14 +26,14 @@ class CompressConfig(Sections):
     compression: Annotated[Component, Part("Compression")]
     layers: Annotated[LayersOptions, Part("Layers")]
     train: Annotated[TrainOptions, Part("Train")]
-    fine_tuning: Annotated[TrainOptions, Part("FineTuning")]
+    fine_tuning: Annotated[FineTuningOptions, Part("FineTuning")]
     data: Annotated[PlaceOptions, Part("Data", identifies=False)]
     study: Annotated[StudyOptions, Part("Study", identifies=False)]
 
     def with_changes_of(self, trained: TrainOptions) -> CompressConfig:
         """Change pictures as the training did, but for what the config says itself."""
 
-        def completed(own: TrainOptions) -> TrainOptions:
+        def completed(own: T) -> T:
             left_open = set(_CHANGES) - own.model_fields_set
             return own.model_copy(update={name: getattr(trained, name) for name in left_open})
 

@@ -13,6 +13,7 @@ from autodl.compression.bits.bayesian_bits import (
     tolerances,
 )
 from autodl.compression.bits.levels import Levels
+from autodl.compression.bits.options import BayesianBitsOptions
 from autodl.compression.bits.rounded_layers import assign, layers_to_round, weights_of
 from autodl.compression.bits.straight_through import rounded_forward
 from autodl.compression.choice import Task
@@ -137,7 +138,9 @@ def test_levels_that_are_there_are_found(by_sensitivity):
     network, task = trained_on_levels()
     x = paddle.to_tensor(np.random.default_rng(0).normal(size=(16, 3, 8, 8)).astype("float32"))
     before = network(x).numpy()
-    method = BayesianBits(tolerance=0.05, interval=5, by_sensitivity=by_sensitivity)
+    method = BayesianBits(
+        BayesianBitsOptions(tolerance=0.05, interval=5, by_sensitivity=by_sensitivity)
+    )
     # the network learns nothing here: what is tested is inference and rounding
     task.train = task.train.model_copy(update={"learning_rate": 1e-12})
     choice = method.choose(task)
@@ -148,7 +151,10 @@ def test_levels_that_are_there_are_found(by_sensitivity):
 
 def test_training_draws_weights_to_their_levels():
     task = task_of(small_network(), epochs=4)
-    methods = [BayesianBits(tolerance=0.4, interval=2, last_pull=pull) for pull in (0, 5)]
+    methods = [
+        BayesianBits(BayesianBitsOptions(tolerance=0.4, interval=2, last_pull=pull))
+        for pull in (0, 5)
+    ]
     away = [spread_of(task, method) for method in methods]
     assert away[1] < 0.25 * away[0]
 
@@ -170,7 +176,7 @@ def test_interrupted_training_goes_on_to_the_same_levels():
     """From what was saved after the first of two epochs, in a fresh network."""
     whole, saved = task_of(small_network()), []
     whole.save = saved.append
-    method = BayesianBits(tolerance=0.3, interval=2)
+    method = BayesianBits(BayesianBitsOptions(tolerance=0.3, interval=2))
     expected = method.choose(whole)
 
     resumed = task_of(small_network(seed=5))
@@ -186,7 +192,9 @@ def test_interrupted_training_goes_on_to_the_same_levels():
 
 def test_no_layer_has_fewer_bits_than_the_least():
     """A tolerance of the whole deviation would leave one level."""
-    choice = BayesianBits(tolerance=2.0, least_bits=2).choose(task_of(small_network(), epochs=1))
+    choice = BayesianBits(BayesianBitsOptions(tolerance=2.0, least_bits=2)).choose(
+        task_of(small_network(), epochs=1)
+    )
     assert min(own.bits for own in choice.levels.values()) == 2
 
 
@@ -196,13 +204,15 @@ def test_a_layer_of_nearly_equal_weights_has_the_least_bits():
     weights = np.zeros([8, 8, 3, 3], "float32")
     weights[0, 0, 0, :2] = [1.0, -1.0]
     network[3].weight.set_value(weights)
-    choice = BayesianBits(by_sensitivity=False, interval=100).choose(task_of(network, epochs=1))
+    choice = BayesianBits(BayesianBitsOptions(by_sensitivity=False, interval=100)).choose(
+        task_of(network, epochs=1)
+    )
     assert choice.levels["3"].bits >= 1
 
 
 def test_change_of_the_bounds_by_binning_is_told():
     """Of 576 weights; the other layer's 216 are a point each."""
-    method = BayesianBits(points=216, interval=100, by_sensitivity=False)
+    method = BayesianBits(BayesianBitsOptions(points=216, interval=100, by_sensitivity=False))
     details = method.choose(task_of(small_network(), epochs=1)).details
     assert details["binning_change"]["0"] == 0
     assert 0 < details["binning_change"]["3"] < 0.01 * abs(details["bounds"]["3"])
@@ -212,7 +222,7 @@ def test_a_training_that_diverges_says_so():
     """And not that a layer should be left out."""
     task = task_of(small_network(), learning_rate=1e30)
     with pytest.raises(TrialFailure, match=r"a lower Train\.learning_rate"):
-        BayesianBits(interval=1, by_sensitivity=False).choose(task)
+        BayesianBits(BayesianBitsOptions(interval=1, by_sensitivity=False)).choose(task)
 
 
 def constant(network):
@@ -240,10 +250,10 @@ def test_bad_layers_are_named(spoil, options, said):
     network = small_network()
     spoil(network)
     with pytest.raises(CompressionError, match=said):
-        BayesianBits(**options).choose(task_of(network))
+        BayesianBits(BayesianBitsOptions(**options)).choose(task_of(network))
 
 
 def test_more_bits_than_levels_are_refused():
-    assert BayesianBits(truncation=9, least_bits=4)
+    assert BayesianBits(BayesianBitsOptions(truncation=9, least_bits=4))
     with pytest.raises(ValueError, match="least_bits must be at most 4, the bits of truncation 16"):
-        BayesianBits(least_bits=5)
+        BayesianBits(BayesianBitsOptions(least_bits=5))

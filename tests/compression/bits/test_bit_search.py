@@ -54,7 +54,7 @@ def test_budgets_that_cannot_be_kept():
         with pytest.raises(CompressionError, match="must be at least least_bits 2"):
             Budget((10,), average, 2, most)
         with pytest.raises(ValueError, match=f"at most average_bits {average:g} and most_bits"):
-            BitSearch(average_bits=average, most_bits=most)
+            BitSearch(BitSearchOptions(average_bits=average, most_bits=most))
 
 
 def test_states():
@@ -68,7 +68,7 @@ def test_search_keeps_the_weights_and_the_budget():
     whole, lines = task(), []
     whole.progress = lines.append
     before = {path: weights_of(layer) for path, layer in whole.layers.items()}
-    choice = BitSearch(average_bits=3.0, **OPTIONS).choose(whole)
+    choice = BitSearch(BitSearchOptions(average_bits=3.0, **OPTIONS)).choose(whole)
     rollouts = choice.details["rollouts"]
     assert lines[0].endswith("roll-outs of 2 to 8 bits for a layer, 3.000 on average at most")
     assert len(rollouts) == 4
@@ -85,10 +85,10 @@ def test_search_goes_on_where_it_was():
     saved = []
     whole = task()
     whole.save = lambda state: saved.append(encode_state(state))
-    expected = BitSearch(**OPTIONS).choose(whole).details["rollouts"]
+    expected = BitSearch(BitSearchOptions(**OPTIONS)).choose(whole).details["rollouts"]
     resumed = task()
     resumed.saved = decode_state(saved[2])
-    found = BitSearch(**OPTIONS).choose(resumed).details["rollouts"]
+    found = BitSearch(BitSearchOptions(**OPTIONS)).choose(resumed).details["rollouts"]
     for kept in ("bits", "reward"):
         assert [done[kept] for done in found] == [done[kept] for done in expected]
 
@@ -124,4 +124,4 @@ def test_agent_learns_what_pays():
 )
 def test_refused(options, said):
     with pytest.raises(CompressionError, match=said):
-        BitSearch(**{**OPTIONS, **options}).choose(task())
+        BitSearch(BitSearchOptions(**{**OPTIONS, **options})).choose(task())

@@ -274,6 +274,25 @@ def test_classes_themselves_can_be_registered(own_tables):
     assert assemble.make_strategy(config, None).given == (0, 5)
 
 
+def test_options_come_as_one_value_where_the_factory_takes_it(own_tables):
+    class Options(Section):
+        size: int = 3
+
+    class Mine(RandomSearch):
+        def __init__(self, space, options: Options, *, seed):
+            self.given = (seed, options)
+
+    class Named(Section):
+        options: tuple[str, ...] = ("a", "b")
+
+    assemble.register("Strategy", "Mine", Options, Mine)
+    assemble.register("Strategy", "Named", Named, Mine)
+    config = load_search("search/cell-agent-tokens.yaml", ["Strategy={name: Mine, size: 5}"])
+    assert assemble.make_strategy(config, None).given == (0, Options(size=5))
+    named = load_search("search/cell-agent-tokens.yaml", ["Strategy={name: Named}"])
+    assert assemble.make_strategy(named, None).given == (0, ("a", "b"))
+
+
 def test_a_registered_path_that_is_not_there_is_told_in_one_line(own_tables):
     assemble.register("Strategy", "Lost", "autodl.config.sections:NoOptions", "lost_module:Lost")
     config = load_search("search/cell-agent-tokens.yaml", ["Strategy={name: Lost}"])

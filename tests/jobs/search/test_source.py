@@ -25,6 +25,7 @@ from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer
+from autodl.strategies.options import ElasticTransferOptions
 from autodl.trial import Evaluation, Trial, TrialState
 
 FIRST = {
@@ -148,7 +149,9 @@ def test_where_the_first_population_is_over_a_limit_other_perturbations_take_its
     """The first eight are refused one by one; whatever is drawn after them is within the limit."""
     space = MobileSpace()
     source = space.sample(np.random.default_rng(3))
-    strategy = ElasticTransfer(space, seed=0, population=8, tournament=3, source=source)
+    strategy = ElasticTransfer(
+        space, ElasticTransferOptions(population=8, tournament=3), seed=0, source=source
+    )
     first = set(strategy.initial())
     limits = Limits(lambda architecture: {"size": float(architecture in first)}, {"size": 0.5})
     with closing(TrialStore(tmp_path / "trials.sqlite")) as store:

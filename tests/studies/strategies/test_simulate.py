@@ -5,6 +5,7 @@ from contextlib import closing
 import pytest
 
 from autodl.agents.autodl_agent import AutoDLAgent
+from autodl.agents.options import AgentOptions
 from autodl.evaluation.synthetic import TokenCount
 from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
@@ -25,7 +26,7 @@ FEW = CellSpace(nodes=2, operations=("conv_1x1", "conv_3x3"), tied=True)
     "make",
     [
         lambda: RandomSearch(SPACE),
-        lambda: AutoDLAgent(SPACE, batch_size=4, hidden=8, learning_rate=0.01),
+        lambda: AutoDLAgent(SPACE, AgentOptions(batch_size=4, hidden=8, learning_rate=0.01)),
         lambda: ExhaustiveSearch(FEW),
     ],
     ids=["random", "agent", "prepared"],
