@@ -17,16 +17,18 @@ from typing import cast
 
 from autodl import __version__
 from autodl.errors import AutoDLError, lookup
-from autodl.system.resources import resource
+from autodl.system.resources import config_lines, resource
 from autodl.system.streams import prepare_streams
+from autodl.system.verbs import moved, present
 
-USAGE = "usage: autodl [-h] [--version] TOOL [ARGUMENT ...]"
+USAGE = "usage: autodl [-h] [--version] [--configs] TOOL [ARGUMENT ...]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool that the first argument names, with the other arguments; return its exit code.
 
-    Without arguments, or with ``--help``, the tools are listed. An unknown name gives 2.
+    Without arguments, or with ``--help``, the tools are listed, with ``--configs`` the configs that
+    ship. An unknown name, or one of the version before, gives 2.
     """
     prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -38,6 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments[0] == "--version":
             print(f"autodl {__version__}")
             return 0
+        if arguments[0] == "--configs":
+            print("\n".join(config_lines()))
+            return 0
+        arguments = present(arguments)
+        if (line := moved(arguments)) is not None:
+            old = arguments[0].replace("_", "-")
+            print(f"error: `autodl {old}` is another verb now; type: {line}", file=sys.stderr)
+            return 2
         path = lookup(tools, arguments[0].replace("-", "_"), "tool")
     except AutoDLError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -55,7 +65,7 @@ def overview(tools: dict[str, Path]) -> str:
     """The usage line and what each tool does."""
     width = max(map(len, tools), default=0)
     lines = [f"  {name:{width}}  {first_line(path)}".rstrip() for name, path in tools.items()]
-    last = "`autodl TOOL --help` lists a tool's options."
+    last = "`autodl TOOL --help` lists a tool's options, `autodl --configs` the shipped configs."
     return "\n".join([USAGE, "", "AutoDL for PaddlePaddle.", "", "tools:", *lines, "", last])
 
 
@@ -67,6 +77,7 @@ def first_line(path: Path) -> str:
 
 def run(path: Path, name: str, arguments: Sequence[str]) -> int:
     """Call ``main(arguments)`` of the file ``path``, which calls itself ``autodl name`` in help."""
+    sys.path.append(str(path.parent))  # as Python does for a script: tools share _start.py
     module_name = f"autodl_tool_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:  # cannot happen for a .py file

@@ -128,3 +128,54 @@ def test_overview_comes_at_once() -> None:
         seconds.append(time.perf_counter() - start)
     assert done.stdout.startswith("usage: autodl")
     assert min(seconds) < 0.5
+
+
+TOOLS = sorted(path.stem for path in resources.resource("tools").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_help_of_a_tool_imports_nothing_heavy(name) -> None:
+    """And so comes at once."""
+    code = (
+        "import sys, autodl.__main__ as m\n"
+        "try: m.main([sys.argv[1], '--help'])\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "print('LOADED', *sys.modules)"
+    )
+    shown, _, loaded = run_python("-c", code, name).stdout.partition("LOADED")
+    assert shown.startswith("usage: ")
+    heavy = {"numpy", "paddle", "parl", "pydantic", "yaml", "matplotlib", "scipy", "visualdl"}
+    assert not heavy & set(loaded.split())
+
+
+def test_a_verb_of_before_is_answered_with_the_line_to_type(capsys) -> None:
+    assert command.main(["table", "RUN", "--out", "cells.csv"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "`autodl table` is another verb now" in captured.err
+    assert captured.err.endswith("type: autodl report RUN --csv cells.csv\n")
+
+
+def test_there_are_twelve_verbs() -> None:
+    assert (
+        sorted(
+            [
+                *("search", "train", "compress", "study", "report", "eval", "infer"),
+                *("export_model", "release", "prepare_data", "latency", "bench"),
+            ]
+        )
+        == TOOLS
+    )
+
+
+def test_configs_are_listed(capsys) -> None:
+    assert command.main(["--configs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("search/demo.yaml ") for line in lines)
+    with pytest.raises(SystemExit) as stop:
+        command.main(["compress", "--configs"])
+    assert stop.value.code == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed
+    assert all(line.startswith("compress/") for line in listed)

@@ -6,25 +6,18 @@ Example: python tools/bench.py agent --json
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: figures are per core
-
 import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
-from autodl.system.console import Parser, run_tool
+from autodl.system.console import run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser = _start.parser(__doc__)
     parser.add_argument(
         "name",
         metavar="NAME",

@@ -6,10 +6,6 @@ Example: python tools/eval.py runs/best/trial-0007 -o Data.path=cifar-10-python.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
-
 import argparse
 import json
 import sys
@@ -18,12 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
 from autodl.system.console import (
-    Parser,
     add_models_argument,
     add_override_argument,
     add_plugin_argument,
@@ -32,7 +25,7 @@ from autodl.system.console import (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser = _start.parser(__doc__)
     parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="of tools/train.py")
     parser.add_argument(
         "--model",

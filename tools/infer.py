@@ -8,25 +8,19 @@ Examples:
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
-
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
-from autodl.system.console import Parser, add_models_argument, run_tool
+from autodl.system.console import add_models_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser = _start.parser(__doc__)
     parser.add_argument(
         "pictures", type=Path, nargs="+", metavar="PICTURE", help="a file, or a folder of files"
     )

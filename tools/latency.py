@@ -9,26 +9,19 @@ Examples:
 
 from __future__ import annotations
 
-import os
-
-# before NumPy; a table holds for this number of threads
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
-from autodl.system.console import Parser, add_override_argument, run_tool
+from autodl.system.console import ListConfigs, add_override_argument, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser = _start.parser(__doc__)
     verbs = parser.add_subparsers(required=True, metavar="measure|predict|check")
 
     one = verbs.add_parser("measure", help="measure the layers of a search's networks")
@@ -54,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "-c", "--config", required=verb != "predict", help="of a search; a run has its own"
         )
         add_override_argument(one, "override one key of the config; repeatable")
+        one.add_argument("--configs", action=ListConfigs, folders=["search"])
         if verb != "measure":
             one.add_argument("--table", type=Path, required=True, help="made by `measure`")
             one.add_argument("--json", action="store_true", help="print one JSON object")

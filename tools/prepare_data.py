@@ -10,20 +10,14 @@ Both parts come from the training part of the source: its test part stays unseen
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
-from autodl.system.console import Parser, run_tool
+from autodl.system.console import run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +53,7 @@ def prepare(args: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _start.parser(__doc__, "The test part of the source stays unseen.")
     add = parser.add_argument
     add("--name", default="cifar10", help="cifar10 (default), cifar100, folder, npz, cifar10-mini")
     add("--path", type=Path, help="where the source lies: archive, folder or file")

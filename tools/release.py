@@ -1,34 +1,43 @@
 #!/usr/bin/env python3
-"""Make a trained network, or an ensemble of released ones, into a release, or list what there is.
+"""Make a trained network, an ensemble or a model of the original into a release, or list them.
 
 Examples:
     python tools/release.py runs/full/trial-0007 --name cell_a --found-by "..." -o Data.path=ARCHIVE
     python tools/release.py --ensemble cell_a cell_b mobile_a -o Data.path=ARCHIVE
+    python tools/release.py --fluid lrc_model_3.tar.gz --genotype LRC_1 --out runs/lrc_model_3
     python tools/release.py --table
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
-os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's remarks on its own static graphs
-
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
-from autodl.system.console import Parser, add_models_argument, add_override_argument, run_tool
+from autodl.system.console import add_models_argument, add_override_argument, run_tool
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's remarks on its own static graphs
+
+FLUID = (
+    "--fluid imports a model that the original AutoDL (LRC) saved in Paddle Fluid's format. The"
+    " folder is like one of `autodl train`, for `autodl eval`, `autodl export-model` and"
+    " autodl.trained.network.load_trained_network: weights.safetensors, architecture.json,"
+    " config.yaml, run.json, metrics.json. What nobody knows is not in it: there is no held-out"
+    " accuracy, since the original trained on all 50,000 pictures, and no recipe, so it cannot be"
+    " trained further. `autodl eval` accepts the official CIFAR-10 archive alone. The auxiliary"
+    " classifier and the optimiser's variables are left out. Files do not tell which node an"
+    " operation reads, so a wrong genotype of the same operations would fit as well. Archives are"
+    " read in memory; nothing is unpacked."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
+    parser = _start.parser(__doc__, FLUID)
     parser.add_argument(
         "training", type=Path, nargs="?", metavar="FOLDER", help="of tools/train.py"
     )
@@ -37,6 +46,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ensemble", nargs="+", metavar="NAME", help="released networks to choose and weight from"
     )
+    parser.add_argument(
+        "--fluid",
+        type=Path,
+        metavar="ARCHIVE",
+        help="a model of the original, .tar or .tar.gz with one file for each variable",
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="to make of --fluid")
+    parser.add_argument(
+        "--genotype",
+        help="of --fluid: LRC_0 for lrc_model_0 and 1, LRC_1 for 2 to 4, LRC_2 for 5",
+    )
+    parser.add_argument("--channels", type=int, default=36, help="of its first cells (36)")
+    parser.add_argument("--layers", type=int, default=20, help="its number of cells (20)")
     parser.add_argument("--table", action="store_true", help="print a table of what is released")
     add_models_argument(parser)
     parser.add_argument(
@@ -44,14 +66,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_override_argument(parser, "Data.path=..., where the data are now; repeatable")
     args = parser.parse_args(argv)
-    wanted = (args.training is not None, args.ensemble is not None, args.table)
-    if sum(wanted) != 1:
-        parser.error("give either the FOLDER of a training, or --ensemble NAME ..., or --table")
+    check(parser, args)
+    return run_tool(lambda: release(args))
+
+
+def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with one line unless exactly one thing is asked for, with all that it needs."""
+    wanted = [value is not None for value in (args.training, args.ensemble, args.fluid)]
+    if sum([*wanted, args.table]) != 1:
+        parser.error(
+            "give either the FOLDER of a training, or --ensemble NAME ..., or --fluid ARCHIVE, or"
+            " --table"
+        )
+    if args.fluid is not None and not (args.genotype and args.out):
+        parser.error("a model of the original needs --genotype NAME and --out FOLDER")
     if args.training is not None and not (args.name and args.found_by):
         parser.error("a network needs --name NAME and --found-by TEXT")
     if args.training is not None and not re.fullmatch("[a-z][a-z0-9_]*", args.name):
         parser.error("--name is a small letter, then small letters, digits and _: paddle.hub's too")
-    return run_tool(lambda: release(args))
 
 
 def release(args: argparse.Namespace) -> None:
@@ -60,6 +92,9 @@ def release(args: argparse.Namespace) -> None:
         from autodl.release.overview import overview
 
         print(overview(args.models), end="")
+        return
+    if args.fluid is not None:
+        release_fluid(args)
         return
     from autodl.system.resources import resource
 
@@ -88,6 +123,22 @@ def release(args: argparse.Namespace) -> None:
         print(f"; no test accuracy: run tools/eval.py {args.training} before releasing it")
     else:
         print(f", test {published.metrics.test.accuracy:.4f}")
+
+
+def release_fluid(args: argparse.Namespace) -> None:
+    """Import a model of the original, and say what came of it."""
+    from autodl.jobs.import_fluid.run import import_fluid
+
+    done = import_fluid(
+        args.fluid,
+        args.out,
+        genotype=args.genotype,
+        channels=args.channels,
+        layers=args.layers,
+    )
+    left = f", {len(done.left_out)} left out" if done.left_out else ""
+    print(f"{done.folder}: {done.parameters:,} parameters in {done.variables} variables{left}")
+    print(f"test accuracy, once: autodl eval {done.folder} -o Data.path=cifar-10-python.tar.gz")
 
 
 if __name__ == "__main__":

@@ -1,42 +1,75 @@
 #!/usr/bin/env python3
 """Search for an architecture: propose, train, rank, and learn from it.
 
-Example: python tools/search.py -c configs/search/demo.yaml --out runs/demo
+Examples:
+    python tools/search.py -c search/demo.yaml --out runs/demo
+    python tools/search.py -c supernet/width-demo.yaml --out runs/width      # with one supernet
+    python tools/search.py -c supernet/width-demo.yaml --anneal
 """
 
 from __future__ import annotations
-
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: one thread for each trial
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
 from autodl.system.console import (
-    Parser,
     add_config_arguments,
     add_resume_arguments,
     print_config,
     run_tool,
+    tell,
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0])
-    add_config_arguments(parser)
+    parser = _start.parser(__doc__)
+    add_config_arguments(parser, "search", "supernet")
     parser.add_argument("--out", type=Path, help="run folder, made if missing")
     add_resume_arguments(parser, "go on with the run that is in the folder")
+    parser.add_argument(
+        "--anneal",
+        action="store_true",
+        help="of a supernet of widths: say how sharing will be annealed, and stop",
+    )
     args = parser.parse_args(argv)
-    if args.out is None and not args.print_config:
+    if args.out is None and not (args.print_config or args.anneal):
         parser.error("give a run folder: --out FOLDER")
-    return run_tool(lambda: search(args))
+    return run_tool(lambda: choose(args))
+
+
+def choose(args: argparse.Namespace) -> int:
+    """Search with a training for each trial, or with one supernet for all."""
+    from autodl.config.reading import load_config
+    from autodl.errors import ConfigError
+
+    if "Width" in load_config(Path(args.config), args.override).values:
+        return search_widths(args)
+    if args.anneal:
+        raise ConfigError(f"--anneal is for supernets of widths, and {args.config} has none")
+    return search(args)
+
+
+def search_widths(args: argparse.Namespace) -> int:
+    """Train a supernet, and say which widths are the best in it."""
+    from autodl.jobs.width.config import load_width
+    from autodl.jobs.width.run import preview, result_lines, run_width_search
+    from autodl.runs.folder import accept_changed_plugins
+
+    config = load_width(args.config, args.override)
+    if args.print_config:
+        return print_config(config.to_plain())
+    if args.anneal:
+        print(preview(config))
+        return 0
+    if args.accept_changed_plugins:
+        accept_changed_plugins(args.out, config.general.plugins)
+    result = run_width_search(config, args.out, resume=args.resume, progress=tell)
+    print("\n".join(result_lines(config, result)))
+    return 0
 
 
 def search(args: argparse.Namespace) -> int:

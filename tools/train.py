@@ -2,9 +2,10 @@
 """Train one architecture, the best of a search, or a classic network, in full.
 
 Examples:
-    python tools/train.py -c configs/train/demo.yaml --run runs/demo --top 2 --out runs/best
-    python tools/train.py -c configs/train/demo.yaml --architecture best.json --out runs/one
-    python tools/train.py -c configs/train/cifar-quick.yaml --out runs/quick
+    python tools/train.py -c train/demo.yaml --run runs/demo --top 2 --out runs/best
+    python tools/train.py -c train/demo.yaml --architecture best.json --out runs/one
+    python tools/train.py -c train/cifar-quick.yaml --out runs/quick
+    python tools/train.py -c supernet/width-demo.yaml --out runs/width    # a supernet: as `search`
 
 Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in place of --devices:
     python -m paddle.distributed.launch --devices 0,1 --log_dir runs/log tools/train.py -c ...
@@ -12,26 +13,19 @@ Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in pl
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
-
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "autodl").is_dir():
-    sys.path.insert(0, str(ROOT))
+import _start
 
 from autodl.system.console import (
-    Parser,
     add_config_arguments,
     add_resume_arguments,
     print_config,
     run_tool,
+    tell,
 )
 
 SEVERAL = (
@@ -44,8 +38,8 @@ SEVERAL = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(description=(__doc__ or "").splitlines()[0], epilog=SEVERAL)
-    add_config_arguments(parser)
+    parser = _start.parser(__doc__, SEVERAL)
+    add_config_arguments(parser, "train", "supernet")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--architecture", type=Path, metavar="FILE", help="an architecture JSON")
     source.add_argument("--run", type=Path, metavar="RUN", help="folder of a search")
@@ -58,7 +52,38 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("give --out FOLDER")
         if args.top < 1:
             parser.error(f"--top must be at least 1, got {args.top}")
-    return run_tool(lambda: train(args))
+    return run_tool(lambda: choose_job(args))
+
+
+def choose_job(args: argparse.Namespace) -> int:
+    """Train networks, or a supernet."""
+    from autodl.config.reading import load_config
+    from autodl.errors import ConfigError
+
+    if "Width" not in load_config(Path(args.config), args.override).values:
+        return train(args)
+    if args.architecture is not None or args.run is not None:
+        raise ConfigError(
+            f"{args.config} is of a supernet, which holds all architectures: leave out"
+            " --architecture and --run, or give a config of train/"
+        )
+    return train_supernet(args)
+
+
+def train_supernet(args: argparse.Namespace) -> int:
+    """Train a supernet, and say which widths are the best in it."""
+    from autodl.jobs.width.config import load_width
+    from autodl.jobs.width.run import result_lines, run_width_search
+    from autodl.runs.folder import accept_changed_plugins
+
+    config = load_width(args.config, args.override)
+    if args.print_config:
+        return print_config(config.to_plain())
+    if args.accept_changed_plugins:
+        accept_changed_plugins(args.out, config.general.plugins)
+    result = run_width_search(config, args.out, resume=args.resume, progress=tell)
+    print("\n".join(result_lines(config, result)))
+    return 0
 
 
 def train(args: argparse.Namespace) -> int:
@@ -79,7 +104,7 @@ def train(args: argparse.Namespace) -> int:
     for name, architecture in chosen:
 
         def progress(line: str, name: str = name) -> None:
-            print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] autodl INFO: {name} {line}", flush=True)
+            tell(f"{name} {line}")
 
         if args.accept_changed_plugins:
             accept_changed_plugins(args.out / name, config.general.plugins)

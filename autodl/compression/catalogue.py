@@ -11,6 +11,10 @@ METHODS = {
         "autodl.compression.bits.options:BitSearchOptions",
         "autodl.compression.bits.bit_search:BitSearch",
     ),
+    "FoundBits": Entry(
+        "autodl.compression.bits.options:FoundBitsOptions",
+        "autodl.compression.bits.found_bits:FoundBits",
+    ),
     "UniformBits": Entry(
         "autodl.compression.bits.options:UniformBitsOptions",
         "autodl.compression.bits.uniform_bits:UniformBits",

@@ -10,7 +10,8 @@ and ``components.py`` beside this file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -42,6 +43,26 @@ class RawConfig:
         while path and path not in self.origins:
             path = path[:-1]
         return self.origins.get(path, "")
+
+    def only(self, sections: Iterable[str]) -> RawConfig:
+        """The sections of these names, as far as there are any."""
+        kept = {name: self.values[name] for name in sections if name in self.values}
+        return RawConfig(kept, self.origins)
+
+    def below(self, *path: str) -> RawConfig:
+        """What stands under a key, as a configuration of its own; empty where nothing does."""
+        values: Any = self.values
+        for key in path:
+            values = values.get(key) or {}
+        depth = len(path)
+        origins = {key[depth:]: line for key, line in self.origins.items() if key[:depth] == path}
+        return RawConfig(values, origins)
+
+    def merged(self, other: RawConfig) -> RawConfig:
+        """A new configuration: this one with ``other`` merged into it, as into a ``_BASE_``."""
+        result = RawConfig(deepcopy(self.values), dict(self.origins))
+        _merge(result, RawConfig(deepcopy(other.values), other.origins))
+        return result
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RawConfig:

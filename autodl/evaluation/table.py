@@ -79,7 +79,7 @@ def read_table(path: Path) -> dict[CellPair, Evaluation]:
         except (KeyError, TypeError, ValueError, EncodingError) as error:
             raise DataError(f"{path}:{line}: not a row of a table: {error}") from None
     if not table:
-        raise DataError(f"the table {path} has no rows; make one by tools/table.py RUN --out FILE")
+        raise DataError(f"the table {path} has no rows; make one by `autodl report RUN --csv FILE`")
     return table
 
 

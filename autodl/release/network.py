@@ -147,7 +147,7 @@ def load(
 
 
 def from_training(folder: Path | str) -> ReleasedNetwork:
-    """A network that ``autodl train`` or ``autodl import-fluid`` has left, to predict and to vote.
+    """A network that ``autodl train`` or ``autodl release --fluid`` left, to predict and to vote.
 
     It goes by its folder's name, and is not calibrated: its temperature is 1.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
+from autodl.runs.folder import TRIALS, import_run_plugins, locked, read_manifest
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.codec import decode_text
 from autodl.system.files import replacing
@@ -28,6 +29,33 @@ class _Row:
     proposal: Proposal
     trial: Trial | None
     finish_order: int | None
+
+
+def salvage_run(run: Path) -> tuple[int, int, Path]:
+    """Put a salvaged store in the place of a run's damaged one, which is kept beside it.
+
+    Returns:
+        As ``salvage``, and where the damaged file is.
+
+    Raises:
+        StoreError: no run, one that is being written to, one that was salvaged already, or a file
+            of which nothing can be read.
+    """
+    read_manifest(run)  # that of a run, or an error
+    import_run_plugins(run)
+    trials, aside, damaged = (run / f"{TRIALS}{end}" for end in ("", ".salvaged", ".damaged"))
+    try:
+        with locked(run):
+            if damaged.exists():
+                raise StoreError(f"{damaged} is there already; move it away first")
+            kept, lost = salvage(trials, aside)
+            for end in ("-wal", "-shm", ""):  # a log that stayed would be taken for the new file's
+                if (part := trials.with_name(trials.name + end)).exists():
+                    part.rename(damaged.with_name(damaged.name + end))
+            aside.rename(trials)
+    except OSError as error:
+        raise StoreError(f"cannot write to {run}: {error.strerror}") from None
+    return kept, lost, damaged
 
 
 def salvage(damaged: Path, into: Path) -> tuple[int, int]:

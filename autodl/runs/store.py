@@ -72,7 +72,7 @@ class TrialStore:
         except sqlite3.Error as error:
             raise StoreError(
                 f"cannot open {path}: {error}. If the disk is full, free some space; if the file"
-                f" is damaged, `autodl salvage {path.parent}` saves what is left"
+                f" is damaged, `autodl report --salvage {path.parent}` saves what is left"
             ) from None
 
     def _prepare(self, read_only: bool) -> None:
@@ -338,7 +338,7 @@ class TrialStore:
     def _damaged(self, error: object) -> StoreError:
         what = " ".join(str(error).split())[:200]  # it may quote what is damaged
         return StoreError(
-            f"cannot read {self._path}: {what}; `autodl salvage {self._path.parent}` saves"
+            f"cannot read {self._path}: {what}; `autodl report --salvage {self._path.parent}` saves"
             " what is left"
         )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from autodl.errors import AutoDLError
 from autodl.system.packages import told_if_missing
+from autodl.system.resources import config_lines
 from autodl.system.streams import prepare_streams
 
 MARK = "__autodl_plugin__"  # a name that modules of plugins have
@@ -75,16 +77,50 @@ def _place_in_plugin(error: BaseException) -> str | None:
     return found
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """``-c CONFIG`` and repeated ``-o Section.key=value`` as Paddle users know them."""
+def tell(line: str) -> None:
+    """Print a line of progress with the time, in the form of Paddle's own tools."""
+    print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] autodl INFO: {line}", flush=True)
+
+
+class ListConfigs(argparse.Action):
+    """``--configs``: print the shipped configs of a tool with their first lines, and stop."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, *, folders: Sequence[str] = ()
+    ) -> None:
+        super().__init__(
+            option_strings, dest, nargs=0, help="list the shipped configs with their first lines"
+        )
+        self._folders = folders
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        print("\n".join(config_lines(*self._folders)))
+        parser.exit()
+
+
+def add_config_arguments(
+    parser: argparse.ArgumentParser, *folders: str, required: bool = True
+) -> None:
+    """``-c CONFIG`` and repeated ``-o Section.key=value`` as Paddle users know them.
+
+    Args:
+        folders: of ``configs/`` that have the shipped configs of this tool, for ``--configs``.
+    """
     parser.add_argument(
         "-c",
         "--config",
-        required=True,
+        required=required,
         metavar="CONFIG",
         help="a YAML file, or the name of a shipped one",
     )
     add_override_argument(parser, "override one key; repeatable")
+    parser.add_argument("--configs", action=ListConfigs, folders=folders)
     parser.add_argument(
         "--print-config", action="store_true", help="print every key with its value, and stop"
     )

@@ -196,7 +196,7 @@ def test_a_damaged_row_is_named(path, change):
     with closing(TrialStore(path)) as store, pytest.raises(StoreError) as error:
         list(store.trials())
     assert "trial 1: " in one_line(error)
-    assert f"`autodl salvage {path.parent}` saves what is left" in one_line(error)
+    assert f"`autodl report --salvage {path.parent}` saves what is left" in one_line(error)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer, basic_architecture, perturb
 from autodl.strategies.evolution import Evolution
 from autodl.strategies.options import ElasticTransferOptions, EvolutionOptions
-from autodl.studies.strategies.simulate import simulate
+from autodl.studies.simulate import simulate
 from autodl.trial import Evaluation, Trial, TrialState
 
 SPACE = MobileSpace()

@@ -17,7 +17,7 @@ from autodl.strategies.evolution import Evolution
 from autodl.strategies.options import EvolutionOptions
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Exhausted
-from autodl.studies.strategies.simulate import simulate
+from autodl.studies.simulate import simulate
 from autodl.trial import Evaluation, Trial, TrialState
 
 MOBILE, CELLS = MobileSpace(), CellSpace(nodes=4)

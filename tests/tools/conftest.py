@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from types import SimpleNamespace
 
 import pytest
 
-from autodl.system.resources import resource
+from autodl import __main__ as command
 
 
 @pytest.fixture
-def call(capsys):
-    """Call a tool's main: its exit code and what it printed, also where argparse ends it."""
+def call(capsys, monkeypatch):
+    """Call `autodl TOOL`: its exit code and what it printed, also where argparse ends it."""
+    monkeypatch.setattr(sys, "argv", ["autodl"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
     def call_main(tool, *arguments):
-        spec = importlib.util.spec_from_file_location(
-            f"tool_{tool}", resource("tools") / f"{tool}.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
         capsys.readouterr()
         try:
-            code = module.main([str(argument) for argument in arguments])
+            code = command.main([tool, *map(str, arguments)])
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()

@@ -27,6 +27,8 @@ def test_a_training_that_diverges(call, small_training, tmp_path):
 
 
 def test_mistakes(refused, small_training, tmp_path):
+    line = "type: autodl study -c study/bits.yaml -o Study.source=NAME --out FOLDER"
+    refused(line, "compress", *SMALL, "--study", "--model", "NAME")
     refused("give --model NAME_OR_RUN and --out FOLDER", "compress", *SMALL)
     refused(
         "give a folder that tools/train.py made, or the name of a released network",

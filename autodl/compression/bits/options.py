@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, log2
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -98,3 +98,14 @@ class BitSearchOptions(Section):
                 f" {self.most_bits}, got {self.least_bits}"
             )
         return self
+
+
+class FoundBitsOptions(Section):
+    """``Compression`` section of ``FoundBits``: what a longer search had found by then."""
+
+    run: AbsolutePath = Field(description="a finished compression by BitSearch of the same network")
+    seconds: float = Field(gt=0, description="of that search")
+
+    def identity(self) -> dict[str, Any]:
+        """The run is known by its name: studies may move."""
+        return {**super().identity(), "run": self.run.name}

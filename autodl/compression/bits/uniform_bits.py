@@ -28,17 +28,6 @@ class UniformBits:
         return Choice(levels, time.perf_counter() - began)
 
 
-class GivenBits:
-    """Evenly spaced levels of bits that were found before, in so many ``seconds``."""
-
-    def __init__(self, bits: Mapping[str, int], seconds: float) -> None:
-        self._bits, self._seconds = bits, seconds
-
-    def choose(self, task: Task) -> Choice:
-        """See ``Method``; the weights stay as they are."""
-        return Choice(even_levels(task.layers, self._bits), self._seconds)
-
-
 def even_levels(layers: Mapping[str, nn.Layer], bits: Mapping[str, int]) -> dict[str, Levels]:
     """Evenly spaced levels of given bits for the present weights.
 

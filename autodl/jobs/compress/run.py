@@ -45,7 +45,6 @@ def compress(
     *,
     resume: bool = False,
     progress: Callable[[str], None] = lambda line: None,
-    method: Method | None = None,
 ) -> dict[str, Any]:
     """Compress a trained network in a folder of its own, or go on with it.
 
@@ -54,7 +53,6 @@ def compress(
     Args:
         model: see ``find_source``; nothing of it is changed.
         progress: called with a line now and then.
-        method: in place of the one that the config names.
 
     Returns:
         The metrics, as in ``metrics.json``.
@@ -78,7 +76,7 @@ def compress(
 
     device = select_device(config.general.device)
     source = open_source(model, config.data.path)
-    method = method or config.compression.factory()(**config.compression.arguments())
+    method = config.compression.factory()(**config.compression.arguments())
     work = _Work(config, source, run)
     with run.open(identity, device=device, model=source.trained.folder):
         if (source.trained.folder / ARCHITECTURE).exists():

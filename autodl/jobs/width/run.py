@@ -114,8 +114,19 @@ def read_result(folder: Path) -> WidthResult:
         return WidthResult(folder, architecture, found["macs"], found["accuracy"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{folder} holds no finished width search: {error}; run tools/width.py search again"
+            f"{folder} holds no finished width search: {error}; run the search again"
         ) from None
+
+
+def result_lines(config: WidthConfig, result: WidthResult) -> list[str]:
+    """What a search found, for people."""
+    lines = [
+        f"best widths: {' '.join(map(str, result.architecture.channels))}",
+        f"their cost:  {result.macs:,} MACs ({config.width.convention})",
+    ]
+    if result.accuracy is not None:
+        lines.append(f"accuracy with shared weights, held-out: {result.accuracy:.4f}")
+    return [*lines, f"train them:  autodl train --architecture {result.folder / ARCHITECTURE} ..."]
 
 
 def check_meta(config: WidthConfig, space: WidthSpace) -> None:

@@ -18,7 +18,6 @@ from autodl.jobs.compress.run import compress
 from autodl.jobs.compress.source import open_source
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.runs.folder import read_manifest, update_manifest
-from autodl.studies.bits.study import study, study_lines
 from autodl.system.files import checksum
 from autodl.tasks.pictures import PictureTask
 from autodl.trained.folder import load_trained
@@ -30,11 +29,6 @@ VALUES = {
     "Compression": {"name": "UniformBits", "bits": 3},
     "Train": TRAIN,
     "FineTuning": TRAIN,
-    "Study": {
-        "uniform": [2],
-        "multiples": [1, 2],
-        "search": {"rollouts": 2, "warm_up": 1, "updates": 1, "reward_pictures": 20},
-    },
 }
 BAYESIAN = {"name": "BayesianBits", "truncation": 8, "interval": 3, "tolerance": 0.4}
 
@@ -178,37 +172,6 @@ def spoil_split(folder):
     write_metrics(made.model_copy(update={"config_sha256": digest}), folder / "metrics.json")
 
 
-def test_search_may_go_as_low_as_the_mixtures(small_training, tmp_path):
-    """An average of 1 bit: the search's least of 2 would leave it nothing to give."""
-    coarse = config(Compression={**BAYESIAN, "tolerance": 3.0})
-    result = study(coarse, str(small_training.folder), tmp_path / "study")
-    assert result["rows"][0]["average_bits"] < 2
-    searched = result["rows"][2:]
-    assert [row["least_bits"] for row in searched] == [1, 1]
-    assert all(row["average_bits"] <= result["rows"][0]["average_bits"] for row in searched)
-
-
-def test_study_has_a_row_for_each_way(small_training, tmp_path):
-    own = config(Compression=BAYESIAN)
-    result = study(own, str(small_training.folder), tmp_path / "study")
-    names = [row["name"] for row in result["rows"]]
-    assert names == ["BayesianBits", "uniform 2", "search 1x", "search 2x"]
-    bits = result["rows"][0]["average_bits"]
-    assert all(row["average_bits"] <= bits + 1e-9 for row in result["rows"][2:])
-    assert [row.get("least_bits") for row in result["rows"]] == [
-        None,
-        None,
-        *[min(2, int(bits))] * 2,
-    ]
-    assert len(study_lines(result)) == 2 + len(names)
-    again = study(own, str(small_training.folder), tmp_path / "study", resume=True)
-    assert again == result
-    with pytest.raises(StoreError, match="go on with it by --resume"):
-        study(own, str(small_training.folder), tmp_path / "study")
-    with pytest.raises(StoreError, match="holds no study"):
-        study(own, str(small_training.folder), small_training.folder, resume=True)
-
-
 def test_pictures_are_changed_as_in_the_training_unless_told(compressed, small_training):
     trained = load_trained(small_training.folder)[0].train
     assert (trained.pad_crop, trained.flip) != (2, "none")
@@ -272,11 +235,6 @@ def test_damaged_choice_and_other_folders_are_refused(compressed, small_training
         ({"Compression": {"least_bits": 5}}, "least_bits must be at most 4"),
         ({"Compression": {"name": "BitSearch", "average_bits": 1.5}}, "least_bits must be at most"),
         ({"Layers": {"keeep": []}}, "Did you mean 'keep'"),
-        ({"Study": {"search": {"warmup": 1}}}, "Study.search.warmup. Did you mean 'warm_up'"),
-        ({"Study": {"search": {"updates": 0}}}, "Study.search.updates: .* got 0"),
-        ({"Study": {"search": {"seconds": 9}}}, "Study.search.seconds is what"),
-        ({"Study": {"uniform": [2, 2]}}, "uniform names each once"),
-        ({"Study": {"multiples": [1, 1.0]}}, "multiples names each once"),
     ],
 )
 def test_mistakes_in_a_config(sections, said):
@@ -284,7 +242,7 @@ def test_mistakes_in_a_config(sections, said):
         config(**sections)
 
 
-@pytest.mark.parametrize("name", ["bayesian", "uniform", "study", "narrow"])
+@pytest.mark.parametrize("name", ["bayesian", "uniform"])
 def test_shipped_configs(name):
     loaded = load_compress(f"compress/{name}.yaml")
     plain = loaded.to_plain()

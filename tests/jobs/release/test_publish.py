@@ -110,7 +110,7 @@ def test_other_pictures_or_another_cut_are_refused(models, tmp_path, monkeypatch
 def test_an_imported_network_cannot_be_calibrated(models, tmp_path):
     copied = shutil.copytree(models.training / "a", tmp_path / "copy")
     manifest = json.loads((copied / "run.json").read_text())
-    manifest["identity"] = {"Pictures": {"official": True}}  # as autodl import-fluid writes it
+    manifest["identity"] = {"Pictures": {"official": True}}  # as autodl release --fluid writes it
     (copied / "run.json").write_text(json.dumps(manifest))
     with pytest.raises(StoreError, match="of imported networks nobody knows"):
         publish(copied, tmp_path / "new", found_by="x", repetitions=0)

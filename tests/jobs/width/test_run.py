@@ -117,7 +117,7 @@ def test_the_result_is_trained_and_tested_as_a_plain_network(finished, tmp_path)
 
 def test_killed_at_any_moment_it_ends_the_same(finished, config_file, tmp_path):
     """SIGKILL during the start, epochs and ranking; the last run is left alone."""
-    command = [sys.executable, "tools/width.py", "search", "-c", config_file, "--resume", "--out"]
+    command = [sys.executable, "tools/search.py", "-c", config_file, "--resume", "--out"]
     folder, environment = tmp_path / "killed", {**os.environ, "OMP_NUM_THREADS": "1"}
     reached = set()
     for epoch in (1, 3):

@@ -1,0 +1,303 @@
+"""What a run of a study can be: how it is configured, done or gone on with, and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autodl.config.job import Sections
+from autodl.errors import ConfigError, StoreError
+from autodl.jobs.compress.config import CompressConfig
+from autodl.jobs.width.config import WidthConfig
+from autodl.recipes.config import TrainConfig
+from autodl.runs.folder import ARCHITECTURE, BEST, METRICS, TEST, read_manifest
+from autodl.search.config import SearchConfig
+from autodl.studies.outcome import Trials, numbers
+from autodl.trial import TrialState
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run's own files tell: the columns that it brings, its trials, its curves."""
+
+    values: Mapping[str, float]
+    trials: Trials | None = None
+    curves: Mapping[str, tuple[float, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A kind of run.
+
+    ``run`` does it in a folder, or goes on with what is there; ``read`` reads a folder where it is
+    ``done``. ``steps`` may follow it. ``columns`` are shown unless others are asked for, and those
+    that are ``compared`` are held against the control (``held_out_*`` are the metrics of the task,
+    whichever it has). ``start`` is what ``source`` names.
+    """
+
+    sections: type[Sections]
+    run: Callable[[Any, Path, str | None, Tell], None]
+    read: Callable[[Path], Found]
+    done: Callable[[Any, Path], bool]
+    steps: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+    start: str = ""
+    needs_source: bool = False
+
+
+def read_json(path: Path) -> Any:
+    """What a file of a run holds.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"cannot read {path}: {error}; delete it and run the study again"
+        ) from None
+
+
+def check_same(config: Sections, folder: Path) -> None:
+    """Refuse a finished run of another configuration: a table would mix the two.
+
+    Raises:
+        StoreError: it is of another one; the section is named.
+    """
+    known = config.reduced(read_manifest(folder).get("identity", {}))
+    for section, value in json.loads(json.dumps(config.identity())).items():
+        if known.get(section) != value:
+            raise StoreError(
+                f"{folder} holds another run: its {section} differs; choose another --out"
+            )
+
+
+def _has_metrics(config: Sections, folder: Path) -> bool:
+    return (folder / METRICS).exists()
+
+
+def _looks_itself(config: Sections, folder: Path) -> bool:
+    """Of a job that only reads what is finished, and knows best what has to be the same."""
+    return False
+
+
+# -- a search
+
+
+def _search(config: SearchConfig, folder: Path, source: str | None, tell: Tell) -> None:
+    from autodl.jobs.search.run import run_search
+    from autodl.search.budget import INTERRUPTED
+
+    result = run_search(config, folder, resume=True)
+    if result.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
+    if result.best is not None:
+        tell(f"best reward {result.best.reward:.4f} of {result.finished} trials")
+
+
+def _searched(config: SearchConfig, folder: Path) -> bool:
+    if not (folder / BEST).exists():
+        return False
+    finished: int = read_manifest(folder).get("finished_trials", 0)
+    return finished >= config.search.max_trials
+
+
+def read_search(folder: Path) -> Found:
+    """The finished trials of a search, those that were trained in part having no reward.
+
+    Raises:
+        StoreError: the folder holds no search.
+    """
+    from autodl.reports.run import read_run
+
+    done = [trial for trial in read_run(folder)["trials"] if TrialState(trial["state"]).finished]
+    whole = TrialState.COMPLETE.value
+    return Found(
+        {},
+        Trials(
+            tuple(t["reward"] if t["state"] == whole else float("nan") for t in done),
+            tuple(t["seconds"] for t in done),
+            tuple(numbers(t["metrics"]) for t in done),
+        ),
+    )
+
+
+# -- a search in memory
+
+
+def _simulate(config: SearchConfig, folder: Path, source: str | None, tell: Tell) -> None:
+    from autodl.runs.run import Run
+    from autodl.studies.simulate import simulated
+
+    run = Run(folder, config, resume=True, tell=tell)
+    trials = simulated(config)
+    rewards = [None if reward != reward else reward for reward in trials.rewards]
+    with run.open(config.identity()):
+        run.finish({"rewards": rewards, "seconds": trials.seconds, "metrics": trials.metrics})
+
+
+def _simulated(config: SearchConfig, folder: Path) -> bool:
+    if not (folder / METRICS).exists():
+        return False
+    return len(read_json(folder / METRICS)["rewards"]) >= config.search.max_trials
+
+
+def _read_simulated(folder: Path) -> Found:
+    known = read_json(folder / METRICS)
+    rewards = tuple(float("nan") if reward is None else reward for reward in known["rewards"])
+    return Found({}, Trials(rewards, tuple(known["seconds"]), tuple(known["metrics"])))
+
+
+# -- a training
+
+
+def _train(config: TrainConfig, folder: Path, source: str | None, tell: Tell) -> None:
+    from autodl.jobs.train.run import choose, retrain
+
+    given = None if source is None else Path(source)
+    is_run = given is not None and given.is_dir()
+    chosen = choose(
+        config,
+        architecture=None if is_run else given,
+        run=given if is_run else None,
+        top=1,
+    )
+    done = retrain(config, chosen[0][1], folder, resume=True, progress=tell)
+    tell(f"held-out {done.metric.name} {done.value:.4f}")
+
+
+def read_training(folder: Path) -> Found:
+    """The numbers of a training, and of those that are ``held_out_X`` the ``test_X`` on record.
+
+    Raises:
+        StoreError: it is not finished, or a file is damaged.
+    """
+    values = numbers(read_json(folder / METRICS))
+    if (folder / TEST).exists():
+        tested = numbers(read_json(folder / TEST))
+        names = [name.removeprefix("held_out_") for name in values if name.startswith("held_out_")]
+        values |= {f"test_{name}": tested[name] for name in names if name in tested}
+    return Found(values)
+
+
+# -- a supernet
+
+
+def _supernet(config: WidthConfig, folder: Path, source: str | None, tell: Tell) -> None:
+    from autodl.jobs.width.run import run_width_search
+
+    run_width_search(config, folder, resume=True, progress=tell)
+
+
+def read_supernet(folder: Path) -> Found:
+    """Cost and shared accuracy of the best widths, and Phi: by epoch, at the end, as a share.
+
+    Raises:
+        StoreError: the search is not finished, or a file is damaged.
+    """
+    metrics = read_json(folder / METRICS)
+    levels = [float(epoch["phi"]) for epoch in metrics["curve"]]
+    values = {**numbers(metrics), "macs": float(metrics["macs"])}
+    if "accuracy" in values:
+        values["shared_accuracy"] = values.pop("accuracy")
+    if not levels:
+        return Found(values)
+    values["phi"] = levels[-1]
+    if not levels[0]:
+        return Found(values)
+    curve = tuple(level / levels[0] for level in levels)
+    return Found({**values, "phi_share": curve[-1]}, curves={"phi_share": curve})
+
+
+def _has_widths(config: WidthConfig, folder: Path) -> bool:
+    return (folder / METRICS).exists() and (folder / ARCHITECTURE).exists()
+
+
+# -- a compression
+
+
+def _compress(config: CompressConfig, folder: Path, source: str | None, tell: Tell) -> None:
+    from autodl.jobs.compress.run import compress
+
+    if source is None:
+        raise ConfigError("Study.source is missing: name the network to compress")
+    compress(config, source, folder, resume=True, progress=tell)
+
+
+def read_compression(folder: Path) -> Found:
+    """The numbers of a compression, and the change of accuracy that it came to.
+
+    Raises:
+        StoreError: it is not finished, or a file is damaged.
+    """
+    return Found(with_change(numbers(read_json(folder / METRICS))))
+
+
+def with_change(values: Mapping[str, float]) -> dict[str, float]:
+    """With ``change``: accuracy after minus accuracy before, of the same network."""
+    change = values["accuracy_after"] - values["accuracy_before"]
+    return {**values, "change": change}
+
+
+_OF_TRIALS = ("reward", "accuracy", "parameters", "macs", "latency_ms")
+_OF_TRAINING = ("held_out_*", "test_*")
+JOBS: Mapping[str, Job] = {
+    "search": Job(
+        SearchConfig,
+        _search,
+        read_search,
+        _searched,
+        steps=("train", "test"),
+        columns=(*_OF_TRIALS, *_OF_TRAINING, "seconds"),
+        compared=(*_OF_TRIALS, *_OF_TRAINING),
+    ),
+    "simulate": Job(
+        SearchConfig,
+        _simulate,
+        _read_simulated,
+        _simulated,
+        columns=(*_OF_TRIALS, "seconds"),
+        compared=_OF_TRIALS,
+    ),
+    "train": Job(
+        TrainConfig,
+        _train,
+        read_training,
+        _has_metrics,
+        steps=("test",),
+        columns=(*_OF_TRAINING, "parameters", "macs", "seconds"),
+        compared=_OF_TRAINING,
+    ),
+    "supernet": Job(
+        WidthConfig,
+        _supernet,
+        read_supernet,
+        _has_widths,
+        steps=("rank", "alignment", "train", "test"),
+        columns=(
+            *("macs", "shared_accuracy", *_OF_TRAINING),
+            *("rank_correlation", "phi", "gradient_cosine"),
+        ),
+        compared=("macs", *_OF_TRAINING, "rank_correlation", "gradient_cosine"),
+    ),
+    "compress": Job(
+        CompressConfig,
+        _compress,
+        read_compression,
+        _looks_itself,
+        columns=(
+            *("average_bits", "search_seconds", "fine_tuning_seconds", "accuracy_before"),
+            *("accuracy_rounded", "accuracy_after", "change", "packed_bytes"),
+        ),
+        compared=("accuracy_rounded", "accuracy_after"),
+        start="a released network or a folder of a training",
+        needs_source=True,
+    ),
+}

@@ -1,0 +1,103 @@
+"""The ``Study`` section: which runs there are, and what they are compared with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from autodl.config.sections import Section
+from autodl.errors import did_you_mean
+
+JobName = Literal["search", "simulate", "train", "supernet", "compress"]
+StepName = Literal["train", "test", "rank", "alignment"]
+Variation = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class StudyOptions(Section):
+    """``Study`` section; the other sections of the file are those of its job.
+
+    ``vary`` has for each variation the sections in which it differs. Where a value is not known
+    before another run, it is a reference to what the variation ``of`` came to with the same seed:
+    ``{of: bayesian, value: search_seconds, times: 10}``, see ``Reference``.
+    """
+
+    job: JobName = Field("search", description="what each run is")
+    vary: dict[Variation, dict[str, Any]] = Field(
+        {"run": {}}, description="by name, the sections that differ"
+    )
+    seeds: tuple[Seed, ...] = Field(
+        (0, 1, 2), description="Global.seed of the runs; a single number N stands for 0 to N - 1"
+    )
+    then: dict[StepName, dict[str, Any]] = Field(
+        default_factory=dict, description="what follows each run, with its options; or a list"
+    )
+    control: str | None = Field(
+        None, description="variation that the others are compared with; null: every two"
+    )
+    source: str | None = Field(
+        None,
+        description="what runs start from: to compress a released network or folder of a training,"
+        " to train an architecture's file or folder of a search; {seed} stands for the seed",
+    )
+    tune: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict,
+        description="to simulate: values of Section.key, of which the best on the first half of the"
+        " seeds is a variation named tuned; the study is of the other half",
+    )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _counted(cls, value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return tuple(value) if isinstance(value, list) else value
+        return tuple(range(value))
+
+    @field_validator("then", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return {step: {} for step in value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds names at least one, and each once, got {list(self.seeds)}")
+        if not self.vary:
+            raise ValueError("vary names at least one variation, such as vary: {plain: {}}")
+        if self.control is not None and self.control not in self.names:
+            hint = did_you_mean(self.control, self.names)
+            raise ValueError(
+                f"control {self.control!r} is no variation.{hint} There are"
+                f" {', '.join(self.names)}."
+            )
+        if self.tune and (self.job != "simulate" or len(self.seeds) < 2):
+            raise ValueError("tune is for job: simulate with at least two seeds; leave it out")
+        if self.tune and TUNED in self.vary:
+            raise ValueError(f"vary names {TUNED!r}, which is what tune finds; call it otherwise")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All variations, in the order of the table."""
+        return (*([TUNED] if self.tune else []), *self.vary)
+
+
+TUNED = "tuned"
+
+
+class RankOptions(Section):
+    """Options of the step ``rank``: architectures that are trained by themselves, too."""
+
+    architectures: int = Field(20, ge=3, description="uniform draws, the same for all runs")
+    epochs: int = Field(10, ge=1, description="of each of their trainings")
+
+
+class Reference(Section):
+    """A value that another variation's run of the same seed tells."""
+
+    of: str = Field(description="an earlier variation")
+    value: str = Field(description="a number of its outcome, or folder")
+    times: float = Field(1.0, description="factor")
+    at_most: float | None = Field(None, description="upper limit, after the factor")
+    whole: bool = Field(False, description="rounded down")

@@ -1,0 +1,92 @@
+"""What one run of a study came to, as numbers that tables, tests and plots are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from autodl.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The finished trials of a search in order; a reward is NaN where a trial is not complete.
+
+    ``seconds`` are those of each trial's evaluation.
+    """
+
+    rewards: tuple[float, ...]
+    seconds: tuple[float, ...]
+    metrics: tuple[Mapping[str, float], ...] = ()
+
+    def first(self, count: int) -> Trials:
+        """The first ``count`` of them."""
+        return Trials(self.rewards[:count], self.seconds[:count], self.metrics[:count])
+
+    def values(self) -> dict[str, float]:
+        """The best reward, all seconds, and what else is known of the best trial.
+
+        The reward is NaN without a success; of equal trials the first is the best.
+        """
+        known = [place for place, reward in enumerate(self.rewards) if reward == reward]
+        best = max(known, key=lambda place: self.rewards[place], default=None)
+        others = numbers(self.metrics[best]) if best is not None and self.metrics else {}
+        reward = float("nan") if best is None else self.rewards[best]
+        return {"reward": reward, **others, "seconds": float(sum(self.seconds))}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run: which variation, which seed, and its numbers.
+
+    ``values`` are the columns of the table, ``trials`` those of a search, ``curves`` further
+    numbers that there is a row of, such as Phi by epoch.
+    """
+
+    variation: str
+    seed: int
+    values: Mapping[str, float]
+    trials: Trials | None = None
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, without the trials, which the runs have."""
+        return {
+            "variation": self.variation,
+            "seed": self.seed,
+            "values": dict(self.values),
+            "curves": {name: list(curve) for name, curve in self.curves.items()},
+        }
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among values; what is true or false, missing, text or a list is left out."""
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def comparable(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Searches after as many trials as all of them have; other outcomes as they are.
+
+    Raises:
+        ConfigError: a search has no finished trial.
+    """
+    lengths = [len(one.trials.rewards) for one in outcomes if one.trials is not None]
+    if lengths and not min(lengths):
+        empty = next(one for one in outcomes if one.trials and not one.trials.rewards)
+        raise ConfigError(
+            f"a search of {empty.variation} has no finished trial; nothing to compare"
+        )
+    shared = []
+    for one in outcomes:
+        if one.trials is not None:
+            trials = one.trials.first(min(lengths))
+            values = {**one.values, **trials.values(), "trials": float(min(lengths))}
+            shared.append(replace(one, trials=trials, values=values))
+        else:
+            shared.append(one)
+    return shared

@@ -1,0 +1,57 @@
+"""Outcomes that are compared with each other, and what is said beside the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autodl.errors import ConfigError
+from autodl.studies.jobs import Job
+from autodl.studies.outcome import Outcome
+from autodl.studies.statistics import Spread, rank_correlation
+from autodl.studies.steps import read_alone
+from autodl.studies.text import spread_text
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Outcomes to compare, the job they are of, the control, and lines about what is beside."""
+
+    job: Job
+    outcomes: tuple[Outcome, ...]
+    control: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def distinct(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The outcomes, if each variation is there once with a seed.
+
+    Raises:
+        ConfigError: one is there twice.
+    """
+    seen = set[tuple[str, int]]()
+    for outcome in outcomes:
+        if (key := (outcome.variation, outcome.seed)) in seen:
+            raise ConfigError(
+                f"{outcome.variation} with seed {outcome.seed} is there twice; give studies of"
+                " different seeds"
+            )
+        seen.add(key)
+    return outcomes
+
+
+def notes_of(out: Path, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Lines about stand-alone trainings, and about curves."""
+    alone = read_alone(out)
+    if len(alone) >= 2:
+        accuracies = [accuracy for accuracy, _ in alone]
+        by_cost = rank_correlation([macs for _, macs in alone], accuracies)
+        yield (
+            f"{len(alone)} stand-alone trainings: held-out {spread_text(Spread.of(accuracies))};"
+            f" rank correlation with their MACs {by_cost:.2f}"
+        )
+    for outcome in outcomes:
+        for name, curve in outcome.curves.items():
+            shares = " ".join(f"{100 * value:.0f}" for value in curve)
+            yield f"{name}, %, of {outcome.variation}-{outcome.seed}: {shares}"

@@ -1,0 +1,106 @@
+"""A search in memory: the same trials as the real loop with one worker, nothing stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from autodl.errors import ConfigError
+from autodl.jobs.search.parts import (
+    check_plan,
+    make_evaluator,
+    make_limits,
+    make_space,
+    make_strategy,
+)
+from autodl.jobs.search.source import find_source
+from autodl.search.asking import Limits, ask_within, keep_within
+from autodl.search.config import SearchConfig
+from autodl.search.evaluate import Evaluator, evaluate_trial
+from autodl.spaces.space import canonical_form
+from autodl.strategies.strategy import Prepared, Strategy
+from autodl.studies.outcome import Trials, numbers
+from autodl.trial import Architecture, Trial
+
+
+def simulate(
+    strategy: Strategy,
+    evaluator: Evaluator,
+    *,
+    trials: int,
+    seed: int,
+    limits: Limits | None = None,
+) -> Iterator[Trial]:
+    """Ask, evaluate and tell ``trials`` times; for comparing strategies over many seeds.
+
+    Raises:
+        ConfigError: nothing that is proposed is within the limits.
+    """
+    batch = strategy.batch_size or 1
+    listed = strategy.initial() if isinstance(strategy, Prepared) else ()
+    prepared = list(islice(keep_within(listed, limits), trials))
+    for start in range(0, trials, batch):
+        ids = range(start, min(start + batch, trials))
+        architectures = prepared[start : ids.stop]
+        asked = ask_within(strategy, seed, ids[len(architectures) :], limits)
+        architectures += [child.architecture for child in asked.children]
+        if not architectures:
+            return
+        finished = [
+            evaluate_trial(evaluator, trial_id, architecture, seed)
+            for trial_id, architecture in zip(ids, architectures, strict=False)
+        ]
+        for trial in finished:
+            strategy.tell(trial)
+            yield trial
+
+
+def simulated(config: SearchConfig) -> Trials:
+    """The trials of a search whose evaluator needs no training (a table, a synthetic one).
+
+    The seconds of a trial are what its training took when it was done; 0 where the search has that
+    result already.
+
+    Raises:
+        ConfigError: the config trains, has stages or objectives that nothing tells or meets.
+    """
+    if config.evaluator.entry.trains:
+        raise ConfigError(
+            f"Evaluator.name {config.evaluator.name} trains networks; simulate with a table as"
+            " Evaluator, or set Study.job to search"
+        )
+    if config.fidelity is not None:
+        raise ConfigError(
+            "the config has section Fidelity, and a simulation has no stages; leave it out"
+        )
+    space = make_space(config)
+    check_plan(config, space, None)
+    source = find_source(config, space)
+    strategy = make_strategy(config, space, source.architecture if source else None)
+    limits = make_limits(config, space, None)
+    done = list(
+        simulate(
+            strategy,
+            make_evaluator(config),
+            trials=config.search.max_trials,
+            seed=config.general.seed,
+            limits=limits,
+        )
+    )
+    return Trials(
+        tuple(float("nan") if trial.reward is None else trial.reward for trial in done),
+        tuple(_seconds(done, canonical_form(space))),
+        tuple(numbers(trial.evaluation.metrics) if trial.evaluation else {} for trial in done),
+    )
+
+
+def _seconds(
+    trials: Sequence[Trial], canonical: Callable[[Architecture], Architecture]
+) -> list[float]:
+    seconds, seen = [], set[Architecture]()
+    for trial in trials:
+        form = canonical(trial.architecture)
+        took = trial.evaluation.metrics.get("seconds") if trial.evaluation else None
+        seconds.append(0.0 if form in seen else trial.seconds if took is None else took)
+        seen.add(form)
+    return seconds

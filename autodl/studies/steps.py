@@ -1,0 +1,149 @@
+"""What follows a run of a study: train what it found, test it, hold it against known networks.
+
+A run's folder has what its job leaves there, and ``trained`` (a training of its own),
+``shared.json`` (accuracies of known architectures with a supernet's weights) and
+``alignment.json``. The known architectures are trained in ``standalone`` beside the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from autodl.data.load import load_split
+from autodl.errors import StoreError
+from autodl.jobs.width.config import WidthConfig
+from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
+from autodl.recipes.config import TrainConfig
+from autodl.runs.folder import ARCHITECTURE, METRICS
+from autodl.spaces.codec import load_architecture
+from autodl.spaces.width.architecture import WidthArchitecture
+from autodl.studies.jobs import Tell, check_same, read_json, read_training
+from autodl.studies.statistics import rank_correlation
+from autodl.studies.study import Planned, Study
+from autodl.system.files import write_json
+from autodl.trial import Architecture
+
+TRAINED, STANDALONE = "trained", "standalone"
+SHARED, ALIGNMENT = "shared.json", "alignment.json"
+_DRAWN = 6  # the stream of random numbers that the known architectures are from
+
+
+def follow(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
+    """Do the steps of a finished run that are not done yet.
+
+    Raises:
+        AutoDLError: something in one of them is unusable.
+        TrialFailure: a training loss is not finite.
+    """
+    for step in study.options.then:
+        STEPS[step](study, run, config, out, tell)
+
+
+def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
+    folder = out / run.name
+    if study.options.job == "search":
+        from autodl.jobs.train.run import best_of_run
+
+        architecture = best_of_run(folder, 1)[0][1]
+    else:
+        architecture = load_architecture(folder / ARCHITECTURE)
+    _trained(study.training(run), architecture, folder / TRAINED, tell)
+
+
+def _trained(config: TrainConfig, architecture: Architecture, folder: Path, tell: Tell) -> None:
+    """Train an architecture in a folder unless that is done."""
+    from autodl.jobs.train.run import retrain
+    from autodl.runs.folder import read_manifest
+
+    if not (folder / METRICS).exists():
+        done = retrain(config, architecture, folder, resume=True, progress=tell)
+        tell(f"{folder.name}: held-out {done.metric.name} {done.value:.4f}")
+        return
+    check_same(config, folder)
+    if read_manifest(folder)["identity"].get("Architecture") != architecture.to_json():
+        raise StoreError(f"{folder} holds a training of another architecture; choose another --out")
+
+
+def _test(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
+    from autodl.jobs.train.final_test import measure_once
+
+    folder = out / run.name
+    tested = measure_once(folder if study.options.job == "train" else folder / TRAINED)
+    tell("tested" + (", which was on record" if tested["on_record"] else ""))
+
+
+def _rank(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
+    if not isinstance(config, WidthConfig) or config.width.mode == "random":
+        return  # which trains nothing
+    options, training = study.alone()
+    known = known_architectures(config, options.architectures)
+    for number, widths in enumerate(known):
+        _trained(training, widths, out / STANDALONE / f"{number:02d}", tell)
+    if not (out / run.name / SHARED).exists():
+        found = shared_accuracies(config, out / run.name, known)
+        write_json(out / run.name / SHARED, found)
+
+
+def known_architectures(config: WidthConfig, count: int) -> list[WidthArchitecture]:
+    """Architectures to train by themselves: uniform draws, the same for all runs of a space."""
+    space = space_for(config, load_split(config.data))
+    drawn = space.uniform(np.random.default_rng((0, _DRAWN)), count)
+    return [space.decode(row) for row in drawn]
+
+
+def _align(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
+    if isinstance(config, WidthConfig) and config.width.mode != "random":
+        align(config, out / run.name, out / run.name, tell)
+
+
+def align(config: WidthConfig, searched: Path, folder: Path, tell: Tell) -> None:
+    """How well the gradients of a supernet's candidates agree, on record in ``folder``."""
+    if not (folder / ALIGNMENT).exists():
+        cosine = gradient_cosine(config, searched)
+        write_json(folder / ALIGNMENT, {"gradient_cosine": cosine})
+        tell(f"cosine of gradients {cosine:.3f}")
+
+
+STEPS: Mapping[str, Callable[[Study, Planned, object, Path, Tell], None]] = {
+    "train": _train,
+    "test": _test,
+    "rank": _rank,
+    "alignment": _align,
+}
+
+
+def read_steps(folder: Path, out: Path) -> dict[str, float]:
+    """The columns that steps bring to a run, of those that are done.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    values: dict[str, float] = {}
+    if (folder / TRAINED / METRICS).exists():
+        trained = read_training(folder / TRAINED).values
+        wanted = ("held_out_", "test_")
+        values |= {name: trained[name] for name in trained if name.startswith(wanted)}
+    if (folder / ALIGNMENT).exists():
+        values |= read_json(folder / ALIGNMENT)
+    if (folder / SHARED).exists():
+        shared = [float(accuracy) for accuracy in read_json(folder / SHARED)]
+        alone = [accuracy for accuracy, _ in read_alone(out)]
+        if len(shared) == len(alone) >= 2:
+            values["rank_correlation"] = rank_correlation(shared, alone)
+    return values
+
+
+def read_alone(out: Path) -> list[tuple[float, float]]:
+    """Accuracy and MACs of the stand-alone trainings, in the order of the draws.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    finished = (out / STANDALONE).glob(f"*/{METRICS}")
+    # by number: with more than a hundred of them the names' order is another one
+    ordered = sorted(finished, key=lambda path: int(path.parent.name))
+    found = [read_json(path) for path in ordered]
+    return [(one["held_out_accuracy"], one["macs"]) for one in found]

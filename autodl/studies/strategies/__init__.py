@@ -1,1 +1,0 @@
-"""Strategies compared over seeds."""

@@ -1,1 +1,0 @@
-"""Modes of the width search compared."""

@@ -1,0 +1,111 @@
+"""Trainings and compressions as runs of a study."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autodl.config.reading import RawConfig
+from autodl.studies.reading import read_results
+from autodl.studies.run import run_study
+from autodl.studies.study import Study
+from autodl.studies.table import study_table
+
+TRAIN = {"epochs": 2, "batch_size": 40, "learning_rate": 0.01}
+BAYESIAN = {"name": "BayesianBits", "truncation": 8, "interval": 3, "tolerance": 0.4}
+
+
+def of_bayesian(value, **how):
+    return {"of": "bayesian", "value": value, **how}
+
+
+SEARCH = {
+    "name": "BitSearch",
+    "average_bits": of_bayesian("average_bits"),
+    "least_bits": of_bayesian("average_bits", at_most=2, whole=True),
+    "seconds": of_bayesian("search_seconds", times=2),
+    "rollouts": 2,
+    "warm_up": 1,
+    "updates": 1,
+    "reward_pictures": 20,
+}
+FOUND = {
+    "name": "FoundBits",
+    "run": {"of": "search-2x", "value": "folder"},
+    "seconds": of_bayesian("search_seconds"),
+}
+
+
+def bits(source, **changes):
+    return {
+        "Global": {"device": "cpu"},
+        "Compression": {**BAYESIAN, **changes},
+        "Train": TRAIN,
+        "FineTuning": {**TRAIN, "epochs": 4},
+        "Study": {
+            "job": "compress",
+            "seeds": [0],
+            "source": str(source),
+            "control": "bayesian",
+            "vary": {
+                "bayesian": {"FineTuning": {"epochs": 2}},
+                "uniform-2": {"Compression": {"name": "UniformBits", "bits": 2}},
+                "search-2x": {"Compression": SEARCH},
+                "search-1x": {"Compression": FOUND},
+            },
+        },
+    }
+
+
+def config_of(folder):
+    return json.loads((folder / "run.json").read_text())["identity"]["Compression"]
+
+
+def test_bits_by_one_training_uniform_and_searched_for(small_training, tmp_path):
+    own = Study.resolve(RawConfig(bits(small_training.folder)))
+    assert run_study(own, tmp_path / "study") == []
+    values = {o.variation: o.values for o in read_results([tmp_path / "study"]).outcomes}
+    assert list(values) == ["bayesian", "uniform-2", "search-2x", "search-1x"]
+    average = values["bayesian"]["average_bits"]
+    for name in ("search-2x", "search-1x"):
+        assert values[name]["average_bits"] <= average + 1e-9
+    assert config_of(tmp_path / "study" / "search-2x-0")["least_bits"] == min(2, int(average))
+    assert values["uniform-2"]["average_bits"] == 2
+    change = values["uniform-2"]["accuracy_after"] - values["uniform-2"]["accuracy_before"]
+    assert values["uniform-2"]["change"] == pytest.approx(change)
+    table = study_table(read_results([tmp_path / "study"]))
+    run_study(own, tmp_path / "study")
+    assert study_table(read_results([tmp_path / "study"])) == table
+    moved = (tmp_path / "study").rename(tmp_path / "moved")
+    run_study(own, moved)
+    assert study_table(read_results([moved])) == table
+
+
+def test_search_may_go_as_low_as_the_mixtures(small_training, tmp_path):
+    """An average of 1 bit: the search's least of 2 would leave it nothing to give."""
+    own = Study.resolve(RawConfig(bits(small_training.folder, tolerance=3.0)))
+    run_study(own, tmp_path, only=["bayesian-0", "search-2x-0"])
+    values = {o.variation: o.values for o in read_results([tmp_path]).outcomes}
+    assert values["bayesian"]["average_bits"] < 2
+    assert config_of(tmp_path / "search-2x-0")["least_bits"] == 1
+    assert values["search-2x"]["average_bits"] <= values["bayesian"]["average_bits"]
+
+
+def test_trainings_of_forms(tmp_path):
+    base = {
+        "Network": {"name": "ResNet", "depth": 8, "width": 2},
+        "Data": {"name": "cifar10-mini", "image_size": 8, "train": 40, "held_out": 40},
+        "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
+        "Study": {
+            "job": "train",
+            "seeds": [0, 1],
+            "vary": {"plain": {}, "acb": {"Train": {"branches": "acb"}}},
+            "then": ["test"],
+        },
+    }
+    run_study(Study.resolve(RawConfig(base)), tmp_path)
+    table = study_table(read_results([tmp_path]))
+    for row in table["variations"]:
+        assert row["values"]["test_accuracy"]["n"] == 2
+        assert row["values"]["parameters"]["sd"] == 0

@@ -1,0 +1,91 @@
+"""What follows a run: a study of widths from the search to the test, and a search's best."""
+
+from __future__ import annotations
+
+import pytest
+
+from autodl.config.reading import RawConfig
+from autodl.errors import StoreError
+from autodl.studies.reading import read_results
+from autodl.studies.run import run_study
+from autodl.studies.steps import known_architectures
+from autodl.studies.study import Study
+from autodl.studies.table import study_table, table_lines
+
+WIDTHS = {
+    "Global": {"seed": 0, "device": "cpu"},
+    "Data": {"name": "cifar10-mini", "image_size": 8, "train": 60, "held_out": 40},
+    "Width": {
+        "network": "resnet20", "candidates": [1, 2, 3], "budget_macs": 20000,
+        "budget_range": [0.8, 1.0],
+    },
+    "Supernet": {
+        "epochs": 2, "warmup_epochs": 1, "batch_size": 20, "pad_crop": 1, "projection_rate": 2.0
+    },
+    "Controller": {"decode_beams": 2, "decode_samples": 2},
+    "Network": {"name": "WidthNetwork"},
+    "Train": {"epochs": 2, "batch_size": 20, "pad_crop": 1},
+}  # fmt: skip
+STEPS = {
+    "rank": {"architectures": 3, "epochs": 1},
+    "alignment": {},
+    "train": {"Data": {"train": 80, "held_out": 30}},
+    "test": {},
+}
+MODES = {mode: {"Width": {"mode": mode}} for mode in ("transition", "independent", "random")}
+
+
+def study(then=STEPS, vary=MODES, **base):
+    section = {"job": "supernet", "seeds": [0], "vary": vary, "then": then}
+    return Study.resolve(RawConfig({**WIDTHS, **base, "Study": section}))
+
+
+def test_a_study_of_widths(tmp_path):
+    own, told = study(), []
+    assert run_study(own, tmp_path, tell=told.append) == []
+    results = read_results([tmp_path])
+    table = study_table(results)
+    values = {row["name"]: row["values"] for row in table["variations"]}
+    for column in ("macs", "held_out_accuracy", "test_accuracy"):
+        assert all(values[mode][column]["n"] == 1 for mode in MODES)
+    for column in ("rank_correlation", "phi", "gradient_cosine"):
+        assert values["random"][column]["n"] == 0
+    assert values["transition"]["phi_share"]["mean"] < 1
+    assert values["independent"]["gradient_cosine"]["mean"] == 0
+    text = "\n".join(table_lines(table, results.job.columns, results.job.compared))
+    assert "3 stand-alone trainings" in text
+    assert "phi_share, %, of transition-0: 100 " in text
+    assert "test_accuracy" in text
+    again = []
+    run_study(own, tmp_path, tell=again.append)  # all of it is there
+    assert [line for line in again if "Epoch" in line] == []
+    assert any("Epoch" in line for line in told)
+    assert study_table(read_results([tmp_path])) == table
+    # what is finished is not taken for something else
+    other = study({**STEPS, "rank": {"architectures": 3, "epochs": 2}})
+    with pytest.raises(StoreError, match="standalone/00 holds another run: its Train differs"):
+        run_study(other, tmp_path)
+
+
+def test_the_known_architectures_are_the_same_for_all():
+    config = study().config(study().runs[0])
+    known = known_architectures(config, 3)
+    assert len(set(known)) == 3
+    assert known == known_architectures(config, 3)
+
+
+def test_the_best_of_a_search_is_trained_and_tested(tmp_path):
+    base = {
+        "Search": {"max_trials": 2, "executor": "inline"},
+        "Strategy": {"name": "RandomSearch"},
+        "Space": {"name": "CellSpace", "nodes": 2},
+        "Network": {"name": "CellNetwork", "width": 4, "cells_per_stage": 1, "stages": 1},
+        "Evaluator": {"name": "TokenCount"},
+        "Data": {"name": "cifar10-mini", "image_size": 8, "train": 40, "held_out": 40},
+        "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
+        "Study": {"seeds": [3], "then": ["train", "test"]},
+    }
+    run_study(Study.resolve(RawConfig(base)), tmp_path)
+    (outcome,) = read_results([tmp_path]).outcomes
+    assert {"held_out_accuracy", "test_accuracy"} <= outcome.values.keys()
+    assert (tmp_path / "run-3" / "trained" / "test.json").exists()

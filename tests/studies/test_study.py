@@ -1,0 +1,123 @@
+"""What the runs of a study are configured by."""
+
+from __future__ import annotations
+
+import pytest
+
+from autodl.config.reading import RawConfig
+from autodl.errors import ConfigError, StoreError
+from autodl.studies.study import Planned, Study
+from autodl.system.resources import shipped_configs
+
+SEARCH = {
+    "Strategy": {"name": "AutoDLAgent", "batch_size": 5},
+    "Space": {"name": "CellSpace", "nodes": 3},
+    "Evaluator": {"name": "TokenCount"},
+}
+
+
+def study(base=SEARCH, **values):
+    return Study.resolve(RawConfig({**base, "Study": values}))
+
+
+def test_a_variation_is_merged_as_a_file_is_with_its_base():
+    own = study(
+        vary={
+            "agent": {},
+            "slow": {"Strategy": {"learning_rate": 0.001}},
+            "random": {"Strategy": {"name": "RandomSearch"}, "Space": {"nodes": 4}},
+        },
+        seeds=[5, 6],
+    )
+    assert [run.name for run in own.runs] == [
+        *("agent-5", "slow-5", "random-5", "agent-6", "slow-6", "random-6"),
+    ]
+    slow = own.config(Planned("slow", 6))
+    assert (slow.general.seed, slow.strategy.options.batch_size) == (6, 5)
+    assert slow.strategy.options.learning_rate == 0.001
+    random = own.config(Planned("random", 5))
+    assert (random.strategy.name, random.space.options.nodes) == ("RandomSearch", 4)
+    assert own.config(Planned("agent", 5)).space.options.nodes == 3  # the base stays as it is
+
+
+def test_mistakes_in_a_variation_name_their_line(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "_BASE_: search/cell-agent-tokens.yaml\nStudy:\n  vary:\n    a: {Space: {nods: 3}}\n"
+    )
+    with pytest.raises(ConfigError, match=r"study.yaml:4: unknown key Space.nods. Did you mean"):
+        Study.load(path)
+
+
+def test_training_follows_with_the_options_of_the_step():
+    base = {**SEARCH, "Data": {"name": "cifar10-mini", "train": 60}, "Train": {"epochs": 3}}
+    own = study(base, then={"train": {"Train": {"epochs": 7}, "Data": {"train": 80}}, "test": {}})
+    training = own.training(Planned("run", 2))
+    assert (training.train.epochs, training.data.train, training.general.seed) == (7, 80, 2)
+    listed = study(base, then=["train", "test"]).training(Planned("run", 0))
+    assert (listed.train.epochs, listed.data.train) == (3, 60)
+
+
+COMPRESS = {"Compression": {"name": "BayesianBits"}, "FineTuning": {"epochs": 3}}
+WAITING = {
+    "name": "BitSearch",
+    "average_bits": {"of": "bayesian", "value": "average_bits"},
+    "least_bits": {"of": "bayesian", "value": "average_bits", "at_most": 2, "whole": True},
+    "seconds": {"of": "bayesian", "value": "search_seconds", "times": 10},
+}
+
+
+def test_references_are_replaced_by_what_another_run_came_to():
+    vary = {"bayesian": {}, "search": {"Compression": WAITING}}
+    own = study(COMPRESS, job="compress", source="runs/{seed}", vary=vary)
+    assert own.waits_for("search") == {"bayesian"}
+    known = {"average_bits": 1.75, "search_seconds": 3.0}
+    config = own.config(Planned("search", 1), None, lambda variation: known)
+    found = config.compression.options
+    assert (found.average_bits, found.least_bits, found.seconds) == (1.75, 1, 30.0)
+    high = own.config(Planned("search", 1), None, lambda variation: {**known, "average_bits": 4.5})
+    assert high.compression.options.least_bits == 2
+    assert own.source(3) == "runs/3"
+    with pytest.raises(StoreError, match="bayesian has no 'average_bits'; it has seconds"):
+        own.config(Planned("search", 1), None, lambda variation: {"seconds": 1.0})
+
+
+@pytest.mark.parametrize(
+    "base, values, said",
+    [
+        ({**SEARCH, "Supernet": {}}, {}, "unknown section Supernet"),
+        (SEARCH, {"then": ["rank"]}, "what can follow a search is train, test"),
+        (SEARCH, {"job": "simulate", "then": ["test"]}, "what can follow a simulate is nothing"),
+        (SEARCH, {"then": {"test": {"a": 1}}}, "then.test takes no options"),
+        (COMPRESS, {"job": "compress"}, "Study.source is missing"),
+        (
+            COMPRESS,
+            {"job": "compress", "source": "x", "vary": {"search": {"Compression": WAITING}}},
+            "Study.vary.search refers to 'bayesian', which is no variation before it",
+        ),
+        (
+            {},
+            {"job": "supernet", "then": {"rank": {"architecture": 3}}},
+            "Study.then.rank.architecture. Did you mean 'architectures'",
+        ),
+    ],
+)
+def test_mistakes(base, values, said):
+    with pytest.raises(ConfigError, match=said):
+        study(base, **values)
+
+
+def test_half_of_the_seeds_are_left_where_the_others_tune():
+    own = study(job="simulate", seeds=5, tune={"Strategy.batch_size": [2, 3]}, vary={"plain": {}})
+    assert own.seeds == (2, 3, 4)
+    tuned = own.config(Planned("tuned", 2), {"Strategy": {"batch_size": 3}})
+    assert tuned.strategy.options.batch_size == 3
+
+
+@pytest.mark.parametrize("name", shipped_configs("study"))
+def test_every_shipped_study_is_valid(name):
+    own = Study.load(name, ["Study.source=agent_0"])
+    assert own.options.control in own.options.names
+    assert Study.resolve(RawConfig(own.to_plain())).to_plain() == own.to_plain()
+    if own.options.then.keys() & {"train", "rank"}:
+        assert own.training(own.runs[0]).train.epochs > 0
