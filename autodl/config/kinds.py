@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of component: ``module:table`` of its catalogue, and the name that is the default."""
+    """A kind of component: ``module:table`` of its catalogue, and the name that is the default.
+
+    ``keeps`` is whether other options stay when a config or ``-o`` changes the name; those of all
+    pictures are the same.
+    """
 
     catalogue: str
     default: str
+    keeps: bool = False
 
 
 KINDS = {
+    "Data": Kind("autodl.tasks.catalogue:TASKS", "cifar10-mini", keeps=True),
     "Space": Kind("autodl.spaces.catalogue:SPACES", "CellSpace"),
     "Network": Kind("autodl.spaces.catalogue:NETWORKS", "CellNetwork"),
     "Strategy": Kind("autodl.strategies.catalogue:STRATEGIES", "AutoDLAgent"),

@@ -196,12 +196,15 @@ class _Collecting:
         ]
 
 
+_RENAMED = tuple(section for section, kind in KINDS.items() if not kind.keeps)
+
+
 def _merge(into: RawConfig, other: RawConfig) -> None:
     """Merge ``other`` into ``into``: mappings merge, everything else replaces.
 
     A component that is renamed drops the old one's options.
     """
-    for section in KINDS:
+    for section in _RENAMED:
         old, new = into.values.get(section), other.values.get(section)
         if isinstance(old, dict) and isinstance(new, dict) and "name" in new:
             _rename(old, new["name"])
@@ -263,7 +266,7 @@ def _override(raw: RawConfig, text: str) -> None:
     if isinstance(target, list):
         target[_index(target, parts[-1], text)] = value
     else:
-        if parts[-1] == "name" and parts[:-1] in {(section,) for section in KINDS}:
+        if parts[-1] == "name" and parts[:-1] in {(section,) for section in _RENAMED}:
             _rename_by_override(raw, parts[0], value, text)
         target[parts[-1]] = value
     raw.origins[parts] = f"-o {text}"

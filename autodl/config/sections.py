@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_jsonable_python
@@ -14,7 +14,7 @@ from autodl.config.mistakes import first_mistake
 from autodl.config.paths import absolute
 from autodl.config.plugins import plugin_identity
 from autodl.config.reading import KeyPath, RawConfig
-from autodl.errors import ConfigError, did_you_mean
+from autodl.errors import ConfigError, UnknownNameError, did_you_mean
 
 
 class Section(BaseModel):
@@ -24,6 +24,15 @@ class Section(BaseModel):
 
     # options that runs may lack which were made before them; at their defaults they change nothing
     ADDED: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> type[Section]:
+        """The model that checks these values: this one, or one that they choose by a name.
+
+        Raises:
+            UnknownNameError: the name is in no catalogue.
+        """
+        return cls
 
     def to_plain(self) -> dict[str, Any]:
         """Every key with its value, as a config file would give it."""
@@ -86,7 +95,12 @@ def check_sections(raw: RawConfig, known: Sequence[str]) -> None:
 def read_section(model: type[S], raw: RawConfig, name: str) -> S:
     """One section, checked; an absent or empty one has its defaults."""
     values = raw.values.get(name)
-    return validate(model, {} if values is None else values, raw, (name,))
+    values = {} if values is None else values
+    try:
+        chosen = model.chosen(values) if isinstance(values, Mapping) else model
+    except UnknownNameError as error:
+        raise ConfigError(_message(raw, (name, "name"), str(error))) from None
+    return cast(S, validate(chosen, values, raw, (name,)))
 
 
 def validate(model: type[S], values: Mapping[str, Any], raw: RawConfig, path: KeyPath) -> S:

@@ -10,12 +10,12 @@ from autodl.data.batches import Normalisation
 from autodl.data.cifar import load_cifar
 from autodl.data.dataset import Dataset, LeftOut, Pictures, resize_dataset, select_classes
 from autodl.data.folder import load_folder
-from autodl.data.options import DataOptions
+from autodl.data.options import DataOptions, ExampleOptions
 from autodl.data.sample import NAME as SAMPLE
 from autodl.data.sample import load_sample
 from autodl.data.splits import default_held_out, split
 from autodl.data.subset import load_npz
-from autodl.errors import DataError, lookup
+from autodl.errors import ConfigError, DataError, lookup
 
 # of CIFAR-10 after one JPEG round trip, from which the embedded sample was cut
 _JPEG = "d5c0b295dc25cc018d7ebf180c2b9502d69251e9181e35ed885bcb824b1be222"
@@ -42,17 +42,19 @@ class SearchData:
     left_out: LeftOut = field(default_factory=dict)
 
 
-def load(options: DataOptions) -> Dataset:
-    """Read the data set that ``options`` describe. Nothing is ever downloaded.
+def load(examples: ExampleOptions) -> Dataset:
+    """Read the data set that a ``Data`` section describes. Nothing is ever downloaded.
 
     Raises:
+        ConfigError: it describes no pictures.
         DataError: the data are missing, damaged or unsuitable.
         UnknownNameError: no such data set, or no such class in it.
     """
+    options = picture_options(examples)
     return _select(_read(options), options)
 
 
-def load_split(options: DataOptions) -> SearchData:
+def load_split(examples: ExampleOptions) -> SearchData:
     """Read the data and cut the training part into pictures to train on and to score on.
 
     Selecting classes does not move a picture across the cut: every class keeps the order it
@@ -60,8 +62,9 @@ def load_split(options: DataOptions) -> SearchData:
 
     Raises:
         DataError: see ``load``, or the numbers of pictures are impossible.
-        UnknownNameError: see ``load``.
+        ConfigError, UnknownNameError: see ``load``.
     """
+    options = picture_options(examples)
     whole = _read(options)
     dataset = _select(whole, options)
     labels = dataset.train.labels
@@ -87,6 +90,20 @@ def load_split(options: DataOptions) -> SearchData:
     )
 
 
+def picture_options(examples: ExampleOptions) -> DataOptions:
+    """The section, if it describes pictures.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not isinstance(examples, DataOptions):
+        raise ConfigError(
+            f"this is for pictures in classes, and Data.name is {examples.name}; docs/sequences.md"
+            " says what can be done with series"
+        )
+    return examples
+
+
 def headline(data: SearchData) -> str:
     """One line for people: ``cifar10, 47500 + 2500 pictures, official: no``."""
     official = {True: "yes", False: "no", None: "unknown (nothing was published)"}[data.official]
@@ -110,9 +127,10 @@ def describe(data: SearchData) -> dict[str, object]:
     }
 
 
-def read_from(options: DataOptions, data: SearchData | None) -> dict[str, object]:
-    """Where the pictures were in this start of a run, and what was not read, for its manifest."""
-    left_out = {name: dict(counts) for name, counts in data.left_out.items()} if data else {}
+def read_from(options: ExampleOptions, data: object) -> dict[str, object]:
+    """Where the examples were in this start of a run, and what was not read, for its manifest."""
+    left_out = data.left_out if isinstance(data, SearchData) else {}
+    left_out = {name: dict(counts) for name, counts in left_out.items()}
     path = None if options.path is None else str(options.path)
     return {"data_path": path, **({"left_out": left_out} if left_out else {})}
 

@@ -1,19 +1,46 @@
-"""The ``Data`` section of every configuration, checked before anything is read."""
+"""The ``Data`` section of every configuration, checked before anything is read.
+
+Its ``name`` says which examples there are, and with them which other keys it has.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from autodl.config.components import table
 from autodl.config.paths import AbsolutePath
 from autodl.config.sections import Section
 from autodl.data.splits import SPLIT_SEED
+from autodl.errors import lookup
+
+DEFAULT = "cifar10-mini"
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 
 
-class DataOptions(Section):
+class ExampleOptions(Section):
+    """What every ``Data`` section says: which examples, and where they are, if not embedded."""
+
+    name: str
+    path: AbsolutePath | None = None
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> type[Section]:
+        """The options of the examples that are named, as the catalogue of tasks has them.
+
+        Raises:
+            UnknownNameError: there are none of that name.
+        """
+        if cls is not ExampleOptions:
+            return cls
+        name = values.get("name", DEFAULT)
+        return lookup(table("Data"), str(name), "data set").load_options()
+
+
+class DataOptions(ExampleOptions):
     """Which pictures to use and how to cut them; unknown keys are errors.
 
     ``held_out`` defaults to 20 % of the training part, at most 2,500 pictures: 2,500 on
@@ -21,7 +48,7 @@ class DataOptions(Section):
     """
 
     name: str = Field(
-        "cifar10-mini", description="cifar10, cifar100, folder, npz or cifar10-mini (embedded)"
+        DEFAULT, description="cifar10, cifar100, folder, npz or cifar10-mini (embedded)"
     )
     path: AbsolutePath | None = Field(
         None, description="archive, folder or file to read; not for cifar10-mini"

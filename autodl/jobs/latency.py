@@ -30,6 +30,7 @@ from autodl.runs.folder import BEST, CONFIG
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import Sampled
+from autodl.tasks.load import load_task
 
 Progress = Callable[[str], None]
 # classes and side of their pictures: known without reading them
@@ -37,12 +38,15 @@ _PICTURES = {"cifar10": (10, 32), "cifar100": (100, 32), SAMPLE: (10, 32)}
 
 
 def make_plans(config: SearchConfig) -> MakePlan:
-    """Architecture -> plan, for the pictures of a config, which are read only if they have to be.
+    """Architecture -> plan, for the examples of a config, which are read only if they have to be.
 
     What it makes raises ConfigError where the network's options do not fit the architecture.
     """
-    classes, image_size = _pictures(config.data)
-    make_plan = plan_maker(config.network, picture_signature(classes, image_size))
+    if isinstance(config.data, DataOptions):
+        signature = picture_signature(*_pictures(config.data))
+    else:
+        signature = load_task(config.data).signature
+    make_plan = plan_maker(config.network, signature)
 
     def make(architecture: Architecture) -> Plan:
         try:

@@ -11,7 +11,7 @@ from autodl.config.components import Component
 from autodl.config.job import Part, Sections
 from autodl.config.reading import RawConfig
 from autodl.config.sections import GlobalOptions, Section
-from autodl.data.options import DataOptions
+from autodl.data.options import ExampleOptions
 from autodl.errors import ConfigError
 from autodl.recipes.options import TrainOptions
 
@@ -31,7 +31,7 @@ class TrainConfig(Sections):
 
     general: Annotated[GlobalOptions, Part("Global", free=("device",))]
     network: Annotated[Component, Part("Network")]
-    data: Annotated[DataOptions, Part("Data", free=("path",))]
+    data: Annotated[ExampleOptions, Part("Data", free=("path", "test_path"))]
     train: Annotated[TrainOptions, Part("Train")]
     evaluation: Annotated[EvaluationOptions, Part("Evaluation", identifies=False)]
 

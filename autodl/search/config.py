@@ -10,7 +10,7 @@ from autodl.config.job import Part, Sections
 from autodl.config.plugins import provided
 from autodl.config.reading import RawConfig
 from autodl.config.sections import GlobalOptions
-from autodl.data.options import DataOptions
+from autodl.data.options import ExampleOptions
 from autodl.errors import ConfigError, did_you_mean
 from autodl.recipes.options import TrainOptions
 from autodl.search.likeness import work_part
@@ -37,7 +37,7 @@ class SearchConfig(Sections):
     space: Annotated[Component, Part("Space")]
     network: Annotated[Component, Part("Network")]
     evaluator: Annotated[Component, Part("Evaluator")]
-    data: Annotated[DataOptions, Part("Data", free=("path",))]
+    data: Annotated[ExampleOptions, Part("Data", free=("path", "test_path"))]
     train: Annotated[TrainOptions, Part("Train")]
     objectives: Annotated[ObjectivesOptions, Part("Objectives", free=("limits",), optional=True)]
     fidelity: Annotated[Component | None, Part("Fidelity", optional=True)]

@@ -11,7 +11,8 @@ import numpy as np
 from autodl.data.augment import augmenter, mixup
 from autodl.data.batches import Normalisation, iterate
 from autodl.data.dataset import Pictures
-from autodl.data.load import SearchData, describe
+from autodl.data.load import SearchData, describe, headline, load_split
+from autodl.data.options import DataOptions
 from autodl.data.resize import picture_side, resize_batch
 from autodl.plans.signature import Signature, picture_signature
 from autodl.tasks.task import ACCURACY, Batch, Changes, Drawing, Metric, Part, Rows
@@ -52,6 +53,11 @@ class PictureTask(SearchData):
     def examples(self) -> str:
         """What lines of progress call them."""
         return "pictures"
+
+    @property
+    def headline(self) -> str:
+        """Name and counts of the pictures, and whether they are official."""
+        return headline(self)
 
     def count(self, part: Part) -> int:
         """How many pictures a part has."""
@@ -109,3 +115,8 @@ class PictureTask(SearchData):
             "mean": list(self.normalisation.mean),
             "std": list(self.normalisation.std),
         }
+
+
+def load_pictures(options: DataOptions) -> PictureTask:
+    """Read pictures and cut their training part; see ``load_split``."""
+    return PictureTask.of(load_split(options))

@@ -37,6 +37,7 @@ class Metric:
 
 
 ACCURACY = Metric("accuracy", "top1")
+ABSOLUTE_ERROR = Metric("absolute_error", "mae", higher_is_better=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,11 @@ class Task(Protocol):
     @property
     def examples(self) -> str:
         """What lines of progress call the examples: ``pictures``."""
+        ...
+
+    @property
+    def headline(self) -> str:
+        """One line for people: the data, the parts and their sizes."""
         ...
 
     def count(self, part: Part) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.data.batches import Normalisation
-from autodl.data.load import load
+from autodl.data.load import load, picture_options
 from autodl.errors import StoreError
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
@@ -96,7 +96,8 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
 
 
 def _image_size(config: TrainConfig, metrics: dict[str, Any]) -> int:
-    known: int | None = metrics.get("image_size") or config.data.image_size
+    pictures = picture_options(config.data)
+    known: int | None = metrics.get("image_size") or pictures.image_size
     return known or int(load(config.data).test.images.shape[1])
 
 

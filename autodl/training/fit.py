@@ -74,7 +74,7 @@ def make_optimizer(network: nn.Layer, options: TrainOptions) -> paddle.optimizer
         is_norm = isinstance(layer, nn.BatchNorm2D)
         for name, parameter in layer.named_parameters(include_sublayers=False):
             if not parameter.stop_gradient:
-                (decayed if is_norm or not name.endswith("bias") else plain).append(parameter)
+                (decayed if is_norm or not name.startswith("bias") else plain).append(parameter)
     for parameter in plain:  # not a group of its own: Paddle would clip each group by itself
         parameter.regularizer = paddle.regularizer.L2Decay(0.0)
     clip = options.gradient_clip

@@ -17,6 +17,7 @@ from autodl.trial import TrialFailure
 
 GOALS = {
     "classification": "autodl.training.goals.classification:Classification",
+    "regression": "autodl.training.goals.regression:Regression",
 }
 
 

@@ -37,6 +37,7 @@ from autodl.spaces.codec import Architecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.strategies.random_search import RandomSearch
 from autodl.strategies.strategy import Strategy
+from autodl.tasks.pictures import PictureTask
 from autodl.trial import Evaluation, Trial, TrialState
 
 Numbers = dict[str, Any]
@@ -108,7 +109,7 @@ def evaluator() -> Numbers:
     """
     config = load_search("search/demo.yaml")
     data = load_data(config)
-    if data is None:
+    if not isinstance(data, PictureTask):
         raise ValueError("the demo trains on pictures")
     evaluate = make_evaluator(config, data)
     make_plan = plan_maker(config.network, data.signature)

@@ -34,7 +34,7 @@ from autodl.spaces.space import Sampled
 from autodl.strategies.strategy import Breeder, Strategy
 from autodl.system.cpus import usable_cpus
 from autodl.tasks.load import load_task
-from autodl.tasks.pictures import PictureTask
+from autodl.tasks.task import Task
 from autodl.trial import ACCURACY
 
 __all__ = ["SearchConfig", "load_search", "register", "resolve_search"]
@@ -89,7 +89,7 @@ def _has_stages(config: SearchConfig) -> bool:
     return not isinstance(factory, type) or callable(getattr(factory, "stage", None))
 
 
-def load_data(config: SearchConfig) -> PictureTask | None:
+def load_data(config: SearchConfig) -> Task | None:
     """What the run's networks learn, or None where its evaluator trains none."""
     return load_task(config.data) if config.evaluator.entry.trains else None
 
@@ -110,7 +110,7 @@ def check_device(config: SearchConfig) -> str:
     return resolve_device(config.general.device)
 
 
-def check_plan(config: SearchConfig, space: Any, data: PictureTask | None) -> None:
+def check_plan(config: SearchConfig, space: Any, data: Task | None) -> None:
     """Build the plan of one architecture, so that options that fit none are refused at the start.
 
     Without pictures nothing is trained: one architecture is evaluated instead.
@@ -151,7 +151,7 @@ def _check_told(config: SearchConfig, space: Any) -> None:
         raise ConfigError(fault)
 
 
-def make_evaluator(config: SearchConfig, data: PictureTask | None = None) -> Evaluator:
+def make_evaluator(config: SearchConfig, data: Task | None = None) -> Evaluator:
     """The evaluator.
 
     The factory of one that trains is called with the data, the plan maker and the train options;
@@ -176,11 +176,11 @@ def make_evaluator(config: SearchConfig, data: PictureTask | None = None) -> Eva
     return ObjectiveEvaluator(evaluator, config.objectives, make_costs(config, data, evaluator))
 
 
-def _plan_maker_of(config: SearchConfig, data: PictureTask) -> Callable[[Architecture], Plan]:
+def _plan_maker_of(config: SearchConfig, data: Task) -> Callable[[Architecture], Plan]:
     return plan_maker(config.network, data.signature)
 
 
-def make_costs(config: SearchConfig, data: PictureTask | None, evaluator: object = None) -> Costs:
+def make_costs(config: SearchConfig, data: Task | None, evaluator: object = None) -> Costs:
     """Architecture -> what is known of it before training (``PLAN_COSTS``).
 
     An evaluator that trains nothing tells them by its method ``costs``, if it has one.
@@ -222,7 +222,7 @@ def check_latency_table(config: SearchConfig) -> None:
         table.check_machine(here=here, permit="set Objectives.allow_foreign=true")
 
 
-def make_limits(config: SearchConfig, space: Any, data: PictureTask | None) -> Limits | None:
+def make_limits(config: SearchConfig, space: Any, data: Task | None) -> Limits | None:
     """The hard limits, if there are any.
 
     Raises:
@@ -269,7 +269,7 @@ def evaluator_in_worker(plain: dict[str, Any]) -> Evaluator:
 
 
 def make_executor(
-    config: SearchConfig, log_folder: Path, data: PictureTask | None = None, device: str = "cpu"
+    config: SearchConfig, log_folder: Path, data: Task | None = None, device: str = "cpu"
 ) -> Executor:
     """What ``Search.executor`` names, with a device for each worker where there are several.
 

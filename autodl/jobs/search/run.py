@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autodl.data.load import describe, headline, read_from
+from autodl.data.load import read_from
 from autodl.errors import AutoDLError
 from autodl.jobs.search.parts import (
     SearchConfig,
@@ -136,12 +136,12 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     check_plan(config, space, data)
     source = find_source(config, space, folder)
     strategy = make_strategy(config, space, source.architecture if source else None)
-    pictures = describe(data) if data else None
-    identity = {**config.identity(), "Pictures": pictures}
+    seen = {data.examples.capitalize(): data.identity()} if data else {"Pictures": None}
+    identity = {**config.identity(), **seen}
     if source is not None:
         identity["Source"] = source.architecture.to_json()
     keys = WorkKeys(
-        {**config.work_identity(), "Pictures": pictures},
+        {**config.work_identity(), **seen},
         canonical_form(space),
     )
     limits, rule = make_limits(config, space, data), make_rule(config)
@@ -163,7 +163,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         earlier=earlier,
         limits=limits,
         rule=rule,
-        about_data=headline(data) if data else "",  # worker processes have their own pictures
+        about_data=data.headline if data else "",  # worker processes have their own pictures
     )
 
 

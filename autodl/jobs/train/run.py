@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.config.components import read_component
 from autodl.config.reading import RawConfig, load_config
-from autodl.data.load import headline, read_from
+from autodl.data.load import read_from
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
@@ -36,8 +36,7 @@ from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import canonical_form
 from autodl.tasks.load import load_task
-from autodl.tasks.pictures import PictureTask
-from autodl.tasks.task import Metric
+from autodl.tasks.task import Metric, Task
 from autodl.trial import Architecture, Trial
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def retrain(
     identity = {
         **config.identity(),
         "Architecture": architecture.to_json(),
-        "Pictures": data.identity(),
+        data.examples.capitalize(): data.identity(),
     }
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
@@ -168,7 +167,7 @@ def retrain(
         metrics = _train(config, trainer, data, share, identity)
         return Retrained(folder, data.metric, metrics[measured], metrics)
     with run.open(identity, device=device, processes=share.size, **read_from(config.data, data)):
-        run.tell(f"data: {headline(data)}")
+        run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
         record = _Record(run, config.train.epochs, data)
         found = _train(config, trainer, data, share, identity, record)
@@ -178,7 +177,7 @@ def retrain(
     return Retrained(folder, data.metric, metrics[measured], metrics)
 
 
-def _plan(config: TrainConfig, architecture: Architecture, data: PictureTask) -> Plan:
+def _plan(config: TrainConfig, architecture: Architecture, data: Task) -> Plan:
     """The network's plan, before anything is written.
 
     Raises:
@@ -193,7 +192,7 @@ def _plan(config: TrainConfig, architecture: Architecture, data: PictureTask) ->
         raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
 
 
-def _trainer(config: TrainConfig, plan: Plan, data: PictureTask, share: Share) -> Trainer:
+def _trainer(config: TrainConfig, plan: Plan, data: Task, share: Share) -> Trainer:
     from autodl.reparam.training_form import training_network
     from autodl.training.fit import Trainer
 
@@ -205,7 +204,7 @@ def _trainer(config: TrainConfig, plan: Plan, data: PictureTask, share: Share) -
 def _train(
     config: TrainConfig,
     trainer: Trainer,
-    data: PictureTask,
+    data: Task,
     share: Share,
     identity: Mapping[str, Any],
     record: _Record | None = None,
@@ -250,7 +249,7 @@ def _train(
     }
 
 
-def _conditions(data: PictureTask, plan: Plan) -> dict[str, Any]:
+def _conditions(data: Task, plan: Plan) -> dict[str, Any]:
     """What the metrics say about network and data; of pictures the normalisation, to test it.
 
     Parameters and multiply-accumulates are those of the plain form, without branches.
@@ -264,7 +263,7 @@ class _Record:
 
     run: Run
     epochs: int
-    task: PictureTask
+    task: Task
     first: int = 0
     began: float = 0.0
 
@@ -291,7 +290,7 @@ def _tags(epoch: Mapping[str, float]) -> dict[str, float]:
 
 
 def _epoch_line(
-    epoch: Mapping[str, float], number: int, total: int, task: PictureTask, seconds_left: float
+    epoch: Mapping[str, float], number: int, total: int, task: Task, seconds_left: float
 ) -> str:
     metric, held_out = task.metric, ""
     if (measured := f"held_out_{metric.name}") in epoch:
