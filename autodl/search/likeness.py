@@ -45,7 +45,8 @@ def bearing_of(
     identity: Plain, known: Mapping[str, Collection[str]], free: Collection[str]
 ) -> list[str]:
     """The plugins of a run that matter where kinds that are ``free`` do not."""
-    chosen = [f"{kind} {identity[kind]['name']}" for kind in KINDS if identity.get(kind)]
+    named = [name for name, kind in KINDS.items() if not kind.keeps]  # not those of data
+    chosen = [f"{name} {identity[name]['name']}" for name in named if identity.get(name)]
     plugins = identity.get("Global", {}).get("plugins", ())
     return bearing(plugins, known, free=free, chosen=chosen)
 
