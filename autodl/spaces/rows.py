@@ -72,8 +72,14 @@ def variation(space: Any, who: str) -> Callable[[Any, np.random.Generator], Any]
     """How to vary an architecture: as the space does, or by a decision of its row.
 
     Raises:
-        ConfigError: it does neither.
+        ConfigError: it does neither, or there is but one architecture: said here, at the start,
+            and not at the first mutation.
     """
+    if isinstance(space, Coded) and max(space.sizes, default=1) < 2:
+        raise ConfigError(
+            f"{who} has nothing to vary in a space of one architecture; widen Space, or choose"
+            " another Strategy"
+        )
     if isinstance(space, Varied):
         return space.mutate
     coded = as_coded(space, who, or_else="mutate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from autodl.data.batches import Normalisation
-from autodl.data.load import LOADERS, headline, load, load_split
+from autodl.data.load import LOADERS, headline, load, load_split, read_from
 from autodl.data.options import DataOptions
 from autodl.data.subset import cut_subset, write_npz
 from autodl.errors import DataError, UnknownNameError
@@ -146,3 +147,15 @@ def test_nothing_here_imports_paddle():
         "assert not {'paddle', 'parl', 'visualdl'} & set(sys.modules), 'too much imported'"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_start_says_where_the_pictures_were_and_what_was_not_read(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name / "more").mkdir(parents=True)
+        for file in ("0.png", "1.png", "2.png", "more/3.png"):
+            Image.new("RGB", (8, 8)).save(tmp_path / name / file)
+    options = DataOptions(name="folder", path=tmp_path)
+    left_out = {"cat": {"in sub-folders": 1}, "dog": {"in sub-folders": 1}}
+    found = read_from(options, load_split(options))
+    assert json.loads(json.dumps(found)) == {"data_path": str(tmp_path), "left_out": left_out}
+    assert read_from(DataOptions(), load_split(DataOptions())) == {"data_path": None}

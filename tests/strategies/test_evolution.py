@@ -328,3 +328,8 @@ def test_a_population_of_a_thousand_is_fast():
         strategy.tell(complete(trial_id, architecture, score(architecture, None).reward))
     assert (time.process_time() - start) / trials < 60 / 100_000
     assert np.median(asking[1000:]) < 1e-3
+
+
+def test_a_space_of_one_architecture_is_refused_at_the_start():
+    with pytest.raises(ConfigError, match="nothing to vary in a space of one architecture; widen"):
+        Evolution(CellSpace(nodes=1, operations=("conv_3x3",)), population=64)
