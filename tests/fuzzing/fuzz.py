@@ -19,6 +19,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -146,23 +147,25 @@ VALUES = (
 def mutate_json(content: bytes, rng: random.Random) -> bytes:
     """Up to three values or keys, at any depth, replaced, removed or doubled."""
     whole = {"": json.loads(content)}
-    for _ in range(rng.choice((1, 1, 3))):
+    for _ in range(rng.choice((1, 1, 1, 3))):
         at: dict[str, Any] | list[Any] = whole
         key: Any = ""
-        while isinstance(at[key], dict | list) and at[key] and rng.random() < 0.8:
+        while isinstance(at[key], dict | list) and at[key] and rng.random() < 0.95:
             at = at[key]
             key = rng.choice(list(at) if isinstance(at, dict) else range(len(at)))
         kind = rng.randrange(4)
         if kind == 0 and at is not whole:
             del at[key]
         elif kind == 1 and isinstance(at, list):
-            at.insert(key, at[key])
+            at.insert(key, deepcopy(at[key]))
         elif kind == 1 and at is not whole:
-            at[str(rng.choice(ODD))[:50]] = at[key]
+            at[str(rng.choice(ODD))[:50]] = deepcopy(at[key])
+        elif kind == 2 and isinstance(at, list):
+            at[key] = deepcopy(rng.choice(at))  # which may well be right
         elif type(value := at[key]) is int and rng.random() < 0.7:
-            at[key] = abs(value + rng.choice((-1, 1)))  # which may well be right
+            at[key] = abs(value + rng.choice((-1, 1)))
         else:
-            at[key] = rng.choice(VALUES)
+            at[key] = deepcopy(rng.choice(VALUES))
     return json.dumps(whole[""]).encode()
 
 

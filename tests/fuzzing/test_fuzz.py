@@ -23,5 +23,5 @@ def test_a_damaged_input_is_read_right_or_refused_in_one_line(kind, tmp_path_fac
 
 def test_the_inputs_are_not_all_too_bad(tmp_path):
     for kind in KINDS:
-        found = [outcome(kind, 1, number, tmp_path) for number in range(60)]
+        found = [outcome(kind, 1, number, tmp_path) for number in range(200)]
         assert {"accepted", "refused"} <= set(found), kind
