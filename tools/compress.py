@@ -51,16 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Compress, and say what came of it."""
-    from autodl.config.reading import load_config
-    from autodl.jobs.compress.config import resolve_compress
+    from autodl.jobs.compress.config import load_compress
     from autodl.jobs.compress.result import result_lines
     from autodl.jobs.compress.run import compress
     from autodl.runs.folder import accept_changed_plugins
     from autodl.trial import TrialFailure
 
-    raw = load_config(Path(args.config), args.override)
-    raw.values.pop("Study", None)  # that runs of the version before have in their config.yaml
-    config = resolve_compress(raw)
+    config = load_compress(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
 

@@ -128,7 +128,7 @@ class Study:
         if run.variation in self.options.vary:
             own = self.raw.below(SECTION, "vary", run.variation)
         seeded = self.raw.merged(own).merged(RawConfig({"Global": {"seed": run.seed}}))
-        merged = seeded.only(self.job.sections.names())
+        merged = seeded.only(name for name in self.job.sections.names() if name != SECTION)
         if known is not None:
             return RawConfig(self._filled(run, merged.values, known), merged.origins)
         return merged

@@ -145,14 +145,14 @@ def test_results_pass_between_runs_with_and_without_a_strategys_plugin(made, tmp
 
 
 def test_runs_with_and_without_a_strategys_plugin_are_compared(made, tmp_path):
-    from autodl.studies.strategies.table import read_searches
+    from autodl.studies.reading import read_results
 
     (tmp_path / "other.yaml").write_text(
         yaml.safe_dump({**CONFIG, "Strategy": {"name": "RandomSearch"}})
     )
     run_search(load_search(tmp_path / "other.yaml"), tmp_path / "other")
-    searches = read_searches([made.run, tmp_path / "other"])
-    assert [search.group for search in searches] == ["Mine", "RandomSearch"]
+    outcomes = read_results([made.run, tmp_path / "other"]).outcomes
+    assert [outcome.variation for outcome in outcomes] == ["Mine", "RandomSearch"]
 
 
 def test_a_cache_that_is_refused_names_plugins_and_objectives(made, tmp_path):

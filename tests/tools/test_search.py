@@ -64,22 +64,6 @@ def trials(folder):
         return [(t.id, t.state, t.architecture, t.reward, t.reason) for t in store.trials()]
 
 
-def test_help_imports_nothing_heavy():
-    code = (
-        "import runpy, sys\n"
-        "sys.argv = [sys.argv[1], '--help']\n"
-        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        "except SystemExit as end: assert not end.code\n"
-        "heavy = ('numpy', 'paddle', 'pydantic', 'yaml', 'sqlite3', 'visualdl', 'rich')\n"
-        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, TOOL], capture_output=True, text=True, check=True
-    )
-    assert "--resume" in done.stdout
-    assert done.stderr == "[]\n"
-
-
 def test_a_search_and_its_last_words(config, tmp_path):
     out = tmp_path / "run"
     done = run("-c", config, "-o", "Search.max_trials=12", "Search.note=mind this", "--out", out)

@@ -26,6 +26,14 @@ class CompressConfig(Sections):
     fine_tuning: Annotated[FineTuningOptions, Part("FineTuning")]
     data: Annotated[PlaceOptions, Part("Data", identifies=False)]
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The sections that there may be, and ``Study``: runs of earlier versions have one.
+
+        What stood in it was never a compression's own, and it is not read.
+        """
+        return (*super(CompressConfig, cls).names(), "Study")
+
     def with_changes_of(self, trained: TrainOptions) -> CompressConfig:
         """Change pictures as the training did, but for what the config says itself."""
 

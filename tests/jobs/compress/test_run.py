@@ -249,6 +249,12 @@ def test_shipped_configs(name):
     assert resolve_compress(RawConfig(plain)).to_plain() == plain
 
 
+def test_the_study_that_earlier_runs_have_in_their_config_is_left_alone():
+    earlier = config(Study={"uniform": [2, 3], "search": {}, "multiples": [1.0]})
+    assert earlier == config()
+    assert "Study" not in earlier.to_plain()
+
+
 def test_methods_can_be_registered(own_tables):
     from autodl.compression.bits.options import UniformBitsOptions
 

@@ -103,5 +103,5 @@ def test_a_compression_of_branches_is_not_gone_on_with(training, tmp_path):
     run = json.loads((out / "run.json").read_text())
     assert run["identity"].pop("Form") == "plain"
     (out / "run.json").write_text(json.dumps(run))
-    with pytest.raises(StoreError, match="finished compression with other Form"):
+    with pytest.raises(StoreError, match="holds another run: Form was"):
         compress(config("UniformBits", bits=3), str(training), out, resume=True)
