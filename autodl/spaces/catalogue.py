@@ -52,9 +52,19 @@ NETWORKS = {
         "autodl.spaces.classic.resnet:resnet_plan",
         searched=False,
     ),
+    "SequenceLstm": Entry(
+        "autodl.spaces.classic.options:SequenceLstmOptions",
+        "autodl.spaces.classic.sequence_lstm:sequence_lstm_plan",
+        searched=False,
+    ),
     "SequenceNetwork": Entry(
         "autodl.spaces.sequence.options:SequenceNetworkOptions",
         "autodl.spaces.sequence.plan:sequence_plan",
+    ),
+    "SequenceResNet": Entry(
+        "autodl.spaces.classic.options:SequenceResNetOptions",
+        "autodl.spaces.classic.sequence_resnet:sequence_resnet_plan",
+        searched=False,
     ),
     "VGG16": Entry(
         "autodl.config.sections:NoOptions",

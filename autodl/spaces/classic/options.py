@@ -35,3 +35,16 @@ class ResNetOptions(Section):
 
     depth: int = Field(110, ge=8, description="layers with weights: 6 n + 2, as 20, 56 or 110")
     width: int = Field(16, ge=1, description="channels of the first stage")
+
+
+class SequenceResNetOptions(Section):
+    """How wide the residual network for series is."""
+
+    width: Count = Field(64, description="channels of the first block; the others have twice")
+
+
+class SequenceLstmOptions(Section):
+    """How wide and deep the LSTM network is."""
+
+    width: Count = Field(64, description="cells of a layer")
+    layers: Count = Field(2, description="one on top of the other")
