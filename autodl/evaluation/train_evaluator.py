@@ -32,11 +32,11 @@ class TrainEvaluator:
     """
 
     def __init__(
-        self, task: Task, make_plan: Callable[[Architecture], Plan], options: TrainOptions
+        self, task: Task, make_plan: Callable[[Architecture], Plan], train: TrainOptions
     ) -> None:
         self._task = task
         self._make_plan = make_plan
-        self._options = options
+        self._options = train
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
         """Train the architecture's network from scratch and measure it.
