@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autodl.errors import StoreError
+from autodl.data.load import SearchData, load_split
+from autodl.errors import DataError, StoreError
 from autodl.recipes.config import TrainConfig, load_train
-from autodl.runs.folder import ARCHITECTURE, CONFIG, METRICS, run_plugins
+from autodl.runs.folder import ARCHITECTURE, CONFIG, METRICS, read_manifest, run_plugins
 from autodl.spaces.codec import load_architecture
 from autodl.trial import Architecture
 
@@ -34,3 +35,25 @@ def load_trained(
         known.insert(0, f"Global.plugins={json.dumps(run_plugins(folder))}")
     config = load_train(folder / CONFIG, known)
     return config, load_architecture(folder / ARCHITECTURE), metrics
+
+
+def load_same(training: Path, config: TrainConfig) -> SearchData:
+    """The pictures of a training, cut as they were then.
+
+    Raises:
+        StoreError: it is not on record which they were.
+        DataError: they are others, or cannot be read.
+    """
+    known = read_manifest(training).get("identity", {}).get("Pictures", {})
+    if not {"checksum", "split"} <= set(known):
+        raise StoreError(
+            f"{training} does not say on which pictures it was trained (of imported networks nobody"
+            " knows), so nobody can tell which it never saw; take a network of tools/train.py"
+        )
+    data = load_split(config.data)
+    if (data.checksum, dict(data.split)) != (known["checksum"], known["split"]):
+        raise DataError(
+            f"{training} was trained on other pictures than those of {data.name}"
+            f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
+        )
+    return data

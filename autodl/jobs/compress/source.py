@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from autodl.config.reading import override
 from autodl.data.batches import iterate
-from autodl.data.load import SearchData, describe, load_split
+from autodl.data.load import SearchData, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.options import TrainOptions
-from autodl.runs.folder import WEIGHTS, read_manifest
-from autodl.trained.folder import load_trained
+from autodl.runs.folder import METRICS, WEIGHTS
+from autodl.trained.folder import load_same, load_trained
 from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
 
 _BATCH = 256  # pictures at once, for statistics of batch-norms
@@ -106,19 +105,9 @@ def open_source(model: str, place: Path | None) -> Source:
             )
     overrides = [] if place is None else [override("Data.path", str(place))]
     if _released(folder):
-        from autodl.release.network import training_config
-
-        data = load_split(training_config(folder, overrides).data)
-        known, found = _released_pictures(folder), _counted(data)
+        data = _pictures_of_released(folder, overrides)
     else:
-        data = load_split(load_trained(folder, overrides)[0].data)
-        known = read_manifest(folder).get("identity", {}).get("Pictures")
-        found = json.loads(json.dumps(describe(data)))
-    if known != found:
-        raise DataError(
-            f"{folder} was trained on other pictures than those of {data.name}"
-            f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
-        )
+        data = load_same(folder, load_trained(folder, overrides)[0])
     return Source(_plain(trained, data), data)
 
 
@@ -149,22 +138,18 @@ def _released(folder: Path) -> bool:
     return (folder / CARD).exists()
 
 
-def _released_pictures(folder: Path) -> dict[str, Any]:
+def _pictures_of_released(folder: Path, overrides: Sequence[str]) -> SearchData:
+    """The pictures that a released network was trained on; how they were cut is in its config."""
     from autodl.release.metrics import ReleaseMetrics, read_metrics
-    from autodl.runs.folder import METRICS
+    from autodl.release.network import training_config
 
+    data = load_split(training_config(folder, overrides).data)
     metrics = read_metrics(ReleaseMetrics, folder / METRICS)
     training = metrics.training
-    return {
-        "checksum": training.checksum,
-        "train": training.pictures,
-        "held_out": metrics.held_out.pictures,
-    }
-
-
-def _counted(data: SearchData) -> dict[str, Any]:
-    return {
-        "checksum": data.checksum,
-        "train": len(data.train),
-        "held_out": len(data.held_out),
-    }
+    known = (training.checksum, training.pictures, metrics.held_out.pictures)
+    if known != (data.checksum, len(data.train), len(data.held_out)):
+        raise DataError(
+            f"{folder} was trained on other pictures than those of {data.name}"
+            f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
+        )
+    return data

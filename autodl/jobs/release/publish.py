@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.data.dataset import Pictures
-from autodl.data.load import SearchData, load_split, public_name
-from autodl.errors import ConfigError, DataError, StoreError
+from autodl.data.load import public_name
+from autodl.errors import ConfigError, StoreError
 from autodl.jobs.export import export, latencies
 from autodl.objectives.latency.machine import this_machine
 from autodl.recipes.config import TrainConfig
@@ -34,10 +34,10 @@ from autodl.release.metrics import (
     write_metrics,
 )
 from autodl.release.network import CARD, TRAINING
-from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS, read_manifest
+from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS
 from autodl.system.files import checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
-from autodl.trained.folder import load_trained
+from autodl.trained.folder import load_same, load_trained
 from autodl.trained.network import load_trained_network
 
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
@@ -80,7 +80,7 @@ def publish(
     if folder.exists():
         raise StoreError(f"{folder} is there already; remove it first to publish anew")
     config, facts, weights_sha256 = _releasable(training, overrides)
-    data = _same_data(training, config)
+    data = load_same(training, config)
     mirrored = bool(facts.get("mirrored", False))
     labels = data.held_out.labels
     logits = held_out_logits(training, data.held_out, mirrored)
@@ -156,27 +156,6 @@ def _releasable(
     if (size := (training / WEIGHTS).stat().st_size) > LARGEST:
         raise ConfigError(f"{training / WEIGHTS} has {size:,} bytes, allowed are {LARGEST:,}")
     return config, facts, weights_sha256
-
-
-def _same_data(training: Path, config: TrainConfig) -> SearchData:
-    """The pictures of the training, cut as they were then.
-
-    Raises:
-        StoreError: it is not on record which they were.
-        DataError: they are others, or cannot be read.
-    """
-    known = read_manifest(training).get("identity", {}).get("Pictures", {})
-    if not {"checksum", "split"} <= set(known):
-        raise StoreError(
-            f"{training} does not say on which pictures it was trained (of imported networks nobody"
-            " knows), so none are left to calibrate it; release a network of tools/train.py"
-        )
-    data = load_split(config.data)
-    if (data.checksum, dict(data.split)) != (known["checksum"], known["split"]):
-        raise DataError(
-            f"{data.name} is not what {training} was trained on; give Data.path of that"
-        )
-    return data
 
 
 def held_out_logits(training: Path, held_out: Pictures, mirrored: bool) -> NDArray[np.float64]:
