@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from autodl.config.kinds import KINDS
@@ -147,11 +147,14 @@ class Component:
     def arguments(self) -> dict[str, Any]:
         """What the factory is called with of the options.
 
-        One that has a parameter ``options`` is given them as one value, the checked section; any
-        other, and one whose section has a key of that name, is given each as a keyword.
+        Each is a keyword; but a factory that has no parameter for any of them, and one that is
+        called ``options``, is given them as one value there, the checked section.
         """
-        keys = type(self.options).model_fields
-        if "options" not in keys and "options" in signature(self.factory()).parameters:
+        keys, taken = type(self.options).model_fields, signature(self.factory()).parameters
+        by_name = any(key in taken for key in keys) or any(
+            parameter.kind is Parameter.VAR_KEYWORD for parameter in taken.values()
+        )
+        if keys and not by_name and "options" in taken:
             return {"options": self.options}
         return {key: getattr(self.options, key) for key in keys}
 

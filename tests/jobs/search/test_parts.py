@@ -293,6 +293,26 @@ def test_options_come_as_one_value_where_the_factory_takes_it(own_tables):
     assert assemble.make_strategy(named, None).given == (0, ("a", "b"))
 
 
+def test_a_parameter_for_the_options_of_the_training_is_left_alone(own_tables):
+    """Evaluators that train are given those by place, whatever they call them."""
+
+    class Options(Section):
+        scale: int = 3
+
+    def keyword(data, make_plan, options, *, scale):
+        return None
+
+    def any_keyword(data, make_plan, options, **more):
+        return None
+
+    evaluators = {"One": keyword, "Two": any_keyword}
+    for name, factory in evaluators.items():
+        assemble.register("Evaluator", name, Options, factory, trains=True)
+        config = load_search("search/demo.yaml", [f"Evaluator={{name: {name}}}"])
+        assert config.evaluator.arguments() == {"scale": 3}
+    assert load_search("search/demo.yaml").evaluator.arguments() == {}
+
+
 def test_a_registered_path_that_is_not_there_is_told_in_one_line(own_tables):
     assemble.register("Strategy", "Lost", "autodl.config.sections:NoOptions", "lost_module:Lost")
     config = load_search("search/cell-agent-tokens.yaml", ["Strategy={name: Lost}"])
