@@ -121,13 +121,19 @@ class Walk:
             self._advance(self._input)
 
     def logits(self) -> Doubles:
-        """Of the next step's decision, ``[B, width]``: of the values of a choice, or log-odds."""
-        parameters, width = self._parameters, self._steps[self._number].width
+        """Of the next step's decision, ``[B, width]``: of a choice's values, or a set's log-odds.
+
+        Those of a choice are up to a constant for each row, so that their exponentials are finite.
+        """
+        parameters, step = self._parameters, self._steps[self._number]
         weight, bias = parameters.heads[self._number]
-        logits = (self._advance(self._input) @ weight + bias)[:, :width]
+        logits = (self._advance(self._input) @ weight + bias)[:, : step.width]
         if parameters.squash is not None:
             logits = parameters.squash * np.tanh(logits / parameters.temperature)
-        return logits.astype(np.float64)
+        doubles: Doubles = logits.astype(np.float64)
+        if parameters.squash is None and not step.is_set:  # what is squashed is small enough
+            doubles -= doubles.max(axis=1, keepdims=True)
+        return doubles
 
     def choose(self, taken: Integers | Bools, kept: Integers | None = None) -> None:
         """Take the decision ``[B]`` or ``[B, members]``; with ``kept``, go on from these rows."""
@@ -174,7 +180,7 @@ def draw(walk: Walk, decisions: Decisions, uniforms: Doubles | None) -> Drawn:
             taken = below < probabilities
             log_probability += np.log(np.where(taken, probabilities, 1 - probabilities)).sum(1)
         else:
-            exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+            exponents = np.exp(logits)
             probabilities = exponents / exponents.sum(axis=1, keepdims=True)
             if uniforms is None:
                 taken = probabilities.argmax(axis=1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from autodl.errors import ConfigError, EncodingError
 from autodl.spaces.space import Coded, Integers, Listed, Sampled, Varied, canonical_form
+from autodl.system.roles import missing, require
 
 MOST_LISTED = 1_000_000
 
@@ -27,12 +29,18 @@ def check_row(row: Integers | Sequence[int], sizes: Sequence[int]) -> Integers:
             f"this space has rows of {len(sizes)} integers, got {array.dtype} of shape"
             f" {list(array.shape)}"
         )
-    if outside := np.flatnonzero((array < 0) | (array >= np.asarray(sizes))).tolist():
-        place = outside[0]
+    outside = (array < 0) | (array >= _limits(tuple(sizes)))
+    if outside.any():
+        place = int(outside.argmax())
         raise EncodingError(
             f"decision {place} goes from 0 to {sizes[place] - 1}, got {int(array[place])}"
         )
     return array.astype(np.int64)
+
+
+@lru_cache
+def _limits(sizes: tuple[int, ...]) -> Integers:
+    return np.array(sizes, np.int64)
 
 
 def random_row(sizes: Sequence[int], rng: np.random.Generator) -> Integers:
@@ -63,9 +71,8 @@ def sampler(space: Any, who: str) -> Callable[[np.random.Generator], Any]:
     Raises:
         ConfigError: the space cannot be drawn from.
     """
-    if isinstance(space, Sampled):
-        return space.sample
-    raise ConfigError(f"{who} needs a space that can be drawn from: {_lacks(space, 'sample')}")
+    require(space, Sampled, f"{who} draws from its space")
+    return cast(Sampled[Any], space).sample
 
 
 def variation(space: Any, who: str) -> Callable[[Any, np.random.Generator], Any]:
@@ -131,16 +138,8 @@ def as_coded(space: Any, who: str, or_else: str = "") -> Coded[Any]:
     """
     if isinstance(space, Coded):
         return space
-    missing = [name for name in _CODED if name not in dir(space)]
     other = f", or {or_else!r}" if or_else else ""
     raise ConfigError(
-        f"{who} needs a space of rows (autodl.spaces.space.Coded):"
-        f" {_lacks(space, ', '.join(missing))}{other}"
+        f"{who} needs a space of rows (autodl.spaces.space.Coded{other}), and"
+        f" {type(space).__name__} lacks {', '.join(missing(space, Coded))}"
     )
-
-
-_CODED = ("kind", "sizes", "sample", "check", "encode", "decode")
-
-
-def _lacks(space: object, names: str) -> str:
-    return f"{type(space).__name__} has no {names}"

@@ -282,7 +282,7 @@ def test_it_learns_on_every_coded_space(space):
 
 
 def test_a_space_without_rows_is_refused():
-    with pytest.raises(ConfigError, match=r"AutoDLAgent needs .*: object has no kind"):
+    with pytest.raises(ConfigError, match=r"AutoDLAgent needs .* object lacks "):
         AutoDLAgent(object())
 
 

@@ -293,9 +293,9 @@ def test_a_space_that_cannot_mutate_is_refused():
         def sample(self, generator):
             return None
 
-    with pytest.raises(ConfigError, match=r"Sampled has no kind, sizes, check.*or 'mutate'"):
+    with pytest.raises(ConfigError, match=r"or 'mutate'.*Sampled lacks .*check\(architecture\)"):
         Evolution(Sampled())
-    with pytest.raises(ConfigError, match="drawn from: object has no sample"):
+    with pytest.raises(ConfigError, match=r"Evolution draws .*object lacks sample\(rng\)"):
         Evolution(object())
 
 
