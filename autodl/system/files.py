@@ -62,9 +62,12 @@ def checksum(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path``, whole or not at all."""
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    """Write ``text`` (UTF-8) to ``path``, whole or not at all.
+
+    Names of files that are no UTF-8 text (Python holds their bytes as halves of surrogate pairs)
+    are written as escapes, which are also JSON's own.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -74,13 +77,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON to ``path``, whole or not at all.
-
-    Names of files that are no UTF-8 text (Python holds their bytes as halves of surrogate pairs)
-    are written as JSON's own escapes, so that they come back as they were.
-    """
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    """Write ``value`` as indented JSON to ``path``, whole or not at all; all text comes back."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -103,3 +103,8 @@ def test_json_holds_every_name_that_a_file_may_have(tmp_path):
     text = (tmp_path / "x.json").read_text(encoding="utf-8")
     assert "donn\u00e9es" in text
     assert json.loads(text) == value
+
+
+def test_text_holds_every_name_that_a_file_may_have(tmp_path):
+    write_text(tmp_path / "x.html", "donn\u00e9es " + os.fsdecode(b"caf\xe9"))
+    assert (tmp_path / "x.html").read_text(encoding="utf-8") == "donn\u00e9es caf\\udce9"
