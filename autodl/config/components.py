@@ -13,7 +13,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
-from autodl.config.kinds import KINDS
+from autodl.config.kinds import KINDS, PARTS
 from autodl.config.plugins import import_plugins, note_provided
 from autodl.config.reading import KeyPath, RawConfig
 from autodl.config.sections import GlobalOptions, NoOptions, Section, read_section, validate
@@ -80,12 +80,12 @@ def _is_section(options: object) -> bool:
 
 
 def table(section: str) -> dict[str, Entry]:
-    """The components that a section may name; plugins add to it.
+    """The components that a section, or a part of a recipe, may name; plugins add to it.
 
     Raises:
-        UnknownNameError: no section of that name chooses a component.
+        UnknownNameError: nothing of that name chooses a component.
     """
-    module, _, name = lookup(KINDS, section, "section").catalogue.partition(":")
+    module, _, name = lookup({**KINDS, **PARTS}, section, "section").catalogue.partition(":")
     found: dict[str, Entry] = getattr(import_module(module), name)
     return found
 
@@ -102,7 +102,8 @@ def register(
     """Add a component (for plugins).
 
     Args:
-        section: Space, Network, Strategy, Evaluator, Fidelity or Compression.
+        section: Space, Network, Strategy, Evaluator, Fidelity or Compression, or a part of a
+            recipe: Schedule, Optimiser, Form, Term, Hook or Path.
         options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
             used; what it is called with is said at the ``make_`` functions, and how it is given
@@ -196,3 +197,16 @@ def read_component(raw: RawConfig, section: str) -> Component:
         where = raw.origin((section, "name"))
         raise ConfigError(f"{where + ': ' if where else ''}{error}") from None
     return Component(section, str(name), validate(entry.load_options(), values, raw, path))
+
+
+def make_part(kind: str, values: Mapping[str, Any]) -> Component:
+    """A part of a recipe from ``{name: X, option: value, ...}``, checked.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type or a value out of range.
+        UnknownNameError: no part of that kind has this name.
+    """
+    options = dict(values)
+    name = str(options.pop("name", PARTS[kind].default))
+    entry = lookup(table(kind), name, kind.lower())
+    return Component(kind, name, validate(entry.load_options(), options, RawConfig({}), (name,)))

@@ -1,4 +1,4 @@
-"""What a section may choose by its name: where the catalogue of each kind is, and the default."""
+"""What is chosen by its name: where the catalogue of each kind is, and the default."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ KINDS = {
     "Evaluator": Kind("autodl.evaluation.catalogue:EVALUATORS", "TrainEvaluator"),
     "Compression": Kind("autodl.compression.catalogue:METHODS", "BayesianBits"),
 }
+"""The sections that choose a component."""
+
+PARTS = {
+    "Schedule": Kind("autodl.recipes.catalogue:SCHEDULES", "cosine"),
+    "Optimiser": Kind("autodl.recipes.catalogue:OPTIMISERS", "SGD"),
+    "Form": Kind("autodl.recipes.catalogue:FORMS", "none"),
+    "Term": Kind("autodl.recipes.catalogue:TERMS", ""),
+    "Hook": Kind("autodl.recipes.catalogue:HOOKS", ""),
+    "Path": Kind("autodl.recipes.catalogue:PATHS", ""),
+}
+"""What recipes are made of: components that stand inside of a section."""

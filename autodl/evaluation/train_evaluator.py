@@ -12,6 +12,7 @@ from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.plans.plan import Plan
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.system.state import decode_state, encode_state
@@ -67,7 +68,7 @@ class TrainEvaluator:
         plan = self._make_plan(architecture)
         seed = int(rng.integers(2**31))
         network = training_network(plan, self._options, seed)
-        trainer = Trainer(network, self._task, self._options, seed)
+        trainer = Trainer(network, self._task, recipe_of(self._options), seed)
         inherited = {"epochs": 0, "tensors": 0, "fraction": 0.0}
         if stage.checkpoint:
             state = decode_state(stage.checkpoint)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from autodl.config.components import make_part
 from autodl.config.sections import Section
+from autodl.errors import AutoDLError
+
+PlainPart: TypeAlias = dict[str, Any]
+_OF_SGD = ("momentum", "nesterov", "weight_decay", "gradient_clip")
+
+
+def part(kind: str) -> AfterValidator:
+    """Checks ``{name: X, option: value, ...}`` and completes it with the defaults."""
+
+    def completed(values: PlainPart) -> PlainPart:
+        try:
+            return make_part(kind, values).identity()
+        except AutoDLError as error:
+            raise PydanticCustomError("part", "{reason}", {"reason": str(error)}) from None
+
+    return AfterValidator(completed)
 
 
 class TrainOptions(Section):
@@ -23,6 +41,7 @@ class TrainOptions(Section):
         *("branches", "branch_scale", "inherit", "resize_kernels"),
         *("auxiliary_weight", "drop_path", "lrc_weight"),
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
+        *("optimiser", "terms", "hooks"),
     )
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
@@ -44,6 +63,15 @@ class TrainOptions(Section):
     )
     averaging: float = Field(
         0.0, ge=0, lt=1, description="decay of an average of the weights, taken at the end; 0: none"
+    )
+    optimiser: Annotated[PlainPart, part("Optimiser")] | None = Field(
+        None, description="name and options; null: SGD with the four keys that follow"
+    )
+    terms: tuple[Annotated[PlainPart, part("Term")], ...] = Field(
+        (), description="more terms of the loss, each with its name and options"
+    )
+    hooks: tuple[Annotated[PlainPart, part("Hook")], ...] = Field(
+        (), description="more that acts during the training, each with its name and options"
     )
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
@@ -89,6 +117,17 @@ class TrainOptions(Section):
         gt=1,
         description="stop when the training loss exceeds the first, and the lowest so many times",
     )
+
+    @model_validator(mode="after")
+    def _one_optimiser(self) -> Self:
+        fields = type(self).model_fields
+        changed = [key for key in _OF_SGD if getattr(self, key) != fields[key].default]
+        if self.optimiser is not None and changed:
+            raise ValueError(
+                f"{changed[0]} {getattr(self, changed[0])} is of SGD; give it in optimiser, where"
+                f" {self.optimiser['name']} has such an option, or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_room_for_the_auxiliary_classifier(self) -> Self:

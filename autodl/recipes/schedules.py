@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import cos, pi
+from typing import TypeAlias
+
+from autodl.recipes.parts import RateOptions
+
+Rate: TypeAlias = Callable[[int], float]
+"""Number of the update, 0 for the first -> its learning rate."""
 
 
 def cosine_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> float:
@@ -33,3 +40,38 @@ def linear_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> fl
         return peak * (step + 1) / warmup_steps
     done = (step - warmup_steps) / max(steps - warmup_steps, 1)
     return peak * (1.0 - min(done, 1.0))
+
+
+def step_rate(epoch: int, epochs: int, peak: float) -> float:
+    """``peak``, a tenth of it after half, a hundredth after three quarters of the epochs."""
+    return peak * 0.1 ** ((2 * epoch >= epochs) + (4 * epoch >= 3 * epochs))
+
+
+def cosine(options: RateOptions, epochs: int, steps: int) -> Rate:
+    """``cosine_rate`` over epochs of so many steps."""
+    warmup = round(options.warmup_epochs * steps)
+    return lambda step: cosine_rate(step, epochs * steps, options.learning_rate, warmup)
+
+
+def linear(options: RateOptions, epochs: int, steps: int) -> Rate:
+    """``linear_rate`` over epochs of so many steps."""
+    warmup = round(options.warmup_epochs * steps)
+    return lambda step: linear_rate(step, epochs * steps, options.learning_rate, warmup)
+
+
+def step(options: RateOptions, epochs: int, steps: int) -> Rate:
+    """``step_rate`` over epochs of so many steps, behind a linear warm-up."""
+    warmup, peak = round(options.warmup_epochs * steps), options.learning_rate
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return peak * (step + 1) / warmup
+        return step_rate(step // steps, epochs, peak)
+
+    return rate
+
+
+def constant(options: RateOptions, epochs: int, steps: int) -> Rate:
+    """Always the same, behind a linear warm-up."""
+    warmup, peak = round(options.warmup_epochs * steps), options.learning_rate
+    return lambda step: peak * min((step + 1) / warmup, 1.0) if warmup else peak

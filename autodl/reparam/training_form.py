@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from autodl.config.sections import NoOptions
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
 from autodl.plans.plan import Plan
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.parts import ScaleOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.reparam.replacement import replace_convolutions
 
 
@@ -24,23 +29,52 @@ def training_network(plan: Plan, options: TrainOptions, seed: int | None = None)
         ConfigError: branches are asked for, and no convolution can take them, or an auxiliary
             classifier, and there is none.
     """
-    if options.auxiliary_weight and plan.auxiliary is None:
+    recipe = recipe_of(options)
+    auxiliary = recipe.has("Auxiliary")
+    if auxiliary and plan.auxiliary is None:
         raise ConfigError(
             f"Train.auxiliary_weight {options.auxiliary_weight:g} is for networks with an auxiliary"
             " classifier, as GenotypeNetwork on pictures of 32x32 or more; use"
             " Train.auxiliary_weight=0"
         )
-    network = PlanNetwork(plan, seed, auxiliary=options.auxiliary_weight > 0)
-    if options.branches == "none":
-        return network
-    own: dict[str, Any] = {}
-    if options.branches == "acb":
-        own["initial_scale"] = options.branch_scale
-    result = replace_convolutions(network, options.branches, **own)
+    network = PlanNetwork(plan, seed, auxiliary=auxiliary)
+    formed: PlanNetwork = recipe.form.factory()(network, recipe.form.options)
+    return formed
+
+
+def plain(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
+    """The network as it is."""
+    return network
+
+
+def asymmetric(network: PlanNetwork, options: ScaleOptions) -> PlanNetwork:
+    """Asymmetric convolution blocks; see ``reparam/asymmetric.py``."""
+    return _replaced(network, "acb", {"initial_scale": options.scale})
+
+
+def diverse(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
+    """Diverse branch blocks; see ``reparam/diverse.py``."""
+    return _replaced(network, "dbb")
+
+
+def repvgg(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
+    """Blocks of RepVGG; see ``reparam/repvgg.py``."""
+    return _replaced(network, "repvgg")
+
+
+def _replaced(
+    network: PlanNetwork, kind: str, own: Mapping[str, Any] = MappingProxyType({})
+) -> PlanNetwork:
+    """Put blocks in the place of convolutions.
+
+    Raises:
+        ConfigError: no convolution can take them.
+    """
+    result = replace_convolutions(network, kind, **own)
     if not result.replaced:
         kept = "; ".join(f"{path}: {reason}" for path, reason in list(result.kept.items())[:3])
         raise ConfigError(
-            f"Train.branches={options.branches} finds no convolution of this network that it could"
+            f"Train.branches={kind} finds no convolution of this network that it could"
             f" replace ({kept or 'it has none'}); use Train.branches=none"
         )
     return network

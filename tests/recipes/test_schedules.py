@@ -7,7 +7,7 @@ from math import cos, pi
 
 import pytest
 
-from autodl.recipes.schedules import cosine_rate, linear_rate
+from autodl.recipes.schedules import cosine_rate, linear_rate, step_rate
 
 
 def test_half_a_cosine():
@@ -45,3 +45,9 @@ def test_a_triangle():
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)], rel=1e-12)
     assert rates[10:] == pytest.approx([2.0 * (30 - step) / 20 for step in range(10, 31)])
     assert linear_rate(0, 5, 0.3) == 0.3
+
+
+def test_step_rates():
+    assert [step_rate(epoch, 8, 1.0) for epoch in range(8)] == pytest.approx(
+        [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]
+    )

@@ -11,6 +11,7 @@ from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import GlobalAvgPool, Linear
 from autodl.plans.plan import PlanBuilder
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.reparam.asymmetric import AsymmetricConvBlock
 from autodl.reparam.diverse import DiverseBranchBlock
 from autodl.reparam.repvgg import RepVGGBlock
@@ -76,7 +77,7 @@ def test_what_decays_in_repvgg_blocks_as_its_authors_have_it():
     """
     options = TrainOptions(branches="repvgg", learning_rate=0.5, weight_decay=0.1, momentum=0.0)
     network = training_network(SMALL_REPVGG, options, seed=0)
-    optimizer = make_optimizer(network, options)
+    optimizer = make_optimizer(network, recipe_of(options), options.learning_rate)
     parameters = {
         name: value for name, value in network.named_parameters() if not value.stop_gradient
     }

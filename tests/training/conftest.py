@@ -10,6 +10,7 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.networks.cell import build_network
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
@@ -50,7 +51,7 @@ def make_trainer(pictures, normalisation, make_network):
         return Trainer(
             network or make_network(dropout=dropout),
             PictureTask.alone(pictures, normalisation),
-            TrainOptions(**{**plain, **options}),
+            recipe_of(TrainOptions(**{**plain, **options})),
             seed,
         )
 

@@ -13,6 +13,7 @@ from autodl.data.dataset import Pictures
 from autodl.errors import CheckpointError, ConfigError
 from autodl.networks.cell import build_network
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.recipes.schedules import cosine_rate
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.operations import operation
@@ -73,7 +74,7 @@ def test_updates_equal_sgd_by_numpy(make_network, changed):
     for name, tensor in network.state_dict().items():  # biases and scales too must be seen
         if not name.endswith(("_mean", "_variance")):
             tensor.set_value((tensor.numpy() + rng.normal(size=tensor.shape)).astype("float32"))
-    optimizer = make_optimizer(network, options)
+    optimizer = make_optimizer(network, recipe_of(options), options.learning_rate)
     p = {n: t.numpy().astype(float) for n, t in network.named_parameters() if not t.stop_gradient}
     v = {name: np.zeros_like(value) for name, value in p.items()}
     for step in range(3):
@@ -107,9 +108,8 @@ def test_what_is_decayed(make_network):
     network = make_network()
     for tensor in network.state_dict().values():
         tensor.set_value(paddle.full_like(tensor, 2.0))
-    optimizer = make_optimizer(
-        network, TrainOptions(learning_rate=0.1, momentum=0.0, weight_decay=0.5)
-    )
+    recipe = recipe_of(TrainOptions(momentum=0.0, weight_decay=0.5))
+    optimizer = make_optimizer(network, recipe, 0.1)
     (network(paddle.zeros([2, 3, 8, 8])) * 0.0).sum().backward()
     forward = values(network)
     optimizer.step()
@@ -427,7 +427,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(pictures, normalisation
     def trainer(batch_size, size):
         options = TrainOptions(batch_size=batch_size)
         task = PictureTask.alone(pictures, normalisation)
-        return Trainer(make_network(), task, options, 0, Share(0, size))
+        return Trainer(make_network(), task, recipe_of(options), 0, Share(0, size))
 
     trainer(13, 3)  # 39 in a batch, one left out
     trainer(30, 2)  # 40 in the only batch
@@ -470,9 +470,9 @@ def test_sizes_that_a_cell_cannot_halve_are_found_before_training(pictures, norm
     network = build_network(pair, width=4, cells_per_stage=1, stages=4, classes=4, image_size=16)
     twice = pictures.images.repeat(2, axis=1).repeat(2, axis=2)
     task = PictureTask.alone(Pictures(twice, pictures.labels), normalisation)
-    Trainer(network, task, TrainOptions(epochs=4, first_size=8, grown_by=8), 0)
+    Trainer(network, task, recipe_of(TrainOptions(epochs=4, first_size=8, grown_by=8)), 0)
     with pytest.raises(TrialFailure, match=r"12x12 do not fit .*stage3\.cell0.*first_size=null"):
-        Trainer(network, task, TrainOptions(epochs=4, first_size=12), 0)
+        Trainer(network, task, recipe_of(TrainOptions(epochs=4, first_size=12)), 0)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import DropPath
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.genotype.architecture import Genotype, GenotypeCell
@@ -20,7 +21,8 @@ from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
 from autodl.training.goal import Truth
 from autodl.training.goals.classification import Classification
-from autodl.training.rademacher import sampled_complexity
+from autodl.training.setting import Epoch
+from autodl.training.terms.rademacher import sampled_complexity
 
 CELL = GenotypeCell((("sep_conv_3x3", 0), ("max_pool_3x3", 1)), (2,))
 PLAN = genotype_plan(Genotype(CELL, CELL), channels=2, layers=3, classes=4)
@@ -40,7 +42,10 @@ def make(pictures):
         chosen = TrainOptions(**{**plain, **options})
         network = training_network(plan, chosen, network_seed)
         return Trainer(
-            network, PictureTask.alone(pictures, Normalisation.of(pictures)), chosen, seed=7
+            network,
+            PictureTask.alone(pictures, Normalisation.of(pictures)),
+            recipe_of(chosen),
+            seed=7,
         )
 
     return make
@@ -54,11 +59,15 @@ def weights(trainer):
     }
 
 
+def edges(network):
+    return [layer for layer in network.sublayers() if isinstance(layer, DropPath)]
+
+
 def gradients(trainer, epoch):
     """Of the first batch of an epoch, for the weights at the start."""
     images = np.random.default_rng(3).normal(size=(12, 3, 32, 32)).astype("float32")
-    for layer in trainer._drop_paths:
-        layer.p = trainer._options.drop_path * epoch / trainer._options.epochs
+    for hook in trainer.hooks:
+        hook.before_epoch(Epoch(epoch, np.random.default_rng(0), 0))
     paddle.seed(11)
     trainer.network.train()
     truth = Truth(paddle.to_tensor(np.arange(12) % 4))
@@ -108,12 +117,12 @@ def test_the_objective_is_the_sum_of_its_terms(make):
 def test_the_rate_of_dropped_edges_grows_by_epochs(make):
     trainer = make(epochs=4, drop_path=0.4)
     rates = []
-    trainer.fit(lambda t: rates.append({layer.p for layer in t._drop_paths}))
+    trainer.fit(lambda t: rates.append({layer.p for layer in edges(t.network)}))
     # float64 of one product and one quotient
     assert [sorted(rate) for rate in rates] == [
         pytest.approx([rate]) for rate in (0.0, 0.1, 0.2, 0.3)
     ]
-    assert len(trainer._drop_paths) == 6
+    assert len(edges(trainer.network)) == 6
 
 
 def test_a_dropped_edge_is_dropped_for_whole_pictures():

@@ -43,6 +43,7 @@ from autodl.compression.bits.rounded_layers import (
 from autodl.compression.choice import Choice, Task, levels_from_state, levels_to_state
 from autodl.compression.errors import CompressionError
 from autodl.data.batches import batch_count, iterate
+from autodl.recipes.recipe import recipe_of
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
 
@@ -168,7 +169,7 @@ class _Run:
 
     def __init__(self, task: Task, options: BayesianBitsOptions) -> None:
         pictures = PictureTask.alone(task.pictures, task.normalisation)
-        self.trainer = Trainer(task.network, pictures, task.train, task.seed)
+        self.trainer = Trainer(task.network, pictures, recipe_of(task.train), task.seed)
         self.levels: dict[str, Levels] = {}
         self.bounds: dict[str, float] = {}
         self.binning_changes: dict[str, float] = {}

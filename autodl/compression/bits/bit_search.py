@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F
 from numpy.typing import NDArray
 
 from autodl.compression.bits.levels import Levels
@@ -26,9 +24,11 @@ from autodl.compression.bits.straight_through import rounded_forward
 from autodl.compression.bits.uniform_bits import even_levels
 from autodl.compression.choice import Choice, Task
 from autodl.compression.errors import CompressionError
-from autodl.data.batches import iterate
+from autodl.config.components import make_part
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import Recipe, recipe_of
 from autodl.tasks.pictures import PictureTask
-from autodl.training.fit import make_optimizer
+from autodl.training.fit import Trainer
 from autodl.training.goal import score
 from autodl.training.weights import load_arrays
 
@@ -130,6 +130,18 @@ def best_within(rollouts: list[dict[str, Any]], seconds: float = float("inf")) -
     return max(in_time, key=lambda done: float(done["reward"]))
 
 
+def _short(train: TrainOptions) -> Recipe:
+    """A few updates at the highest rate, on pictures as they are, with the plain cross-entropy."""
+    rate = {"name": "constant", "learning_rate": train.learning_rate}
+    recipe = recipe_of(train)
+    return Recipe(
+        epochs=1,
+        batch_size=recipe.batch_size,
+        schedule=make_part("Schedule", rate),
+        optimiser=recipe.optimiser,
+    )
+
+
 class _Search:
     """Roll-outs so far, the agent, and what every roll-out starts from."""
 
@@ -152,7 +164,9 @@ class _Search:
             )
         rewarding = task.pictures.take(np.sort(order[:reward]))
         self._rewarding = PictureTask.alone(rewarding, task.normalisation)
-        self._training = task.pictures.take(np.sort(order[reward:]))
+        training = task.pictures.take(np.sort(order[reward:]))
+        self._training = PictureTask.alone(training, task.normalisation)
+        self._recipe = _short(task.train)
         self._agent = BitAgent(len(self._paths) + 6, options, task.seed)
         self._levels: dict[tuple[str, int], Levels] = {}
         self._began, self._before = time.perf_counter(), 0.0
@@ -202,25 +216,9 @@ class _Search:
         task = self._task
         self.reset()
         levels = {path: self._even(path, bits[path]) for path in bits}
-        optimizer = make_optimizer(task.network, task.train)
+        trainer = Trainer(task.network, self._training, self._recipe, task.seed)
         with rounded_forward(task.layers, levels):
-            task.network.train()
-            done = 0
-            while done < self._options.updates:
-                for images, labels in iterate(
-                    self._training,
-                    task.train.batch_size,
-                    normalisation=task.normalisation,
-                    rng=rng,
-                    drop_last=True,
-                ):
-                    logits = task.network(paddle.to_tensor(images))
-                    F.cross_entropy(logits, paddle.to_tensor(labels)).backward()
-                    optimizer.step()
-                    optimizer.clear_grad(set_to_zero=False)
-                    done += 1
-                    if done == self._options.updates:
-                        break
+            trainer.updates(self._options.updates, rng)
             return score(task.network, self._rewarding, "train").value
 
     def _even(self, path: str, bits: int) -> Levels:

@@ -141,10 +141,11 @@ def _bare_seconds(plan: Plan, config: SearchConfig, data: SearchData) -> float:
     import paddle.nn.functional as F
 
     from autodl.networks.network import PlanNetwork
+    from autodl.recipes.recipe import recipe_of
     from autodl.training.fit import make_optimizer
 
     network = PlanNetwork(plan, 0)
-    optimizer = make_optimizer(network, config.train)
+    optimizer = make_optimizer(network, recipe_of(config.train), config.train.learning_rate)
     size = config.train.batch_size
     images = paddle.to_tensor(data.normalisation.normalise(data.train.images[:size]))
     labels = paddle.to_tensor(data.train.labels[:size])

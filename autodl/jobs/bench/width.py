@@ -13,13 +13,13 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from autodl.networks.network import PlanNetwork
-from autodl.recipes.options import TrainOptions
+from autodl.recipes.parts import SGDOptions
 from autodl.spaces.width.space import make_width_space
 from autodl.supernets.width.affine_sharing import AffineConv, Sharing
 from autodl.supernets.width.annealing import Descent
 from autodl.supernets.width.projection_descent import ProjectionDescent
 from autodl.supernets.width.supernet import Supernet, meta_widths
-from autodl.training.fit import make_optimizer
+from autodl.training.optimisers.sgd import sgd
 
 _CANDIDATES = (4, 8, 16)
 
@@ -43,7 +43,7 @@ def width(*, batch: int = 128, image_size: int = 16, repetitions: int = 30) -> d
     labels = paddle.to_tensor(rng.integers(10, size=batch))
 
     def updating(layer: nn.Layer, forward: Callable[[], paddle.Tensor]) -> Callable[[], None]:
-        optimizer = make_optimizer(layer, TrainOptions(nesterov=False))
+        optimizer = sgd(layer, 0.1, SGDOptions(nesterov=False))
 
         def update() -> None:
             F.cross_entropy(forward(), labels).backward()

@@ -25,6 +25,7 @@ from autodl.jobs.compress.source import (
     open_source,
     trained_with,
 )
+from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import ARCHITECTURE, CHOICE, PACKED, WEIGHTS
 from autodl.runs.run import Run
 from autodl.system.files import checksum
@@ -163,7 +164,9 @@ class _Work:
         normalisation = self._source.trained.normalisation
         began, network = time.perf_counter(), self._network
         saved = self._checkpoint("fine-tuning")
-        trainer = Trainer(network, self._task, options, self._config.general.seed)
+        trainer = Trainer(
+            network, self._task, recipe_of(options), self._config.general.seed
+        )
         if saved is not None:
             trainer.restore(saved["trainer"])
             rounded, spent = float(saved["rounded"]), float(saved["seconds"])

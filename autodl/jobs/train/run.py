@@ -21,6 +21,7 @@ from autodl.data.load import read_from
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
+from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
     ARCHITECTURE,
     CONFIG,
@@ -198,7 +199,7 @@ def _trainer(config: TrainConfig, plan: Plan, data: Task, share: Share) -> Train
 
     seed = config.general.seed
     network = training_network(plan, config.train, seed)
-    return Trainer(network, data, config.train, seed, share)
+    return Trainer(network, data, recipe_of(config.train), seed, share)
 
 
 def _train(

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.data.batches import iterate
-from autodl.data.load import SearchData, describe, headline, load_split, read_from
+from autodl.data.load import describe, headline, read_from
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.width.config import (
     WidthConfig,
@@ -33,11 +32,14 @@ from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.space import WidthSpace
 from autodl.system.files import write_json
+from autodl.tasks.load import load_task
+from autodl.tasks.pictures import PictureTask
+from autodl.tasks.task import Drawing
 
 if TYPE_CHECKING:
     from autodl.supernets.width.annealing import Annealing
     from autodl.supernets.width.supernet import Supernet
-    from autodl.supernets.width.transition import SupernetTrainer
+    from autodl.training.fit import Trainer
 
 _RANDOM, _DECODING, _ALIGNED = 4, 5, 7  # streams of random numbers beside those of the training
 _ANNEALED = 0.1  # Phi in multiples of its start, at the end of a transition
@@ -74,7 +76,7 @@ def run_width_search(
         TrialFailure: the loss is not finite.
     """
     run = Run(folder, config, resume=resume, tell=progress)
-    data = load_split(config.data)
+    data = load_task(config.data)
     space = space_for(config, data)
     identity = {**config.identity(), "Pictures": describe(data)}
     if run.finished(identity) is not None:
@@ -95,7 +97,7 @@ def run_width_search(
     return read_result(folder)
 
 
-def space_for(config: WidthConfig, data: SearchData) -> WidthSpace:
+def space_for(config: WidthConfig, data: PictureTask) -> WidthSpace:
     """The space of a search on these pictures; see ``make_space``."""
     return make_space(config, classes=len(data.classes), image_size=data.train.images.shape[1])
 
@@ -177,18 +179,17 @@ def foresee(config: WidthConfig, network: Supernet, pictures: int) -> Annealing:
 def _trainer(
     config: WidthConfig,
     space: WidthSpace,
-    data: SearchData,
+    data: PictureTask,
     folder: Path,
     progress: Callable[[str], None],
-) -> SupernetTrainer:
-    from autodl.supernets.width.transition import SupernetTrainer
+) -> Trainer:
+    from autodl.supernets.width.transition import supernet_trainer
 
     network = make_supernet(config, space)
     rate = None
     if config.width.mode == "transition":
         rate = _rate(config, network, len(data.train), folder, progress)
-    return SupernetTrainer(
-        space,
+    return supernet_trainer(
         network,
         data,
         sharing_options(config),
@@ -222,14 +223,15 @@ def _rate(
 
 
 def _train(
-    config: WidthConfig, trainer: SupernetTrainer, run: Run
+    config: WidthConfig, trainer: Trainer, run: Run
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Train from the checkpoint, if there is one, and rank what is decoded."""
     from autodl.supernets.width.decoding import decode
+    from autodl.supernets.width.transition import controller_of
 
     run.resume_fit(trainer, _tags)
 
-    def after_epoch(trainer: SupernetTrainer) -> None:
+    def after_epoch(trainer: Trainer) -> None:
         run.keep_epoch(trainer, _tags)
         run.tell(_line(trainer.curve, config.supernet.epochs))
 
@@ -242,11 +244,11 @@ def _train(
             " raise Supernet.projection_rate, or leave it out"
         )
     rng = np.random.default_rng((config.general.seed, _DECODING))
-    space = trainer.space
-    choices = decode(trainer.controller, space, config.controller, cost_range(config), rng)
+    space = trainer.network.space
+    choices = decode(controller_of(trainer), space, config.controller, cost_range(config), rng)
     ranking = []
     for row, macs in zip(choices, space.macs(choices).tolist(), strict=True):
-        accuracy = trainer.shared_accuracy(row)
+        accuracy = _shared_accuracy(config, trainer, row)
         ranking.append(_entry(space, row, macs, accuracy))
     ranking.sort(key=lambda entry: -entry["accuracy"])
     run.tell(f"ranked {len(ranking)} architectures, best {ranking[0]['accuracy']:.4f}")
@@ -262,7 +264,8 @@ def shared_accuracies(
         AutoDLError: the search is not finished, or an architecture is not of its space.
     """
     trainer = _trained(config, folder)
-    return [trainer.shared_accuracy(trainer.space.encode(widths)) for widths in architectures]
+    space = trainer.network.space
+    return [_shared_accuracy(config, trainer, space.encode(widths)) for widths in architectures]
 
 
 def gradient_cosine(config: WidthConfig, folder: Path) -> float:
@@ -277,17 +280,23 @@ def gradient_cosine(config: WidthConfig, folder: Path) -> float:
     from autodl.supernets.width.alignment import gradient_alignment
 
     trainer = _trained(config, folder)
-    pictures, rng = trainer.data.train, np.random.default_rng((0, _ALIGNED))
-    choices = trainer.space.uniform(rng, _COMPARED)
-    normalisation = trainer.data.normalisation
-    images, labels = next(iterate(pictures, _PICTURES, normalisation=normalisation, rng=rng))
-    return gradient_alignment(trainer.network, choices, images, labels)
+    rng = np.random.default_rng((0, _ALIGNED))
+    choices = trainer.network.space.uniform(rng, _COMPARED)
+    batch = next(iter(trainer.task.batches("train", _PICTURES, Drawing(rng))))
+    return gradient_alignment(trainer.network, choices, batch.inputs, batch.targets)
 
 
-def _trained(config: WidthConfig, folder: Path) -> SupernetTrainer:
+def _shared_accuracy(config: WidthConfig, trainer: Trainer, choices: NDArray[np.int64]) -> float:
+    from autodl.supernets.width.transition import shared_accuracy
+
+    seed = config.general.seed
+    return shared_accuracy(trainer.network, trainer.task, choices, config.supernet, seed)
+
+
+def _trained(config: WidthConfig, folder: Path) -> Trainer:
     """The trainer of a finished search, at its end."""
     read_result(folder)
-    data = load_split(config.data)
+    data = load_task(config.data)
     trainer = _trainer(config, space_for(config, data), data, folder, lambda line: None)
     if not Run(folder, config, resume=True).restore(trainer):
         raise StoreError(f"{folder} has its {CHECKPOINT} no more; search anew in another folder")
@@ -302,7 +311,7 @@ def preview(config: WidthConfig) -> Annealing:
     """
     if config.width.mode != "transition":
         raise ConfigError(f"Width.mode {config.width.mode} anneals nothing; set it to transition")
-    data = load_split(config.data)
+    data = load_task(config.data)
     network = make_supernet(config, space_for(config, data))
     return foresee(config, network, len(data.train))
 
@@ -344,7 +353,7 @@ def _tags(epoch: Mapping[str, float]) -> dict[str, float]:
     return {
         f"{_TAGS.get(name, 'controller' if name in _CONTROLLER else 'sharing')}/{name}": value
         for name, value in epoch.items()
-        if name not in ("epoch", "seconds")
+        if name not in ("epoch", "seconds", "compute_seconds")
     }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from autodl.agents.options import ControllerOptions
 from autodl.config.paths import AbsolutePath
 from autodl.config.sections import Section
 from autodl.errors import ConfigError
@@ -108,3 +109,24 @@ class SupernetOptions(Section):
                 " controller; it must be below epochs"
             )
         return self
+
+
+class PathOptions(ControllerOptions):
+    """Of the path ``Controller`` of a recipe."""
+
+    budget: float = Field(gt=0, description="F_max, in the space's convention")
+    warmup_epochs: int = Field(15, ge=0, description="with uniform widths")
+
+
+class DescentOptions(Section):
+    """Of the hook ``ProjectionDescent`` of a recipe."""
+
+    rate: float | None = Field(None, gt=0, description="null: projections stay as they are")
+    warmup_epochs: int = Field(15, ge=0, description="with fixed projections")
+    projection_weight: float = Field(5e-3, gt=0, description="of the orthogonality loss")
+    projection_momentum: float = Field(0.9, ge=0, lt=1)
+    projection_interval: int = Field(1, ge=1, description="updates of the weights for one of them")
+    projection_loss: Literal["l1", "l2"] = "l1"
+    detach: bool = Field(True, description="false: the cross-entropy moves the projections as well")
+    overlap: float = Field(1.0, ge=0, le=1, description="at the start of a transition")
+    noise: float = Field(1e-3, ge=0, description="deviation of what breaks the symmetry")

@@ -21,6 +21,7 @@ from autodl.compression.errors import CompressionError
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
 from autodl.trial import TrialFailure
@@ -123,7 +124,9 @@ def trained_on_levels():
     for (path, layer), count in zip(task.layers.items(), (2, 8), strict=True):
         reach = 1.5 * weights_of(layer).std()
         levels[path] = Levels.codebook(np.linspace(-reach, reach, count))
-    trainer = Trainer(network, PictureTask.alone(task.pictures, task.normalisation), task.train, 0)
+    trainer = Trainer(
+        network, PictureTask.alone(task.pictures, task.normalisation), recipe_of(task.train), 0
+    )
     with rounded_forward(task.layers, levels):
         trainer.fit()
     assign(task.layers, levels)

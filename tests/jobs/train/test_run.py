@@ -142,7 +142,7 @@ def spoil_the_optimiser(data):
 
 def spoil_by_leaving_out(data):
     state = decode_state(data)
-    del state["scaler"]
+    del state["curve"]
     return encode_state(state)
 
 

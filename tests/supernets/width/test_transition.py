@@ -14,7 +14,12 @@ from autodl.supernets.width.annealing import annealed_updates
 from autodl.supernets.width.projection_descent import report
 from autodl.supernets.width.projections import descend
 from autodl.supernets.width.supernet import Supernet, meta_widths
-from autodl.supernets.width.transition import SupernetTrainer, descent_of, step_rate
+from autodl.supernets.width.transition import (
+    controller_of,
+    descent_of,
+    shared_accuracy,
+    supernet_trainer,
+)
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import TrialFailure
 
@@ -23,8 +28,7 @@ def make(tiny, *, rate=3.0, seed=0, data=None, **changes):
     options = tiny.options.model_copy(update=changes)
     sharing = Sharing(options.overlap, options.noise, options.per_pair)
     network = Supernet(tiny.space, sharing, meta_widths(tiny.space, 3, None), seed)
-    return SupernetTrainer(
-        tiny.space,
+    return supernet_trainer(
         network,
         data or tiny.data,
         options,
@@ -39,11 +43,15 @@ def matrices(trainer):
     return [projection.matrix.numpy() for projection in trainer.network.projections()]
 
 
+def accuracy(tiny, trainer, choices):
+    return shared_accuracy(trainer.network, trainer.task, choices, tiny.options, 0)
+
+
 def flat(state):
     """All arrays of a state, seconds left out."""
     arrays = {**state["network"], **state["optimizer"], **state["controller"]["weights"]}
     arrays |= {f"speed{i}": s for i, s in enumerate(state["projections"].get("speeds", []))}
-    return arrays, [{k: v for k, v in e.items() if k != "seconds"} for e in state["curve"]]
+    return arrays, [{k: v for k, v in e.items() if "seconds" not in k} for e in state["curve"]]
 
 
 def same(one, two):
@@ -57,13 +65,13 @@ def same(one, two):
 def test_phases(tiny):
     """Projections and controller stand still in the warm-up and move after it."""
     trainer = make(tiny)
-    start, policy = matrices(trainer), trainer.controller.state()["weights"]
+    start, policy = matrices(trainer), controller_of(trainer).state()["weights"]
     seen = []
 
     def look(trainer):
         moved = any((a != b).any() for a, b in zip(start, matrices(trainer), strict=True))
         learned = any(
-            (trainer.controller.state()["weights"][n] != v).any() for n, v in policy.items()
+            (controller_of(trainer).state()["weights"][n] != v).any() for n, v in policy.items()
         )
         seen.append((moved, learned))
 
@@ -162,7 +170,7 @@ def test_the_warm_up_does_not_ask_the_controller(tiny):
     """One that wants the widest everywhere changes nothing before the annealed phase."""
     one, two = make(tiny, epochs=3), make(tiny, epochs=3)
     wide = np.array([0.0, 0.0, 50.0], np.float32)
-    two.controller.policy.head_bias.set_value(paddle.to_tensor(wide))
+    controller_of(two).policy.head_bias.set_value(paddle.to_tensor(wide))
     for trainer in (one, two):
         trainer.fit()
     for a, b in zip(one.curve[:2], two.curve[:2], strict=True):
@@ -190,7 +198,7 @@ def test_resumed_from_any_epoch_it_ends_the_same(tiny, epoch, per_pair):
     resumed.fit()
     same(whole.state(), resumed.state())
     choices = np.zeros(tiny.space.decisions, np.int64)
-    assert whole.shared_accuracy(choices) == resumed.shared_accuracy(choices)
+    assert accuracy(tiny, whole, choices) == accuracy(tiny, resumed, choices)
 
 
 def test_held_out_pictures_train_no_weight(tiny):
@@ -199,7 +207,7 @@ def test_held_out_pictures_train_no_weight(tiny):
     one = make(tiny, epochs=3, warmup_epochs=2)
     two = make(tiny, epochs=3, warmup_epochs=2, data=replace(tiny.data, held_out=blank))
     for trainer in (one, two):
-        trainer.controller.learn = lambda choices, rewards: _Nothing()  # it learns nothing
+        controller_of(trainer).learn = lambda choices, rewards: _Nothing()  # it learns nothing
         trainer.fit()
     a, b = (trainer.state()["network"] for trainer in (one, two))
     assert all((a[name] == b[name]).all() for name in a)
@@ -214,9 +222,9 @@ def test_ranking_leaves_no_trace(tiny):
     trainer.fit()
     before = trainer.state()
     found = [
-        trainer.shared_accuracy(row) for row in tiny.space.uniform(np.random.default_rng(0), 4)
+        accuracy(tiny, trainer, row) for row in tiny.space.uniform(np.random.default_rng(0), 4)
     ]
-    assert all(0.0 <= accuracy <= 1.0 for accuracy in found)
+    assert all(0.0 <= share <= 1.0 for share in found)
     same(before, trainer.state())
 
 
@@ -236,12 +244,6 @@ def test_a_loss_that_is_not_finite(tiny):
     trainer = make(tiny, learning_rate=1e30)
     with pytest.raises(TrialFailure, match=r"lower Supernet\.learning_rate"):
         trainer.fit()
-
-
-def test_step_rates():
-    assert [step_rate(epoch, 8, 1.0) for epoch in range(8)] == pytest.approx(
-        [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]
-    )
 
 
 def test_paddle_keeps_no_gradient_of_projections(tiny):

@@ -7,10 +7,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from paddle import nn
 
+from autodl.config.sections import NoOptions
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import is_convolution
+from autodl.tasks.pictures import PictureTask
+from autodl.training.hooks.hook import Hook
+from autodl.training.setting import Setting
 
 _PICTURES = 2000  # half a million patches and more tell the covariance
 _EPSILON = 5e-4  # below this variance a direction is noise, and is not blown up
@@ -71,3 +75,19 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
     weights[: len(kernels)] = kernels
     layer.weight.set_value(weights)
     layer.weight.stop_gradient = True
+
+
+class Whitening(Hook):
+    """Whitens the first convolution before the training; see ``whiten``.
+
+    Raises:
+        ConfigError: the examples are no pictures, or see ``whiten``.
+    """
+
+    def __init__(self, setting: Setting, options: NoOptions) -> None:
+        task = setting.task
+        if not isinstance(task, PictureTask):
+            raise ConfigError(
+                f"{setting.recipe.section}.whiten is for pictures, the examples are {task.examples}"
+            )
+        whiten(setting.network, task.train, task.normalisation)

@@ -14,7 +14,7 @@ from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Flatten, GlobalAvgPool, Linear
 from autodl.plans.plan import PlanBuilder
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
-from autodl.training.whitening import whiten, whitening_kernels
+from autodl.training.hooks.whitening import whiten, whitening_kernels
 
 
 def images(count=6, side=12):

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from autodl.training.rademacher import (
+from autodl.training.terms.rademacher import (
     DRAWS,
     margins,
     rademacher_complexity,

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import paddle
 
+from autodl.recipes.parts import WeightOptions
 from autodl.training.parallel import ALONE, Share
+from autodl.training.setting import Setting
+from autodl.training.terms.term import Step
 
 DRAWS = 50  # of signs, for every batch
 
@@ -67,3 +70,17 @@ def sampled_complexity(
     coins = paddle.randint(0, 2, [DRAWS, share.size * count, others]).astype("float32")
     own = coins[:, share.rank * count : (share.rank + 1) * count]
     return rademacher_complexity(margins(logits, labels), 2.0 * own - 1.0, share)
+
+
+class Rademacher:
+    """``weight`` times the local Rademacher complexity of the margins of a batch.
+
+    Of mixed pictures the labels are those before mixing, as in the original.
+    """
+
+    def __init__(self, setting: Setting, options: WeightOptions) -> None:
+        self._weight = options.weight
+
+    def loss(self, step: Step) -> paddle.Tensor:
+        """See ``Term``."""
+        return self._weight * sampled_complexity(step.outputs, step.truth.targets, step.share)

@@ -9,6 +9,9 @@ import paddle
 from paddle import nn
 
 from autodl.errors import CheckpointError
+from autodl.recipes.parts import AverageOptions
+from autodl.training.hooks.hook import Hook
+from autodl.training.setting import Setting
 
 
 class WeightAverage:
@@ -62,3 +65,28 @@ class WeightAverage:
         }:
             raise CheckpointError("the saved averages of weights are of another network")
         self._average = {name: paddle.to_tensor(array) for name, array in arrays.items()}
+
+
+class Averaging(Hook):
+    """Averages the weights after every update, and gives the network the average in the end."""
+
+    key = "average"
+
+    def __init__(self, setting: Setting, options: AverageOptions) -> None:
+        self._average = WeightAverage(setting.network, options.decay)
+
+    def after_step(self) -> None:
+        """Take in the weights of now."""
+        self._average.update()
+
+    def finish(self) -> None:
+        """Give the network the averages."""
+        self._average.apply()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The averages by name."""
+        return self._average.arrays()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what ``state()`` gave."""
+        self._average.restore(state)

@@ -8,7 +8,7 @@ import pytest
 from paddle import nn
 
 from autodl.errors import CheckpointError
-from autodl.training.averaging import WeightAverage
+from autodl.training.hooks.averaging import WeightAverage
 
 DECAY = 0.75
 

@@ -1,0 +1,33 @@
+"""Edges that are dropped by chance, ever more of them."""
+
+from __future__ import annotations
+
+from autodl.errors import ConfigError
+from autodl.networks.layers import DropPath
+from autodl.recipes.parts import DropOptions
+from autodl.training.hooks.hook import Hook
+from autodl.training.setting import Epoch, Setting
+
+
+class DroppedEdges(Hook):
+    """Sets the rate of all ``DropPath`` layers: 0 in the first epoch, then in a line to ``rate``.
+
+    Raises:
+        ConfigError: the network has no edges to drop.
+    """
+
+    def __init__(self, setting: Setting, options: DropOptions) -> None:
+        self._rate, self._epochs = options.rate, setting.recipe.epochs
+        layers = setting.network.sublayers()
+        self._layers = [layer for layer in layers if isinstance(layer, DropPath)]
+        if not self._layers:
+            section = setting.recipe.section
+            raise ConfigError(
+                f"{section}.drop_path {options.rate:g} is for networks with edges to drop, as"
+                f" GenotypeNetwork; use {section}.drop_path=0"
+            )
+
+    def before_epoch(self, epoch: Epoch) -> None:
+        """Raise the rate."""
+        for layer in self._layers:
+            layer.p = self._rate * epoch.number / self._epochs

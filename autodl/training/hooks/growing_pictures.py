@@ -1,0 +1,37 @@
+"""Pictures that grow over the epochs, held against the network before hours are spent."""
+
+from __future__ import annotations
+
+from autodl.config.sections import NoOptions
+from autodl.errors import ConfigError
+from autodl.plans.plan import for_input
+from autodl.tasks.pictures import PictureTask
+from autodl.training.hooks.hook import Hook
+from autodl.training.setting import Setting
+from autodl.trial import TrialFailure
+
+
+class GrowingPictures(Hook):
+    """Tries every size that the pictures will have; they grow where the task makes its batches.
+
+    Raises:
+        ConfigError: the examples are no pictures.
+        TrialFailure: the network cannot take a size.
+    """
+
+    def __init__(self, setting: Setting, options: NoOptions) -> None:
+        recipe, plan, task = setting.recipe, setting.network.plan, setting.task
+        if not isinstance(task, PictureTask):
+            raise ConfigError(
+                f"{recipe.section}.first_size is for pictures, the examples are {task.examples}"
+            )
+        epochs, section = recipe.epochs, recipe.section
+        for side in sorted({task.side(recipe.changes, epoch, epochs) for epoch in range(epochs)}):
+            try:
+                for_input(plan, (plan.input_shape[0], side, side))
+            except ValueError as error:
+                raise TrialFailure(
+                    f"pictures of {side}x{side} do not fit this network ({error}); use"
+                    f" {section}.first_size=null, or sizes that can be halved as often as it halves"
+                    f" them ({section}.first_size=16 {section}.grown_by=8)"
+                ) from None

@@ -1,0 +1,46 @@
+"""What a hook may do. Its class does the ones it wants; the others do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autodl.training.setting import Epoch
+
+
+class Hook:
+    """Acts during a training; made before the optimiser, with a setting and its options.
+
+    What it changes and the network does not hold belongs to its state, which a checkpoint keeps
+    under ``key``: a training that is resumed after any epoch goes on like an unbroken one.
+    """
+
+    key = ""  # none: there is no state
+
+    def before_epoch(self, epoch: Epoch) -> None:
+        """Before the first batch of an epoch is drawn."""
+
+    def after_step(self) -> None:
+        """After every update of the weights."""
+
+    def after_epoch(self) -> Mapping[str, float]:
+        """After the last update of an epoch; numbers for the curve."""
+        return {}
+
+    def finish(self) -> None:
+        """After the last epoch, or when the training stops early."""
+
+    def state(self) -> Any:
+        """What is needed to go on, as ``autodl.system.state`` can store it."""
+        return {}
+
+    def restore(self, state: Any) -> None:
+        """Go on from what ``state()`` gave, the network having its weights."""
+
+
+class Path(Hook):
+    """Chooses what part of a supernet each update is of."""
+
+    def choose(self) -> tuple[Any, ...]:
+        """What the network is called with behind its inputs; after the batch has been drawn."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Optimisers: one a file, by name in the catalogue of recipes."""
