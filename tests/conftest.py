@@ -122,9 +122,9 @@ def ray_here():
 def own_tables(monkeypatch):
     """Tables of components that plugins may change, without a trace in other tests."""
     from autodl.config.components import table
-    from autodl.config.kinds import KINDS
+    from autodl.config.kinds import KINDS, PARTS
 
-    for section, kind in KINDS.items():
+    for section, kind in {**KINDS, **PARTS}.items():
         monkeypatch.setattr(kind.catalogue.replace(":", "."), dict(table(section)))
     yield
     for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:

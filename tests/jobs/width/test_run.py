@@ -74,7 +74,7 @@ def outcome(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     metrics.pop("seconds", None)
     for epoch in metrics["curve"]:
-        del epoch["seconds"]
+        del epoch["seconds"], epoch["compute_seconds"]
     ranking = (folder / "ranking.json").read_text()
     return metrics, ranking, (folder / "architecture.json").read_text()
 

@@ -1,0 +1,102 @@
+"""Flat sections read into recipes; parts are named, checked and completed in their section."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+
+from autodl.config.components import make_part, register
+from autodl.config.reading import RawConfig
+from autodl.config.sections import Section, validate
+from autodl.errors import ConfigError, UnknownNameError
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.parts import SGDOptions
+from autodl.recipes.recipe import recipe_of
+
+
+def read(**values):
+    return validate(TrainOptions, values, RawConfig({}), ("Train",))
+
+
+def test_the_default_section_is_plain_sgd():
+    recipe = recipe_of(TrainOptions())
+    assert recipe.optimiser.name == "SGD"
+    assert recipe.optimiser.options == SGDOptions()
+    assert recipe.schedule.to_plain() == {
+        "name": "cosine", "learning_rate": 0.1, "warmup_epochs": 0.0
+    }  # fmt: skip
+    assert (recipe.terms, recipe.hooks, recipe.path, recipe.form.name) == ((), (), None, "none")
+
+
+def test_flat_keys_become_parts():
+    recipe = recipe_of(
+        TrainOptions(
+            auxiliary_weight=0.4, lrc_weight=0.1, whiten=True, drop_path=0.2, averaging=0.9,
+            branches="acb", branch_scale=0.5, momentum=0.8, mixup=0.3, patience=5,
+        )
+    )  # fmt: skip
+    assert [part.to_plain() for part in recipe.terms] == [
+        {"name": "Auxiliary", "weight": 0.4},
+        {"name": "Rademacher", "weight": 0.1},
+    ]
+    assert [part.to_plain() for part in recipe.hooks] == [
+        {"name": "Whitening"},
+        {"name": "DropPath", "rate": 0.2},
+        {"name": "Averaging", "decay": 0.9},
+    ]
+    assert recipe.form.to_plain() == {"name": "acb", "scale": 0.5}
+    assert recipe.optimiser.to_plain()["momentum"] == 0.8
+    assert (recipe.changes.mixup, recipe.stop.patience) == (0.3, 5)
+
+
+def test_runs_that_name_no_parts_keep_their_identity():
+    assert not {"optimiser", "terms", "hooks"} & set(TrainOptions().identity())
+
+
+def test_named_parts_follow_the_flat_ones_and_are_complete():
+    options = read(
+        optimiser={"name": "AdamW", "beta2": 0.95},
+        averaging=0.9,
+        hooks=[{"name": "DropPath", "rate": 0.1}],
+        terms=[{"name": "Rademacher", "weight": 0.5}],
+    )
+    assert options.identity()["optimiser"] == {
+        "name": "AdamW", "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "weight_decay": 0.01,
+        "gradient_clip": None,
+    }  # fmt: skip
+    recipe = recipe_of(options)
+    assert recipe.optimiser.name == "AdamW"
+    assert [part.name for part in recipe.hooks] == ["Averaging", "DropPath"]
+    assert [part.name for part in recipe.terms] == ["Rademacher"]
+    assert read(**options.to_plain()) == options
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        ({"optimiser": {"name": "Adamw"}}, r"^Train\.optimiser: .*Adamw.*AdamW"),
+        ({"optimiser": {"name": "AdamW", "beta3": 1}}, r"^Train\.optimiser: .*AdamW\.beta3"),
+        ({"terms": [{"name": "Rademacher"}]}, r"^Train\.terms\.0: .*weight is missing"),
+        ({"hooks": [{"name": "Averaging", "decay": 2}]}, r"^Train\.hooks\.0: .*decay.*less than 1"),
+        (
+            {"optimiser": {"name": "AdamW"}, "momentum": 0.5},
+            r"^Train\.momentum 0\.5 is of SGD; give it in optimiser",
+        ),
+    ],
+)
+def test_mistakes_name_the_key(values, said):
+    with pytest.raises(ConfigError, match=said):
+        read(**values)
+
+
+class Halving(Section):
+    every: int = Field(2, ge=1)
+
+
+@pytest.mark.usefixtures("own_tables")
+def test_a_plugin_adds_a_part_by_one_call():
+    register("Schedule", "halves", Halving, lambda options, epochs, steps: lambda step: 0.5**step)
+    part = make_part("Schedule", {"name": "halves"})
+    assert part.factory()(part.options, 3, 4)(2) == 0.25
+    with pytest.raises(UnknownNameError, match="halfs"):
+        make_part("Schedule", {"name": "halfs"})
