@@ -164,9 +164,7 @@ class _Work:
         normalisation = self._source.trained.normalisation
         began, network = time.perf_counter(), self._network
         saved = self._checkpoint("fine-tuning")
-        trainer = Trainer(
-            network, self._task, recipe_of(options), self._config.general.seed
-        )
+        trainer = Trainer(network, self._task, recipe_of(options), self._config.general.seed)
         if saved is not None:
             trainer.restore(saved["trainer"])
             rounded, spent = float(saved["rounded"]), float(saved["seconds"])
