@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.data.load import describe, headline, read_from
+from autodl.data.load import SearchData, describe, headline, load_split, read_from
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.width.config import (
     WidthConfig,
@@ -32,7 +32,6 @@ from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.spaces.width.space import WidthSpace
 from autodl.system.files import write_json
-from autodl.tasks.load import load_task
 from autodl.tasks.pictures import PictureTask
 from autodl.tasks.task import Drawing
 
@@ -76,7 +75,7 @@ def run_width_search(
         TrialFailure: the loss is not finite.
     """
     run = Run(folder, config, resume=resume, tell=progress)
-    data = load_task(config.data)
+    data = PictureTask.of(load_split(config.data))
     space = space_for(config, data)
     identity = {**config.identity(), "Pictures": describe(data)}
     if run.finished(identity) is not None:
@@ -97,7 +96,7 @@ def run_width_search(
     return read_result(folder)
 
 
-def space_for(config: WidthConfig, data: PictureTask) -> WidthSpace:
+def space_for(config: WidthConfig, data: SearchData) -> WidthSpace:
     """The space of a search on these pictures; see ``make_space``."""
     return make_space(config, classes=len(data.classes), image_size=data.train.images.shape[1])
 
@@ -296,7 +295,7 @@ def _shared_accuracy(config: WidthConfig, trainer: Trainer, choices: NDArray[np.
 def _trained(config: WidthConfig, folder: Path) -> Trainer:
     """The trainer of a finished search, at its end."""
     read_result(folder)
-    data = load_task(config.data)
+    data = PictureTask.of(load_split(config.data))
     trainer = _trainer(config, space_for(config, data), data, folder, lambda line: None)
     if not Run(folder, config, resume=True).restore(trainer):
         raise StoreError(f"{folder} has its {CHECKPOINT} no more; search anew in another folder")
@@ -311,7 +310,7 @@ def preview(config: WidthConfig) -> Annealing:
     """
     if config.width.mode != "transition":
         raise ConfigError(f"Width.mode {config.width.mode} anneals nothing; set it to transition")
-    data = load_task(config.data)
+    data = PictureTask.of(load_split(config.data))
     network = make_supernet(config, space_for(config, data))
     return foresee(config, network, len(data.train))
 

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from autodl.config.reading import RawConfig, load_config
 from autodl.config.sections import Section, check_sections, read_section
+from autodl.data.load import load_split
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.width.config import WidthConfig, resolve_width
 from autodl.jobs.width.run import run_width_search, shared_accuracies, space_for
@@ -27,7 +28,6 @@ from autodl.runs.folder import ARCHITECTURE, METRICS, read_manifest
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
-from autodl.tasks.load import load_task
 from autodl.trial import Architecture
 
 MODES = ("transition", "ordinal", "independent", "random")
@@ -113,7 +113,7 @@ def run_part(
 
 def known_architectures(config: StudyConfig) -> list[WidthArchitecture]:
     """The architectures that are trained by themselves: uniform draws, the same for all modes."""
-    space = space_for(config.search, load_task(config.search.data))
+    space = space_for(config.search, load_split(config.search.data))
     drawn = space.uniform(np.random.default_rng((0, _DRAWN)), config.study.standalone)
     return [space.decode(row) for row in drawn]
 

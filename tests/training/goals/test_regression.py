@@ -10,13 +10,12 @@ from paddle import nn
 from autodl.errors import ConfigError
 from autodl.networks.layers import make_layer
 from autodl.plans import layers as kinds
-from autodl.recipes.options import TrainOptions
 from autodl.tasks.next_value import load_next
 from autodl.tasks.options import NextValueOptions
 from autodl.tasks.task import Batch
-from autodl.training.fit import make_optimizer
 from autodl.training.goal import Truth, goal_of, score
 from autodl.training.goals.regression import Regression
+from autodl.training.optimisers.parameters import trained_parameters
 
 OUTPUTS = np.array([[1.0, 2.0], [3.0, -1.0]], np.float32)
 TARGETS = np.array([[0.0, 2.0], [1.0, 3.0]], np.float32)
@@ -54,7 +53,7 @@ def test_the_score_of_predicting_no_change_is_what_numpy_says():
 
 def test_biases_of_recurrences_do_not_decay():
     layer = make_layer(kinds.Lstm(2, 3))
-    make_optimizer(layer, TrainOptions(weight_decay=0.1))
+    trained_parameters(layer)
     undecayed = {
         name.rpartition(".")[2]
         for name, weight in layer.named_parameters()
