@@ -42,7 +42,8 @@ def test_every_name_leads_to_options_and_a_factory(section, name):
     options = entry.load_options()
     assert issubclass(options, Section)
     required = {key for key, field in options.model_fields.items() if field.is_required()}
-    assert required <= {"path"}  # a table of trainings is the user's; all else has a default
+    # a table of trainings and a finished search are the user's; all else has a default
+    assert required <= ({"run", "seconds"} if name == "FoundBits" else {"path"})
     assert callable(entry.load_factory())
 
 
