@@ -106,8 +106,9 @@ def register(
             recipe: Schedule, Optimiser, Form, Term, Hook or Path.
         options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
-            used; what it is called with is said at the ``make_`` functions, and how it is given
-            its options at ``Component.arguments``.
+            used; what it is called with is said in ``autodl/jobs/search/parts.py``, at
+            ``make_space`` and its neighbours, and how it is given its options at
+            ``Component.arguments``.
         trains, searched: see ``Entry``.
 
     Raises:

@@ -215,3 +215,22 @@ def test_a_killed_search_is_resumed_and_a_second_one_refused_meanwhile(config, t
     assert (done.returncode, done.stderr) == (0, "")
     assert trials(out) == trials(whole)
     assert len(read_manifest(out)["starts"]) == 3
+
+
+def test_a_changed_plugin_is_accepted_where_the_user_says_so(tmp_path):
+    """And the report finds what the run was made with, although the file is gone by then."""
+    plugin, config = tmp_path / "mine.py", tmp_path / "mine.yaml"
+    plugin.write_text(PLUGIN.read_text())
+    plain = {**LEARNER, "Global": {"seed": 3, "plugins": [str(plugin)]}}
+    config.write_text(yaml.safe_dump({**plain, "Search": {"max_trials": 6, "executor": "inline"}}))
+    assert run("-c", config, "--out", tmp_path / "run").returncode == 0
+    plugin.write_text(f"# a comment\n{PLUGIN.read_text()}")
+    again = ("-c", config, "--out", tmp_path / "run", "--resume")
+    refused(run(*again), "Global.plugins was", "--accept-changed-plugins")
+    assert run(*again, "--accept-changed-plugins", "-o", "Search.max_trials=8").returncode == 0
+    assert len(read_manifest(tmp_path / "run")["plugin_changes"]) == 1
+    plugin.unlink()
+    report = [sys.executable, ROOT / "tools" / "report.py", tmp_path / "run"]
+    done = subprocess.run(report, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "8 trials" in done.stdout

@@ -7,7 +7,7 @@ of a run, or after the last trial of one. Each message names what is missing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from autodl.config.components import Component
 from autodl.errors import EncodingError, PluginError
 from autodl.spaces.codec import decode_text, encode_text
-from autodl.spaces.space import Coded, Listed, Sampled
+from autodl.spaces.space import Blocked, Coded, Listed, Sampled, Stepwise
 from autodl.strategies.strategy import Strategy, Watchable
 from autodl.system.roles import missing
 from autodl.system.state import encode_state
@@ -86,6 +86,7 @@ def _stored(component: Component, architecture: Any) -> str:
 
 def _check_rows(component: Component, space: Coded[Any], text: str) -> None:
     """Raise PluginError unless encoding and decoding lead back to the same row."""
+    _check_attributes(component, space)
     try:
         row = np.asarray(space.encode(decode_text(text)))
     except ValueError:  # of rows that differ in length, as a pair of them
@@ -101,6 +102,31 @@ def _check_rows(component: Component, space: Coded[Any], text: str) -> None:
             f"{_name(component)}: encode(decode(row)) gives another row: {row.tolist()} is"
             f" {again.tolist()}"
         )
+
+
+def _check_attributes(component: Component, space: Coded[Any]) -> None:
+    """Raise PluginError for an attribute of a protocol's name that is something else."""
+    places = range(len(space.sizes))
+    wrong = ""
+    if isinstance(space, Stepwise) and sorted(_flat(space.steps)) != list(places):
+        wrong = f"steps has each of the {len(places)} decisions once, got {space.steps!r}"
+    elif isinstance(space, Blocked) and not _repeats(space.sizes, space.choices):
+        wrong = f"choices, repeated, is sizes, got {space.choices!r} for {space.sizes!r}"
+    if wrong:
+        raise PluginError(f"{_name(component)}: {wrong}; call what is something else otherwise")
+
+
+def _flat(steps: object) -> list[Any]:
+    """The positions that steps name; none of what are no steps."""
+    if not isinstance(steps, tuple | list):
+        return []
+    return [place for step in steps for place in (step if isinstance(step, tuple) else (step,))]
+
+
+def _repeats(sizes: Sequence[int], block: object) -> bool:
+    if not isinstance(block, tuple | list) or not block:
+        return False
+    return tuple(sizes) == tuple(block) * (len(sizes) // len(block))
 
 
 def check_strategy(component: Component, strategy: object) -> None:
