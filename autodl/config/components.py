@@ -152,7 +152,7 @@ class Component:
         Each is a keyword; but a factory that has no parameter for any of them, and one that is
         called ``options``, is given them as one value there, the checked section.
         """
-        keys, taken = type(self.options).model_fields, signature(self.factory()).parameters
+        keys, taken = type(self.options).model_fields, _parameters(self.factory())
         by_name = any(key in taken for key in keys) or any(
             parameter.kind is Parameter.VAR_KEYWORD for parameter in taken.values()
         )
@@ -171,6 +171,14 @@ class Component:
     def reduced(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         """Plain values without the added options that are at their defaults."""
         return self.options.reduced(plain)
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, Parameter]:
+    """Names of a factory's parameters; none are known of one that is written in C."""
+    try:
+        return signature(factory).parameters
+    except ValueError:
+        return {}
 
 
 def read_general(raw: RawConfig) -> GlobalOptions:

@@ -276,7 +276,8 @@ class Told:
     def __call__(self, architecture, rng):
         return Evaluation(0.5)
 
-    stage = None
+    def stage(self, architecture, rng, stage):
+        return Evaluation(0.5)
 
 
 @pytest.fixture

@@ -149,6 +149,7 @@ BROKEN = [  # what is changed in the plugin, to what, and what the message says
     ('"Space", "Bits", None, Bits', '"Space", "Bits", "json:loads", Bits', "are no Section"),
     ('"Space", "Bits", None, Bits', '"Space", "Bits", None, "lost:Bits"', "cannot be imported"),
     ('"Space", "Bits", None, Bits', '"Space", "Bits", None, lambda size: Bits()', "'size'"),
+    ('"Space", "Bits", None, Bits', '"Space", "Bits", None, dict', "lacks sample(rng)"),
     ('"Strategy", "Guess", None, Guess', '"Strategy", "Guess", None, lambda s, seed: 3', "lacks"),
 ]
 
