@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Say what is on pictures, by a released network or by all of them together.
+"""Say what is on pictures, or what series are or become, by networks that were trained.
 
 Examples:
     python tools/infer.py cat.png dog.jpg --model NAME
     python tools/infer.py pictures/ --ensemble --json
+    python tools/infer.py series.csv --run runs/best
 """
 
 from __future__ import annotations
@@ -22,16 +23,42 @@ from autodl.system.console import add_models_argument, run_tool
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _start.parser(__doc__)
     parser.add_argument(
-        "pictures", type=Path, nargs="+", metavar="PICTURE", help="a file, or a folder of files"
+        "pictures",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="a picture, or a folder of pictures; with --run .npz or .csv",
     )
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--model", metavar="NAME", help="a released network")
+    who.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="of tools/train.py: a network for series"
+    )
     who.add_argument("--ensemble", action="store_true", help="the released ensemble")
     add_models_argument(parser)
     parser.add_argument("--top", type=int, metavar="N", help="classes to list; default: 3 at most")
     parser.add_argument("--json", action="store_true", help="print one JSON object per picture")
     args = parser.parse_args(argv)
-    return run_tool(lambda: infer(args))
+    return run_tool(lambda: infer_series(args) if args.run else infer(args))
+
+
+def infer_series(args: argparse.Namespace) -> None:
+    """Predict classes, or the next values, of the series in files, and print a line for each."""
+    from autodl.trained.network import best_trained
+    from autodl.trained.series import load_series_network
+
+    network = load_series_network(best_trained(args.run))
+    for file in args.pictures:
+        for found in network.predict(file):
+            if args.json:
+                print(json.dumps(found))
+            elif "top" in found:
+                shown = list(found["top"].items())[: args.top or 3]
+                words = ", ".join(f"{name} {chance:.1%}" for name, chance in shown)
+                print(f"{file}  series {found['series']}  {words}")
+            else:
+                words = ", ".join(f"{name} {value:.6g}" for name, value in found["values"].items())
+                print(f"{file}  {words}  ({network.record['ahead']} ahead)")
 
 
 def infer(args: argparse.Namespace) -> None:

@@ -127,7 +127,8 @@ def train(args: argparse.Namespace) -> int:
     for result in sorted(done, key=lambda result: -result.reward):
         print(f"{result.folder}: held-out {result.metric.name} {result.value:.4f}")
     if done:
-        print(f"test accuracy, once: autodl eval {max(done, key=lambda r: r.reward).folder}")
+        best = max(done, key=lambda result: result.reward)
+        print(f"test {best.metric.name}, once: autodl eval {best.folder}")
     return 1 if failed else 0
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from autodl.errors import AutoDLError, MissingPackageError
 from autodl.runs.folder import versions
 from autodl.system.files import check_free, folder_aside, write_bytes, write_json
-from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
+from autodl.trained.network import TrainedNetwork, best_trained
+from autodl.trained.series import TrainedSeriesNetwork, load_any_network
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 PREFIX, DESCRIPTION = "inference", "deployment.json"
 TOLERANCE = 1e-4  # of the largest output; float32 in another order of summation gives 1e-6
 _COMPARED = 8  # pictures
-_MIRRORED = "means over each picture and its mirror image"
 
 
 class ExportError(AutoDLError, RuntimeError):
@@ -51,7 +51,7 @@ class Exported:
 
     folder: Path
     files: Mapping[str, list[str]]
-    network: TrainedNetwork
+    network: TrainedNetwork | TrainedSeriesNetwork
     fused: bool
     trained: Costs
     deployed: Costs
@@ -77,11 +77,13 @@ def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
 
     _why_no_onnx(needs_onnx)
     with computing_on("cpu"):
-        trained = load_trained_network(folder)
+        trained = load_any_network(folder)
     return export_network(trained, out, needs_onnx=needs_onnx)
 
 
-def export_network(trained: TrainedNetwork, out: Path, *, needs_onnx: bool = False) -> Exported:
+def export_network(
+    trained: TrainedNetwork | TrainedSeriesNetwork, out: Path, *, needs_onnx: bool = False
+) -> Exported:
     """The same of a network that is loaded already, as ``autodl.release.load`` gives it.
 
     The folder ``out`` appears when all of it is right, or not at all.
@@ -102,7 +104,7 @@ def export_network(trained: TrainedNetwork, out: Path, *, needs_onnx: bool = Fal
 
     why_no_onnx = _why_no_onnx(needs_onnx)
     with computing_on("cpu"):
-        shape = (3, trained.image_size, trained.image_size)
+        shape = trained.input_shape
         deployed, fused = deployed_form(trained.network)
         runners = {"trained": eager(trained.network)}
         if fused:
@@ -170,33 +172,15 @@ def compare(runners: Mapping[str, Runner], input_shape: tuple[int, ...]) -> dict
 
 def describe(exported: Exported) -> dict[str, Any]:
     """What somebody who runs the files has to know, as plain values."""
-    network, size = exported.network, exported.network.image_size
+    network = exported.network
     return {
         "files": dict(exported.files),
-        "input": {
-            "name": "image",
-            "type": "float32",
-            "shape": [None, 3, size, size],
-            "layout": "batch, channel (red, green, blue), row, column",
-            "normalised": True,
-            "normalisation": "(pixel / 255 - mean) / std for every channel; pixels are 0 to 255",
-            "mean": list(network.normalisation.mean),
-            "std": list(network.normalisation.std),
-        },
-        "output": {
-            "type": "float32",
-            "shape": [None, len(network.classes)],
-            "meaning": "logits in the order of classes; softmax(logits / temperature) gives"
-            " probabilities",
-            "temperature": network.single_temperature,
-        },
-        "classes": list(network.classes),
+        **network.interface(),
         "fused": exported.fused,
         "trained_form": asdict(exported.trained),
         "deployed_form": asdict(exported.deployed),
         "largest_difference": dict(exported.differences),
-        "held_out_accuracy": network.single_accuracy,
-        "held_out_accuracy_mirrored": network.held_out_accuracy if network.mirrored else None,
+        **network.worth(),
         "weights_sha256": network.weights_sha256,
         "versions": versions(),
     }
@@ -207,25 +191,26 @@ def latencies(exported: Exported, repetitions: int) -> dict[str, dict[int, Laten
     from autodl.networks.inference import time_runners
     from autodl.training.device import computing_on
 
-    size = exported.network.image_size
+    shape = exported.network.input_shape
     with computing_on("cpu"):
-        return time_runners(exported.runners, (3, size, size), repetitions=repetitions)
+        return time_runners(exported.runners, shape, repetitions=repetitions)
 
 
 def export_lines(exported: Exported) -> list[str]:
     """What was done, for people."""
-    network, size = exported.network, exported.network.image_size
-    known = network.held_out_accuracy
-    how = f", of {_MIRRORED}" if network.mirrored else ""
-    accuracy = "" if known is None else f" (held-out accuracy {known:.4f}{how})"
+    network = exported.network
+    worth = f" ({network.worth_text})" if network.worth_text else ""
+    what = "RGB" if isinstance(network, TrainedNetwork) else "channels and steps"
+    gives = "logits" if "classes" in network.interface() else "values"
+    shape = ", ".join(map(str, network.input_shape))
     lines = [
-        f"{network.folder}{accuracy} is exported to {exported.folder}",
+        f"{network.folder}{worth} is exported to {exported.folder}",
         f"trained form: {_costs(exported.trained)}",
         f"fused form: {_costs(exported.deployed)}"
         if exported.fused
         else "there was nothing to fuse: it is exported in the form that was trained",
-        f"input: float32 [N, 3, {size}, {size}], RGB, normalised as {DESCRIPTION} says;"
-        f" output: logits [N, {len(network.classes)}]",
+        f"input: float32 [N, {shape}], {what}, normalised as {DESCRIPTION} says;"
+        f" output: {gives} [N, {network.outputs}]",
         "largest difference from the trained form, as a share of the largest output: "
         + ", ".join(f"{name} {value:.1e}" for name, value in exported.differences.items()),
     ]

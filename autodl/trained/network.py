@@ -15,6 +15,7 @@ from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import METRICS, TRIALS, WEIGHTS
 from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
+from autodl.tasks.task import ABSOLUTE_ERROR
 from autodl.trained.folder import load_trained
 
 if TYPE_CHECKING:
@@ -43,6 +44,54 @@ class TrainedNetwork:
     single_accuracy: float | None
     temperature: float = 1.0
     single_temperature: float = 1.0
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one picture, without the axis of the batch."""
+        return 3, self.image_size, self.image_size
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives for one picture."""
+        return len(self.classes)
+
+    def interface(self) -> dict[str, Any]:
+        """What goes in and what comes out, for whoever deploys the network."""
+        return {
+            "input": {
+                "name": "image",
+                "type": "float32",
+                "shape": [None, *self.input_shape],
+                "layout": "batch, channel (red, green, blue), row, column",
+                "normalised": True,
+                "normalisation": "(pixel / 255 - mean) / std for every channel; pixels are 0 to"
+                " 255",
+                "mean": list(self.normalisation.mean),
+                "std": list(self.normalisation.std),
+            },
+            "output": {
+                "type": "float32",
+                "shape": [None, self.outputs],
+                "meaning": "logits in the order of classes; softmax(logits / temperature) gives"
+                " probabilities",
+                "temperature": self.single_temperature,
+            },
+            "classes": list(self.classes),
+        }
+
+    def worth(self) -> dict[str, Any]:
+        """What one run of each picture, and that of it and its mirror image, are worth."""
+        return {
+            "held_out_accuracy": self.single_accuracy,
+            "held_out_accuracy_mirrored": self.held_out_accuracy if self.mirrored else None,
+        }
+
+    @property
+    def worth_text(self) -> str:
+        """The same, in words; empty where nobody has measured it."""
+        how = ", of means over each picture and its mirror image" if self.mirrored else ""
+        known = self.held_out_accuracy
+        return "" if known is None else f"held-out accuracy {known:.4f}{how}"
 
 
 def best_trained(folder: Path) -> Path:
@@ -103,7 +152,10 @@ def _image_size(config: TrainConfig, metrics: dict[str, Any]) -> int:
 
 def _accuracy(path: Path) -> float:
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))["held_out_accuracy"]
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        if (error := metrics.get(f"held_out_{ABSOLUTE_ERROR.name}")) is not None:
+            return ABSOLUTE_ERROR.reward(float(error))
+        known = metrics["held_out_accuracy"]
         return -1.0 if known is None else float(known)  # imported ones are the last choice
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"cannot read {path}: {error}; remove its folder") from None

@@ -51,15 +51,34 @@ def test_result(
 
 def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
     """What ``measure_once``, or another measurement of that form, has found, for people."""
+    of = public_name(result["data"], result.get("checksum", ""))
+    if "accuracy" not in result:
+        return [*_error_lines(name, result, of), *_notes(result)]
     low, high = result["interval"]
+    examples = "pictures" if "pictures" in result else "series"
     lines = [
         f"{name}: test accuracy {result['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),"
-        f" loss {result['loss']:.4f}, {result['pictures']} pictures"
-        f" of {public_name(result['data'], result.get('checksum', ''))}"
+        f" loss {result['loss']:.4f}, {result[examples]} {examples} of {of}",
+        *_notes(result),
     ]
+    worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
+    return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
+
+
+def _error_lines(name: str, result: Mapping[str, Any], of: str) -> list[str]:
+    """Errors of predicted numbers: lower is better."""
+    targets = ", ".join(f"{label} {value:.4g}" for label, value in result["per_target"].items())
+    return [
+        f"{name}: test mae {result['absolute_error']:.4f} standard deviations (lower is better;"
+        f" {result['no_change']:.4f} if nothing changed), {result['windows']} windows of {of}",
+        f"  mae in the units of the data: {targets}",
+    ]
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    lines = []
     if result["official"] is False:
         lines.append("  the files are not the official ones: say so with the result")
     if result.get("on_record"):
         lines.append(f"  measured on {result['time']}; the test set was not read again")
-    worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
-    return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
+    return lines

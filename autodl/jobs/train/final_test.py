@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
+from autodl.data.options import DataOptions
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
+from autodl.jobs.train.series_test import test_series
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import MANIFEST, TEST, WEIGHTS, read_manifest
@@ -30,7 +32,7 @@ from autodl.trained.folder import load_trained
 from autodl.trained.test_result import test_result
 from autodl.trial import Architecture
 
-_MAY_CHANGE = ("Data.path", "Global.device")
+_MAY_CHANGE = ("Data.path", "Data.test_path", "Global.device")
 
 
 def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     for override in overrides:
         if override.partition("=")[0].strip() not in _MAY_CHANGE:
             raise ConfigError(
-                f"-o {override}: a test may change {' and '.join(_MAY_CHANGE)} alone;"
+                f"-o {override}: a test may change {', '.join(_MAY_CHANGE)} alone;"
                 " train anew to change something else"
             )
     config, architecture, metrics = load_trained(folder, overrides)
@@ -64,18 +66,34 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         known = _read(record)
         if known.get("weights_sha256") == sha256:
             return {**known, "on_record": True}
-    dataset = _load_same(config, folder)
-    logits = _logits(config, architecture, metrics, folder, dataset)
+    from autodl.training.device import select_device
+
+    if isinstance(config.data, DataOptions):
+        found = _test_pictures(config, architecture, metrics, folder)
+    else:
+        select_device(config.general.device)
+        found = test_series(folder, config.data)
     result = {
-        **test_result(logits, dataset.test.labels, metrics["classes"]),
-        "data": dataset.name,
-        "official": dataset.official,
-        "checksum": dataset.checksum,
+        **found,
         "weights_sha256": sha256,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(record, result)
     return {**result, "on_record": False}
+
+
+def _test_pictures(
+    config: TrainConfig, architecture: Architecture, metrics: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """What ``test_result`` says of the test pictures, and which these are."""
+    dataset = _load_same(config, folder)
+    logits = _logits(config, architecture, metrics, folder, dataset)
+    return {
+        **test_result(logits, dataset.test.labels, metrics["classes"]),
+        "data": dataset.name,
+        "official": dataset.official,
+        "checksum": dataset.checksum,
+    }
 
 
 def _load_same(config: TrainConfig, folder: Path) -> Dataset:
