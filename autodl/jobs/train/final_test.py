@@ -53,10 +53,12 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             then be among the test pictures.
         AutoDLError: no finished training, or its weights are unusable.
     """
+    *most, last = _MAY_CHANGE
+    allowed = f"{', '.join(most)} and {last}"
     for override in overrides:
         if override.partition("=")[0].strip() not in _MAY_CHANGE:
             raise ConfigError(
-                f"-o {override}: a test may change {', '.join(_MAY_CHANGE)} alone;"
+                f"-o {override}: a test may change {allowed} alone;"
                 " train anew to change something else"
             )
     config, architecture, metrics = load_trained(folder, overrides)

@@ -98,7 +98,9 @@ def test_a_test_set_with_training_pictures_is_refused(trained, monkeypatch):
 def test_only_place_and_device_may_change(trained, override, on_record):
     if on_record:
         (trained / "test.json").write_text('{"weights_sha256": "any"}')
-    with pytest.raises(ConfigError, match=r"Data\.path and Global\.device alone") as caught:
+    with pytest.raises(
+        ConfigError, match=r"Data\.path, Data\.test_path and Global\.device alone"
+    ) as caught:
         measure_once(trained, ["Global.device=cpu", override])
     assert override in str(caught.value)
 
