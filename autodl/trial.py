@@ -78,7 +78,8 @@ class Trial:
     A COMPLETE trial has an evaluation, and so has one that is PAUSED or PRUNED: that of the
     epochs it was given. A FAILED one has a ``reason`` of one line and, where an exception was the
     cause, its ``traceback``; of a complete one the reason says whose result was reused, if one
-    was. ``seconds`` is the evaluation's wall-clock time.
+    was. ``seconds`` is the evaluation's wall-clock time. ``broken_off`` is said, and not stored, of
+    a FAILED one that was ended from outside: its worker died, or time was over.
     """
 
     id: int
@@ -88,6 +89,7 @@ class Trial:
     reason: str = ""
     traceback: str = ""
     seconds: float = 0.0
+    broken_off: bool = field(default=False, compare=False)
 
     @property
     def reward(self) -> float | None:
@@ -102,7 +104,7 @@ class Trial:
     @property
     def reused(self) -> bool:
         """Whether the trial took over the result of another one, which its reason names."""
-        return self.evaluation is not None and bool(self.reason)
+        return self.state is TrialState.COMPLETE and bool(self.reason)
 
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object, as reports print it."""

@@ -142,6 +142,15 @@ class TrialStore:
                 (trial.id, epochs, json.dumps(list(objectives))),
             )
 
+    def pause(self, trial: Trial) -> None:
+        """Record that a later stage was broken off, and why: PAUSED with what it had reached."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE trials SET state = ?, reason = ?, seconds = ?"
+                " WHERE id = ? AND finish_order IS NULL",
+                (TrialState.PAUSED.value, trial.reason, trial.seconds, trial.id),
+            )
+
     def reports(self) -> Iterator[Report]:
         """All reports in the order in which they came."""
         for row in self._rows("SELECT trial, epochs, objectives FROM reports ORDER BY number"):

@@ -30,7 +30,8 @@ class Budget:
     """The ``stop`` of a search; see ``autodl.search.loop.search``.
 
     When the hours are over, running trials are cut: FAILED, because another machine would have
-    come further, never half a reward. A reward that is enough, or a first Ctrl-C, lets them finish;
+    come further, never half a reward; one in a later stage is PAUSED and goes on with it in the
+    next start. A reward that is enough, or a first Ctrl-C, lets them finish;
     a second Ctrl-C gives them up, to be evaluated again when the run is resumed. If all trials
     fail from the first on, the setup is at fault, and no more are started.
 

@@ -29,7 +29,7 @@ class Stop:
     """Why a search ends before its trials are done, and how.
 
     Trials that are running are finished and no others are started; with ``cut`` they are ended
-    at once, FAILED with the reason.
+    at once: FAILED with the reason, or PAUSED with what a stage before had reached.
     """
 
     reason: str
@@ -119,7 +119,7 @@ def search(
             if not trials and not known:
                 finisher.look()
         ends = executor.cut(halt.reason)
-        trials = finisher.finish(end for trial in ends for end in feeder.settle(trial))
+        trials = finisher.finish(e for trial in ends for e in feeder.settle(trial, cut=True))
         teller.report()
         yield from trials
         return ""
@@ -153,7 +153,7 @@ class _Finisher:
     def take(self, trial: Trial, observers: Sequence[Observer]) -> list[Trial]:
         """Finish what a result has ended; if it is not its own trial, that has come a stage on."""
         trials = self.finish(self._feeder.settle(trial))
-        if all(ended.id != trial.id for ended in trials):
+        if trial.evaluation is not None and all(ended.id != trial.id for ended in trials):
             for observer in observers:
                 observer.reached(trial)
         return trials
@@ -264,14 +264,14 @@ class _Feeder:
         self._executor.submit(proposal, stage)
         return []
 
-    def settle(self, trial: Trial) -> Iterator[Trial]:
+    def settle(self, trial: Trial, *, cut: bool = False) -> Iterator[Trial]:
         """What a result has ended: the trial itself, or what the fidelity rule says."""
         if self._weights is not None:
             trial = self._weights.keep(trial)
         if self._staging is None:
             yield trial
             return
-        self._staging.settle(trial)
+        self._staging.settle(trial, cut=cut)
         yield from self.ended()
 
     def ended(self) -> Iterator[Trial]:

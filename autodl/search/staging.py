@@ -44,14 +44,16 @@ class Staging:
         self._objectives = objectives
         self._goal: dict[int, int] = {}  # epochs of the stage that a trial is in
         self._reached: dict[int, int] = {}  # epochs of a paused trial
+        self._repeating: set[int] = set()  # their stage was broken off once
         self._going_on: deque[tuple[int, int]] = deque()
         self._ended: deque[Trial] = deque()
 
     def recover(self) -> None:
         """Go through the stored reports, and give paused trials the fate of their last one.
 
-        Once, before all else, after ``store.reset_running``: a trial that is stored as running
-        had been promoted, or was told to go on, and does.
+        Once, before all else, after ``store.reset_running``: a trial that is stored as running, or
+        as paused with the reason for which its stage was broken off, had been promoted, or was told
+        to go on, and does.
         """
         store, verdicts = self._store, dict[int, Verdict]()
         for report in store.reports():
@@ -60,11 +62,12 @@ class Staging:
             )
             self._reached[report.trial_id] = report.epochs
         running = {trial.id: trial for trial in store.running()}
-        left = running | {trial.id: trial for trial in store.paused()}
+        paused = {trial.id: trial for trial in store.paused()}
+        left = running | paused
         for trial_id in verdicts.keys() - left.keys():
             self._rule.forget(trial_id)
         self._reached = {i: epochs for i, epochs in self._reached.items() if i in left}
-        for trial_id in running:
+        for trial_id in sorted({*running, *(i for i, trial in paused.items() if trial.reason)}):
             if verdicts[trial_id].fate is Fate.PAUSE:
                 verdicts[trial_id] = Verdict(Fate.CONTINUE, self._rule.promoted(trial_id))
         # not before: a later report or the state tells that a trial was promoted in time
@@ -96,14 +99,28 @@ class Staging:
     def _next_id(self) -> tuple[int, int] | None:
         return self._going_on.popleft() if self._going_on else self._rule.promote()
 
-    def settle(self, trial: Trial) -> None:
-        """Take in a stage that was run; ``ended`` has the trials that this ends."""
+    def settle(self, trial: Trial, *, cut: bool = False) -> None:
+        """Take in a stage that was run; ``ended`` has the trials that this ends.
+
+        A later stage that was broken off is run again, from what the trial had reached: once in
+        this start, since it may be the training that kills its worker, or in the next one after
+        the search was ``cut``. Broken off again, the trial is PRUNED.
+        """
         epochs = self._goal.pop(trial.id)
         before = self._reached.get(trial.id)
         if before is not None:
             trial = replace(trial, seconds=trial.seconds + self._store.trial(trial.id).seconds)
+        broken_off = trial.broken_off and before is not None
+        if broken_off and (cut or trial.id not in self._repeating):
+            self._store.pause(trial)
+            self._repeating.add(trial.id)
+            self._going_on.append((trial.id, epochs))
+            return
         if trial.evaluation is None:
             self._rule.forget(trial.id)
+            if broken_off:
+                evaluation = self._store.trial(trial.id).evaluation
+                trial = replace(trial, state=TrialState.PRUNED, evaluation=evaluation)
             self._end(trial)
             return
         values = self._objectives(trial.evaluation)
@@ -111,6 +128,7 @@ class Staging:
         trial = replace(trial, evaluation=replace(trial.evaluation, checkpoint=b""))
         self._store.report(trial, epochs, values)
         self._reached[trial.id] = epochs
+        self._repeating.discard(trial.id)
         if before is not None:
             self._remove(trial.id, before)
         self._follow(trial, self._rule.report(trial.id, epochs, values))

@@ -124,7 +124,13 @@ class Shuffled:
 
     def cut(self, reason):
         trials = [
-            Trial(proposal.id, proposal.architecture, TrialState.FAILED, reason=reason)
+            Trial(
+                proposal.id,
+                proposal.architecture,
+                TrialState.FAILED,
+                reason=reason,
+                broken_off=True,
+            )
             for proposal, _ in self._running
         ]
         self._running.clear()

@@ -269,7 +269,9 @@ def test_a_stop_keeps_paused_trials_for_the_next_start(start):
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("batch_size", [None, 10])
-def test_a_cut_in_the_middle_of_a_stage_fails_the_trial(start, tmp_path, rule, batch_size):
+def test_a_cut_in_the_middle_of_a_stage_keeps_what_the_trial_had_reached(
+    start, tmp_path, rule, batch_size
+):
     calls = []
     strategy, executor, store, running = start(
         rule=rule,
@@ -285,18 +287,58 @@ def test_a_cut_in_the_middle_of_a_stage_fails_the_trial(start, tmp_path, rule, b
     report = store.report
     store.report = lambda trial, *more: (report(trial, *more), reported.add(trial.id))
     trials = list(running)
-    cut = [trial for trial in trials if trial.reason == "the time is over"]
-    assert {trial.id for trial in cut} & reported
-    assert {(trial.state, trial.evaluation) for trial in cut} == {(TrialState.FAILED, None)}
-    left = paused(store)
+    cut = {trial.id for trial in trials if trial.reason == "the time is over"}
+    assert not cut & reported  # only what was in its first stage
+    left = {trial.id: trial for trial in store.paused()}
+    broken = [trial for trial in left.values() if trial.reason == "the time is over"]
+    assert broken
+    for trial in broken:
+        assert trial.evaluation == directly(trial, round(trial.fidelity * EPOCHS))
     kept = {path.name.partition("-epoch")[0] for path in (tmp_path / "run-checkpoints").iterdir()}
-    assert kept == {f"trial-{i:06d}" for i in left}  # none of those that were cut
-    strategy, *_, running = start(rule=rule, batch_size=batch_size)
+    assert kept == {f"trial-{i:06d}" for i in left}
+    evaluator = Staged(EPOCHS, lost=0)
+    strategy, *_, running = start(rule=rule, batch_size=batch_size, evaluator=evaluator)
     list(running)
     assert sorted(told_ids(strategy)) == list(range(COUNT))
-    assert {i: store.trial(i).reason for i in range(COUNT)}.items() >= {
-        trial.id: "the time is over" for trial in cut
-    }.items()
+    for trial in broken:
+        went_on = store.trial(trial.id)
+        assert (went_on.state, went_on.reason) != (TrialState.FAILED, "the time is over")
+        assert went_on.fidelity > trial.fidelity  # it was promoted, and stays so
+    assert {i for i in range(COUNT) if store.trial(i).reason == "the time is over"} == cut
+
+
+class Mortal(Shuffled):
+    """Its workers die in the middle of the second stage of every trial, so many times."""
+
+    def __init__(self, deaths):
+        super().__init__(1, 0, Staged(EPOCHS, lost=0))
+        self._deaths, self._died = deaths, {}
+
+    def wait(self, timeout=None):
+        trial = super().wait(timeout)
+        count = self._died.get(trial.id, 0)
+        if trial.fidelity <= 1 / EPOCHS or count >= self._deaths:
+            return trial
+        self._died[trial.id] = count + 1
+        lost = {"state": TrialState.FAILED, "evaluation": None, "reason": "its worker died"}
+        return replace(trial, **lost, broken_off=True)
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_worker_that_dies_in_a_later_stage_destroys_nothing(open_store, tmp_path, deaths):
+    stores = [open_store(name) for name in ("whole", "dying")]
+    observer = Reached()
+    for store, count in zip(stores, (0, deaths), strict=True):
+        stages, executor = staging(store, tmp_path / "checkpoints"), Mortal(count)
+        options = {"max_trials": COUNT, "seed": SEED, "staging": stages, "observers": [observer]}
+        list(search(Noting(), executor, store, **options))
+    assert all(trial.reward is not None for trial in stores[1].trials())
+    if deaths == 1:
+        assert found(stores[1]) == found(stores[0])
+    else:  # nobody comes beyond the first stage
+        assert {(t.state, t.fidelity) for t in stores[1].trials()} == {
+            (TrialState.PRUNED, 1 / EPOCHS)
+        }
 
 
 def test_seconds_are_those_of_all_stages(start):

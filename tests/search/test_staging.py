@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -153,6 +155,58 @@ def test_a_failure_ends_a_trial_and_its_checkpoint(made, store, folder):
     assert kept(folder) == []
     assert len(rule.heard) == 1  # rules hear of results only
     assert rule.forgotten == [0]
+
+
+def broken_off(trial_id, reason="its worker died"):
+    return replace(result(trial_id), reason=reason, broken_off=True)
+
+
+@pytest.mark.parametrize("verdict", [PAUSE, Verdict(Fate.CONTINUE, 4)])
+def test_a_stage_that_is_broken_off_costs_the_trial_nothing_it_had(made, store, folder, verdict):
+    rule = Scripted(t0_2=verdict, t0_4=DONE)
+    rule.to_promote = [(0, 4)] if verdict == PAUSE else []
+    staging = made(rule)
+    staging.first(Proposal(0, ARCHITECTURE, 0))
+    staging.settle(result(0, 0.5, "two"))
+    again = Stage(4, checkpoint("two"))
+    assert staging.next()[1] == again
+    store.start(0)
+    staging.settle(broken_off(0))
+    trial = store.trial(0)
+    assert (trial.state, trial.reward, trial.reason) == (TrialState.PAUSED, 0.5, "its worker died")
+    assert not trial.reused
+    assert staging.next()[1] == again  # at once, from where it was
+    store.start(0)
+    staging.settle(broken_off(0, "time is over"), cut=True)  # however often it was before
+    assert (ended(staging), rule.forgotten) == ([], [])
+    assert store.trial(0).reason == "time is over"
+
+    later = made(Scripted(t0_2=verdict, t0_4=DONE))  # without being promoted again
+    assert later.next()[1] == again
+    later.settle(result(0, 0.7))
+    assert store.trial(0).reason == ""
+    assert ended(later) == [(0, "COMPLETE")]
+
+
+def test_a_stage_that_kills_its_worker_twice_prunes_the_trial(made, store, folder):
+    staging = made(Scripted(t0_2=Verdict(Fate.CONTINUE, 4), t0_4=Verdict(Fate.CONTINUE, 6)))
+    staging.first(Proposal(0, ARCHITECTURE, 0))
+    staging.settle(result(0, 0.5, "two"))
+    for reward in (None, 0.6, None, None):  # once in one stage, and twice in the next
+        assert staging.ended() is None
+        staging.next()
+        staging.settle(broken_off(0) if reward is None else result(0, reward, "four"))
+    (trial,) = iter(staging.ended, None)
+    assert (trial.state, trial.reward) == (TrialState.PRUNED, 0.6)
+    assert (trial.reason, trial.reused, trial.seconds) == ("its worker died", False, 5.0)
+    assert kept(folder) == []
+
+
+def test_a_first_stage_that_is_broken_off_leaves_nothing_to_go_on_from(made):
+    staging = made(Scripted())
+    staging.first(Proposal(0, ARCHITECTURE, 0))
+    staging.settle(broken_off(0))
+    assert ended(staging) == [(0, "FAILED")]
 
 
 def test_giving_up_prunes_what_is_paused(made, store, folder):

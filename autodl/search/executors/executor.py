@@ -35,8 +35,9 @@ class Executor(Protocol):
         """Stop what is running, at once; nothing is running afterwards.
 
         Returns:
-            Trials in the middle of their evaluation, FAILED with the reason, and results that
-            had come already. Trials whose evaluation had not begun are given up without one.
+            Trials in the middle of their evaluation, FAILED with the reason and marked as broken
+            off (so are those of workers that died), and results that had come already. Trials
+            whose evaluation had not begun are given up without one.
         """
         ...
 

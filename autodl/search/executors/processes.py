@@ -138,7 +138,8 @@ class ProcessExecutor:
             else:
                 worker.process.kill()
                 cut.append(worker)
-                trial = _failed(worker, reason) if worker.begun is not None else None
+                begun = worker.begun is not None
+                trial = _failed(worker, reason, broken_off=True) if begun else None
             trials += [trial] if trial is not None else []
         for worker in cut:
             self._remove(worker)
@@ -182,6 +183,7 @@ class ProcessExecutor:
             return _failed(
                 worker,
                 f"its worker process died ({ending}); {log.parent.name}/{log.name} has its output",
+                broken_off=True,
             )
         if isinstance(message, AutoDLError):
             self._remove(worker)
@@ -256,7 +258,7 @@ def _begin(worker: _Worker, proposal: Proposal, stage: Stage | None) -> bool:
     return sent
 
 
-def _failed(worker: _Worker, reason: str) -> Trial:
+def _failed(worker: _Worker, reason: str, *, broken_off: bool = False) -> Trial:
     assert worker.proposal is not None  # noqa: S101  (busy ones only)
     assert worker.begun is not None  # noqa: S101
     return Trial(
@@ -265,4 +267,5 @@ def _failed(worker: _Worker, reason: str) -> Trial:
         state=TrialState.FAILED,
         reason=reason,
         seconds=time.monotonic() - worker.begun,
+        broken_off=broken_off,
     )

@@ -322,4 +322,5 @@ def _failed(work: _Work, begun: float, reason: str) -> Trial:
         state=TrialState.FAILED,
         reason=reason,
         seconds=time.monotonic() - begun,
+        broken_off=True,
     )
