@@ -269,9 +269,7 @@ def test_a_stop_keeps_paused_trials_for_the_next_start(start):
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("batch_size", [None, 10])
-def test_a_cut_in_the_middle_of_a_stage_keeps_what_the_trial_had_reached(
-    start, tmp_path, rule, batch_size
-):
+def test_a_cut_in_a_later_stage_keeps_what_the_trial_had_reached(start, tmp_path, rule, batch_size):
     calls = []
     strategy, executor, store, running = start(
         rule=rule,
