@@ -78,6 +78,7 @@ def search(args: argparse.Namespace) -> int:
     from autodl.jobs.search.run import run_search
     from autodl.runs.folder import accept_changed_plugins
     from autodl.search.budget import INTERRUPTED
+    from autodl.search.observers.outcome import shown_as
     from autodl.search.observers.progress import console_progress
 
     config = load_search(args.config, args.override)
@@ -99,7 +100,9 @@ def search(args: argparse.Namespace) -> int:
         return 130 if interrupted else 1
     picture = f"{result.picture} and " if result.picture else ""
     print(f"best found: {picture}{args.out / 'best.json'}")
-    print(f"its reward: {result.best.reward:.4f} (trial {result.best.id} of {result.finished})")
+    metric = shown_as(config.to_plain())
+    value = "none" if result.best.reward is None else metric.digits(result.best.reward)
+    print(f"its {metric.label}: {value} (trial {result.best.id} of {result.finished})")
     if result.front is not None:
         print(f"best trade-offs: {result.front}")
     print(f"all trials: autodl report {args.out}")

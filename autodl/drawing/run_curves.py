@@ -25,27 +25,39 @@ class Dots:
     texts: Sequence[str] = ()
 
 
-def draw_rewards(complete: Dots, part: Dots, failed: Sequence[int]) -> Figure:
+def draw_rewards(
+    complete: Dots,
+    part: Dots,
+    failed: Sequence[int],
+    *,
+    label: str = "reward",
+    higher_is_better: bool = True,
+) -> Figure:
     """Rewards by id, the best so far, and the mean of the last ten (or 2%).
 
     Best and mean are of complete trials only: the reward of one that was trained in part is lower
     than it would have become. Failed trials, which have none, are marked at the bottom.
+
+    Args:
+        label: what the values are called, where they are no rewards.
+        higher_is_better: of errors, the lowest so far is the best.
     """
     figure, axes = _figure()
     scatter(axes, part, label="trained in part", facecolors="none", edgecolors=GREY)
-    scatter(axes, complete, label="reward", color=DOTS, linewidths=0)
+    scatter(axes, complete, label=label, color=DOTS, linewidths=0)
     x, y = np.asarray(complete.x, float), np.asarray(complete.y, float)
     if len(y):
-        axes.step(x, np.maximum.accumulate(y), where="post", color=LINE, label="best so far")
+        best = (np.maximum if higher_is_better else np.minimum).accumulate(y)
+        axes.step(x, best, where="post", color=LINE, label="best so far")
     window = max(10, len(y) // 50)
     if len(y) >= window:
         mean = np.convolve(y, np.ones(window) / window, mode="valid")
-        label = f"mean of {window} trials"
-        axes.plot(x[window - 1 :], mean, color=ORANGE, linewidth=1.2, label=label)
+        smooth = f"mean of {window} trials"
+        axes.plot(x[window - 1 :], mean, color=ORANGE, linewidth=1.2, label=smooth)
     if failed:
         bottom, heights = axes.get_xaxis_transform(), [0.015] * len(failed)
         axes.plot(failed, heights, "x", transform=bottom, color=RED, markersize=4, label="failed")
-    axes.set(xlabel="trial", ylabel="reward")
+    axes.set(xlabel="trial", ylabel=label)
     legend_above(axes)
     return figure
 

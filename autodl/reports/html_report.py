@@ -23,6 +23,7 @@ from autodl.reports.run import (
     describe_rewards,
     failures,
     front_cells,
+    metric_of,
     name_ids,
     ranked,
     trade_off,
@@ -30,6 +31,7 @@ from autodl.reports.run import (
 from autodl.search.observers.outcome import one_line, reached
 from autodl.spaces.codec import decode_architecture
 from autodl.system.yaml_text import dump
+from autodl.tasks.task import Metric
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives
 _COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs", "effective_epochs")
@@ -52,7 +54,7 @@ def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) 
         section("Rewards and time", _curves(report)),
         _trade_offs(report),
         section("Best trials", _best_table(best[:top], report)),
-        section("Best architectures", _drawings(drawn)),
+        section("Best architectures", _drawings(drawn, metric_of(report))),
         section(
             "More architectures on the front",
             _front_drawings(report, [trial["id"] for trial in drawn], 2 * drawings),
@@ -74,8 +76,8 @@ def _facts(report: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> list
         ("pruned", describe_part(report)),
         ("reused", describe_reuse(report)),
         ("inherited", describe_inheritance(report)),
-        ("reward", describe_rewards(best)),
-        ("best", _caption(best[0]) if best else ""),
+        (metric_of(report).label, describe_rewards(best, metric_of(report))),
+        ("best", _caption(best[0], metric_of(report)) if best else ""),
         ("objectives", _objectives(report["objectives"])),
         *zip(("strategy", "space", "data"), names, strict=True),
         ("started", str(starts[0].get("time", "")).replace("T", " ")),
@@ -116,7 +118,7 @@ def _scaling(name: str, term: Mapping[str, Any]) -> str:
 
 def _curves(report: Mapping[str, Any]) -> str:
     """Plots of rewards and of seconds by trial."""
-    trials = report["trials"]
+    trials, metric = report["trials"], metric_of(report)
     complete = [trial for trial in trials if trial["state"] == "COMPLETE"]
     failed = [trial for trial in trials if trial["state"] == "FAILED"]
     part = [
@@ -130,7 +132,7 @@ def _curves(report: Mapping[str, Any]) -> str:
     def words(trial: Mapping[str, Any]) -> str:
         state, reward = trial["state"].lower(), ""
         if trial["reward"] is not None:
-            reward = f"reward {trial['reward']:.4f}, "
+            reward = f"{metric.label} {metric.digits(trial['reward'])}, "
             if trial["state"] != "COMPLETE":
                 state += f" at {reached(trial['fidelity'], report['epochs'])}"
         reason = f", {one_line(trial['reason'])}" if trial["reason"] else ""
@@ -138,10 +140,16 @@ def _curves(report: Mapping[str, Any]) -> str:
 
     def dots(trials: Sequence[Mapping[str, Any]], name: str) -> Dots:
         ids, values = [trial["id"] for trial in trials], [trial[name] for trial in trials]
+        if name == "reward":
+            values = [metric.value(value) for value in values]
         return Dots(ids, values, [words(trial) for trial in trials])
 
     rewards = draw_rewards(
-        dots(complete, "reward"), dots(part, "reward"), [trial["id"] for trial in failed]
+        dots(complete, "reward"),
+        dots(part, "reward"),
+        [trial["id"] for trial in failed],
+        label=metric.label,
+        higher_is_better=metric.higher_is_better,
     )
     seconds = draw_seconds(
         *(
@@ -150,7 +158,7 @@ def _curves(report: Mapping[str, Any]) -> str:
         )
     )
     return (
-        f'<div class="plots">{plot(rewards, "reward by trial")}'
+        f'<div class="plots">{plot(rewards, f"{metric.label} by trial")}'
         f"{plot(seconds, 'seconds by trial')}</div>"
     )
 
@@ -180,7 +188,8 @@ def _front_drawings(report: Mapping[str, Any], known: Sequence[int], most: int) 
     """Drawings from all along the front, of trials that are not drawn already."""
     members = _spread([row["id"] for row in report["front"] or ()], most)
     trials = {trial["id"]: trial for trial in report["trials"]}
-    return _drawings([trials[member] for member in members if member not in known])
+    unknown = [trials[member] for member in members if member not in known]
+    return _drawings(unknown, metric_of(report))
 
 
 def _spread(items: Sequence[int], most: int) -> list[int]:
@@ -193,7 +202,7 @@ def _spread(items: Sequence[int], most: int) -> list[int]:
 def _best_table(best: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> str:
     if not best:
         return ""
-    front = {row["id"] for row in report["front"] or ()}
+    front, metric = {row["id"] for row in report["front"] or ()}, metric_of(report)
     costs = Goals.of({"Objectives": report["objectives"]}).costs
     wanted = dict.fromkeys(["accuracy", *costs, *_COLUMNS])
     metrics = [name for name in wanted if any(name in trial["metrics"] for trial in best)]
@@ -201,31 +210,31 @@ def _best_table(best: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) ->
         [
             rank,
             trial["id"],
-            f"{trial['reward']:.4f}",
+            metric.digits(trial["reward"]),
             *(readable_number(trial["metrics"].get(name)) for name in metrics),
             f"{trial['seconds']:.1f}",
             ", ".join(filter(None, ["on the front" * (trial["id"] in front), trial["reason"]])),
         ]
         for rank, trial in enumerate(best, start=1)
     ]
-    heads = ["rank", "trial", "reward", *map(readable_metric, metrics), "seconds", "note"]
+    heads = ["rank", "trial", metric.label, *map(readable_metric, metrics), "seconds", "note"]
     if not any(row[-1] for row in rows):
         return table(heads[:-1], [row[:-1] for row in rows])
     return table(heads, rows, words=1)
 
 
-def _caption(trial: Mapping[str, Any]) -> str:
-    numbers = f"reward {trial['reward']:.4f}", describe_metrics(trial["metrics"])
+def _caption(trial: Mapping[str, Any], metric: Metric) -> str:
+    numbers = f"{metric.label} {metric.digits(trial['reward'])}", describe_metrics(trial["metrics"])
     return f"trial {trial['id']}: {', '.join(filter(None, numbers))}"
 
 
-def _drawings(trials: Sequence[Mapping[str, Any]]) -> str:
-    drawn = "".join(_drawing(trial) for trial in trials)
+def _drawings(trials: Sequence[Mapping[str, Any]], metric: Metric) -> str:
+    drawn = "".join(_drawing(trial, metric) for trial in trials)
     return f'<div class="cells">{drawn}</div>' if drawn else ""
 
 
-def _drawing(trial: Mapping[str, Any]) -> str:
-    caption = _caption(trial)
+def _drawing(trial: Mapping[str, Any], metric: Metric) -> str:
+    caption = _caption(trial, metric)
     try:
         figure = draw_architecture(decode_architecture(trial["architecture"]))
     except AutoDLError:  # a space without a drawing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from autodl.drawing.names import readable_number
 from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.runs.folder import TRIALS, _config, import_run_plugins, read_manifest
 from autodl.runs.store import TrialStore
-from autodl.search.observers.outcome import full_epochs, one_line, reached, without_numbers
+from autodl.search.observers.outcome import (
+    full_epochs,
+    one_line,
+    reached,
+    shown_as,
+    without_numbers,
+)
+from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
 
 _IDS = 8  # of trials that failed alike, so many are named
@@ -26,8 +34,9 @@ def read_run(folder: Path) -> dict[str, Any]:
     varied from or None), ``best`` (the trial of the highest reward, of equal ones the earliest;
     None if none is complete), ``objectives`` (the section of the config, None without it),
     ``front`` (ids and values of the Pareto front, best quality first; None without objectives),
-    ``epochs`` (of a whole training, None without one) and ``manifest``. A run that is still going
-    on can be read.
+    ``epochs`` (of a whole training, None without one), ``metric`` (what people are shown of a
+    reward, its negative where lower is better) and ``manifest``. A run that is still going on can
+    be read.
 
     Raises:
         StoreError: the folder holds no run, or a damaged one.
@@ -51,6 +60,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         "objectives": config.get("Objectives"),
         "front": front_values(trade_off(trials, goals.costs)) if goals.costs else None,
         "epochs": full_epochs(config),
+        "metric": asdict(shown_as(config)),
         "manifest": manifest,
     }
 
@@ -105,13 +115,19 @@ def count_states(report: Mapping[str, Any]) -> str:
     return f"{len(report['trials'])} trials ({', '.join(counts) or 'none'})"
 
 
-def describe_rewards(best: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and range of the rewards of ranked trials; empty for none."""
+def metric_of(report: Mapping[str, Any]) -> Metric:
+    """What people are shown of a reward."""
+    return Metric(**report["metric"]) if "metric" in report else REWARD
+
+
+def describe_rewards(best: Sequence[Mapping[str, Any]], metric: Metric = REWARD) -> str:
+    """Mean and range of the rewards of ranked trials, or what is shown of them; empty for none."""
     if not best:
         return ""
     rewards = [trial["reward"] for trial in best]
     mean = sum(rewards) / len(rewards)
-    return f"mean {mean:.4f}, best {rewards[0]:.4f}, worst {rewards[-1]:.4f}"
+    told = (metric.digits(value) for value in (mean, rewards[0], rewards[-1]))
+    return "mean {}, best {}, worst {}".format(*told)
 
 
 def describe_part(report: Mapping[str, Any]) -> str:
@@ -151,9 +167,9 @@ def describe_inheritance(report: Mapping[str, Any]) -> str:
 
 def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
     """The report as lines for people: counts, the best trials, the front, why trials failed."""
-    best = ranked(report)
+    best, metric = ranked(report), metric_of(report)
     facts = {
-        "reward": describe_rewards(best),
+        metric.label: describe_rewards(best, metric),
         "pruned": describe_part(report),
         "reused": describe_reuse(report),
         "inherited": describe_inheritance(report),
@@ -161,12 +177,12 @@ def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
     lines = [f"run {report['run']}: {count_states(report)}"]
     lines += [f"{name}: {text}" for name, text in facts.items() if text]
     if best:
-        lines.append(f"{'rank':>4} {'trial':>6} {'reward':>8} {'seconds':>8}  details")
+        lines.append(f"{'rank':>4} {'trial':>6} {metric.label:>8} {'seconds':>8}  details")
     for rank, trial in enumerate(best[:top], start=1):
         reused = f" ({one_line(trial['reason'])})" if trial["reason"] else ""
         lines.append(
-            f"{rank:>4} {trial['id']:>6} {trial['reward']:>8.4f} {trial['seconds']:>8.1f}"
-            f"  {describe_metrics(trial['metrics'])}{reused}"
+            f"{rank:>4} {trial['id']:>6} {metric.digits(trial['reward']):>8}"
+            f" {trial['seconds']:>8.1f}  {describe_metrics(trial['metrics'])}{reused}"
         )
     lines += _front_lines(report["front"])
     return [

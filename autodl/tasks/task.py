@@ -35,7 +35,12 @@ class Metric:
         """The value that gave a reward: the inverse of ``reward``, which is its own."""
         return self.reward(reward)
 
+    def digits(self, reward: float) -> str:
+        """The value that gave a reward, with four digits, as people are shown it."""
+        return f"{self.value(reward):.4f}"
 
+
+REWARD = Metric("reward", "reward")  # for whatever is not the error of a task alone
 ACCURACY = Metric("accuracy", "top1")
 ABSOLUTE_ERROR = Metric("absolute_error", "mae", higher_is_better=False)
 

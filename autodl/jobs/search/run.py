@@ -43,6 +43,7 @@ from autodl.search.fidelity.rule import FidelityRule
 from autodl.search.loop import search
 from autodl.search.objectives import objective_values
 from autodl.search.observers.observer import Observer, RunInfo
+from autodl.search.observers.outcome import shown_as
 from autodl.search.observers.visualdl_log import VisualDLLog
 from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
@@ -51,6 +52,7 @@ from autodl.search.staging import Staging
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.space import canonical_form
 from autodl.strategies.strategy import Breeder, Strategy
+from autodl.tasks.task import Metric
 from autodl.trial import Trial, TrialState
 
 
@@ -255,7 +257,7 @@ def _conclude(
     picture = None
     if best is not None:
         save_architecture(best.architecture, folder / BEST)
-        picture = _draw(best, folder / PICTURE)
+        picture = _draw(best, folder / PICTURE, shown_as(config.to_plain()))
     front = _draw_front(store, config.objectives, folder / FRONT)
     run.finish(
         ended=stopped or exhausted or "complete",
@@ -274,15 +276,14 @@ def _better(trial: Trial, best: Trial | None) -> bool:
     return (trial.reward, -trial.id) > (best.reward, -best.id)
 
 
-def _draw(best: Trial, path: Path) -> Path | None:
+def _draw(best: Trial, path: Path, metric: Metric) -> Path | None:
     """Draw the best architecture, if its space has a drawing."""
     from autodl.drawing.cells import draw_architecture
     from autodl.drawing.figures import save_figure
 
     try:
-        figure = draw_architecture(
-            best.architecture, title=f"trial {best.id}, reward {best.reward:.4f}"
-        )
+        told = "" if best.reward is None else f", {metric.label} {metric.digits(best.reward)}"
+        figure = draw_architecture(best.architecture, title=f"trial {best.id}{told}")
     except AutoDLError:
         return None
     save_figure(figure, path)

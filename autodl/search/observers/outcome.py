@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from autodl.config.components import table
+from autodl.tasks.catalogue import ERRORS
+from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
 
 
@@ -15,6 +18,19 @@ def full_epochs(config: Mapping[str, Any]) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def shown_as(config: Mapping[str, Any]) -> Metric:
+    """What people are shown of the rewards of a run, from its resolved configuration.
+
+    Where networks are trained and their error alone makes the reward, its negative, it is the
+    error, lower is better; else the reward as it is.
+    """
+    evaluator = table("Evaluator").get((config.get("Evaluator") or {}).get("name", ""))
+    scaled = (config.get("Objectives") or {}).get("reward")
+    if evaluator is None or not evaluator.trains or scaled:
+        return REWARD
+    return ERRORS.get((config.get("Data") or {}).get("name", ""), REWARD)
+
+
 def reached(fidelity: float, epochs: int | None) -> str:
     """How far a training came: ``3 of 9 epochs``, or ``33% of the training``."""
     if epochs is None:
@@ -22,18 +38,20 @@ def reached(fidelity: float, epochs: int | None) -> str:
     return f"{fidelity * epochs:.0f} of {epochs} epochs"
 
 
-def outcome(trial: Trial, epochs: int | None) -> str:
+def outcome(trial: Trial, epochs: int | None, metric: Metric = REWARD) -> str:
     """A finished trial's result, on one line.
 
     Args:
         epochs: of a whole training, if known.
+        metric: see ``shown_as``.
     """
     if trial.reward is None:
         return f"failed: {one_line(trial.reason)}"
     source = f" ({one_line(trial.reason)})" if trial.reused else ""
     if trial.state is TrialState.PRUNED:
-        return f"pruned at {reached(trial.fidelity, epochs)}, reward {trial.reward:.4f}{source}"
-    return f"reward: {trial.reward:.4f}{source}"
+        part, value = reached(trial.fidelity, epochs), metric.digits(trial.reward)
+        return f"pruned at {part}, {metric.label} {value}{source}"
+    return f"{metric.label}: {metric.digits(trial.reward)}{source}"
 
 
 def without_numbers(reason: str) -> str:

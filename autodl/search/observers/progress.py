@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 from autodl.search.observers.observer import Observer, RunInfo
-from autodl.search.observers.outcome import full_epochs, one_line, outcome, reached
+from autodl.search.observers.outcome import (
+    full_epochs,
+    one_line,
+    outcome,
+    reached,
+    shown_as,
+)
+from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ class Tally:
     max_trials: int = 0
     workers: int = 1
     epochs: int | None = None
+    metric: Metric = REWARD
     best: Trial | None = None
     done: int = 0
     failed: int = 0
@@ -50,7 +58,8 @@ class Tally:
     def of(cls, run: RunInfo) -> Tally:
         """The tally at the start of a run."""
         epochs = full_epochs(run.config)
-        return cls(run.max_trials, max(run.workers, 1), epochs, run.best, run.finished)
+        metric = shown_as(run.config)
+        return cls(run.max_trials, max(run.workers, 1), epochs, metric, run.best, run.finished)
 
     def add(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Count a finished trial."""
@@ -109,19 +118,20 @@ class LineProgress:
     def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Print the trial's reward, or why it has none."""
         self._tally.add(trial, best, done)
-        result = outcome(trial, self._tally.epochs)
+        result = outcome(trial, self._tally.epochs, self._tally.metric)
         self._print(
             f"[Search][Trial {done}/{self._tally.max_trials}] id: {trial.id}, {result}, "
-            f"best: {_best(best)}, seconds: {trial.seconds:.1f}, "
+            f"best: {_best(best, self._tally.metric)}, seconds: {trial.seconds:.1f}, "
             f"eta: {_duration(self._tally.seconds_left)}"
         )
 
     def reached(self, trial: Trial) -> None:
         """Print how far the trial has come."""
         if trial.evaluation is not None:
-            epochs = reached(trial.fidelity, self._tally.epochs)
+            epochs, metric = reached(trial.fidelity, self._tally.epochs), self._tally.metric
             self._print(
-                f"[Search][Stage] id: {trial.id}, {epochs}, reward: {trial.evaluation.reward:.4f}, "
+                f"[Search][Stage] id: {trial.id}, {epochs}, "
+                f"{metric.label}: {metric.digits(trial.evaluation.reward)}, "
                 f"seconds: {trial.seconds:.1f}"
             )
 
@@ -133,7 +143,8 @@ class LineProgress:
         """Print the outcome."""
         further = "".join(f"{name}: {count}, " for name, count in self._tally.further)
         self._print(
-            f"[Search][End] trials: {done}/{self._tally.max_trials}, best: {_best(best)}, "
+            f"[Search][End] trials: {done}/{self._tally.max_trials}, "
+            f"best: {_best(best, self._tally.metric)}, "
             f"failed: {self._tally.failed}, {further}seconds: {seconds:.1f}"
         )
 
@@ -199,9 +210,10 @@ class LiveProgress:
                 self._live.stop()
         failed = (("failed", self._tally.failed),) if self._tally.failed else ()
         counts = "".join(f", {count} {name}" for name, count in (*failed, *self._tally.further))
+        metric = self._tally.metric
         self._leave(
             f"{done} of {self._tally.max_trials} trials in {_duration(seconds)}, "
-            f"best reward {_best(best)}{counts}"
+            f"best {metric.label} {_best(best, metric)}{counts}"
         )
         self._live = None
 
@@ -230,7 +242,7 @@ class LiveProgress:
             Text(f"{_duration(now - self._begun)} elapsed", style="dim"),
             Text(f"{_duration(left)} left", style="cyan"),
         )
-        facts = [("best ", "dim"), (_best(tally.best), "bold green")]
+        facts = [("best ", "dim"), (_best(tally.best, tally.metric), "bold green")]
         if self._running:
             facts += [("   running ", "dim"), (", ".join(map(str, self._running)), "")]
         if tally.failed:
@@ -251,8 +263,10 @@ def _unbreakable() -> Iterator[None]:
         yield
 
 
-def _best(best: Trial | None) -> str:
-    return "none" if best is None or best.reward is None else f"{best.reward:.4f} (trial {best.id})"
+def _best(best: Trial | None, metric: Metric) -> str:
+    if best is None or best.reward is None:
+        return "none"
+    return f"{metric.digits(best.reward)} (trial {best.id})"
 
 
 def _numbers(diagnostics: Mapping[str, float]) -> str:

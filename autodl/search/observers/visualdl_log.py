@@ -15,7 +15,9 @@ from autodl.runs.event_log import EventLog
 from autodl.runs.folder import LOG, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.observers.observer import RunInfo
+from autodl.search.observers.outcome import shown_as
 from autodl.spaces.codec import encode_text
+from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
 
 SECONDS_BETWEEN_PICTURES = 5.0
@@ -81,6 +83,7 @@ class VisualDLLog:
         self._next_picture = -float("inf")
         self._can_draw = True
         self._goals = Goals()
+        self._metric = REWARD
         self._trade_off: TradeOff | None = None
         self._front_at: int | None = None  # trials that were finished when it last changed
 
@@ -88,6 +91,7 @@ class VisualDLLog:
     def started(self, run: RunInfo) -> None:
         """Open the log, or continue it."""
         self._log = EventLog(run.folder / LOG)
+        self._metric = shown_as(run.config)
         self._counts = {name: int(self._log.last(f"search/{name}") or 0) for name in _COUNTS}
         self._log.hyper_parameters(_settings(run.config), ["search/best"])
         if run.latest is not None and not self._log.has("search/failed", run.finished):
@@ -119,6 +123,9 @@ class VisualDLLog:
             pruned = trial.state is TrialState.PRUNED
             tag = "search/pruned_reward" if pruned else "search/reward"
             self._log.scalar(tag, trial.reward, trial.id)
+            if not self._metric.higher_is_better and not pruned:
+                value = self._metric.value(trial.reward)
+                self._log.scalar(f"search/{self._metric.name}", value, trial.id)
         if best is not None and best.reward is not None:
             self._log.scalar("search/best", best.reward, done)
         if trial.evaluation is not None and (is_best or trial.id < self._curves):
@@ -193,7 +200,7 @@ class VisualDLLog:
         from autodl.drawing.figures import to_pixels
 
         try:
-            figure = draw_architecture(trial.architecture, title=_caption(trial))
+            figure = draw_architecture(trial.architecture, title=_caption(trial, self._metric))
         except AutoDLError:
             self._can_draw = False  # the architectures of this space have no drawing
             return False
@@ -221,9 +228,11 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _caption(trial: Trial) -> str:
+def _caption(trial: Trial, metric: Metric) -> str:
     metrics: Mapping[str, Any] = trial.evaluation.metrics if trial.evaluation else {}
-    parts = [f"trial {trial.id}", f"reward {trial.reward:.4f}"]
+    parts = [f"trial {trial.id}"]
+    if trial.reward is not None:
+        parts.append(f"{metric.label} {metric.digits(trial.reward)}")
     if "parameters" in metrics:
         parts.append(f"{metrics['parameters']:,.0f} parameters")
     if "macs" in metrics:

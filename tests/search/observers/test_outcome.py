@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autodl.search.observers.outcome import full_epochs, one_line, outcome, reached
+from autodl.search.observers.outcome import full_epochs, one_line, outcome, reached, shown_as
 from autodl.spaces.cell.architecture import CellPair
+from autodl.tasks.task import ABSOLUTE_ERROR, REWARD
 from autodl.trial import Evaluation, Trial, TrialState
 
 PAIR = CellPair.from_tokens([0, 1], [])
@@ -49,3 +50,28 @@ def test_epochs_of_a_configuration(config, epochs):
 
 def test_one_line():
     assert one_line(" two\n  lines\t\x00 ") == "two lines"
+
+
+NEXT = {"Evaluator": {"name": "TrainEvaluator"}, "Data": {"name": "NextValue"}}
+
+
+@pytest.mark.parametrize(
+    "config, shown",
+    [
+        (NEXT, ABSOLUTE_ERROR),
+        ({**NEXT, "Data": {"name": "SequenceClassification"}}, REWARD),
+        ({**NEXT, "Data": {"name": "cifar10"}}, REWARD),
+        ({**NEXT, "Evaluator": {"name": "TargetMatch"}}, REWARD),  # it learns nothing from the data
+        ({**NEXT, "Objectives": {"reward": {"macs": {"target": 1.0}}}}, REWARD),
+        ({}, REWARD),
+    ],
+)
+def test_an_error_is_shown_where_it_alone_makes_the_reward(config, shown):
+    assert shown_as(config) == shown
+
+
+def test_an_error_is_shown_as_it_is_not_as_the_negative_that_is_the_reward():
+    trial = Trial(3, PAIR, TrialState.COMPLETE, Evaluation(-0.125))
+    assert outcome(trial, None, ABSOLUTE_ERROR) == "mae: 0.1250"
+    part = Trial(3, PAIR, TrialState.PRUNED, Evaluation(-0.125, fidelity=0.5))
+    assert outcome(part, 4, ABSOLUTE_ERROR) == "pruned at 2 of 4 epochs, mae 0.1250"
