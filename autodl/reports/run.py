@@ -11,7 +11,8 @@ from typing import Any
 
 from autodl.drawing.names import readable_number
 from autodl.objectives.trade_off import Goals, TradeOff
-from autodl.runs.folder import TRIALS, _config, import_run_plugins, read_manifest
+from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest, run_config
+from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
 from autodl.search.observers.outcome import (
     full_epochs,
@@ -43,7 +44,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     manifest = read_manifest(folder)
     import_run_plugins(folder)
-    config = _config(folder)
+    config = run_config(folder).values
+    check_trials(folder)
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
         parents = store.parents()
 

@@ -10,12 +10,13 @@ plugins.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -23,10 +24,10 @@ from typing import Any
 
 from autodl import __version__
 from autodl.config.plugins import import_plugins, plugin_identity, provided
-from autodl.config.reading import load_config
-from autodl.errors import StoreError
+from autodl.config.reading import RawConfig, load_config
+from autodl.errors import ConfigError, StoreError
 from autodl.runs.plugin_sources import find_sources, keep_sources
-from autodl.system.files import write_json, write_text
+from autodl.system.files import checksum, write_json, write_text
 from autodl.system.yaml_text import dump
 
 # of every run
@@ -42,6 +43,7 @@ CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
 # of a width search
 RANKING, ANNEALING = "ranking.json", "annealing.json"
 _LOCK = ".lock"
+SEALS = "sha256"  # key of the manifest: checksums of what the run has written, by file
 _MAY_CHANGE = "Only budget, workers, device and limits may change; choose another --out folder"
 _CHANGED_PLUGIN = (
     "A plugin was changed, added or left out; put it back as it was, or, if the results stay what"
@@ -96,9 +98,12 @@ def run_folder(
         )
         if plugins := _plugins_of(identity):
             manifest["plugins"] = provided(plugins)
+        text = dump(dict(config))
+        seal = {CONFIG: hashlib.sha256(text.encode()).hexdigest()}
+        manifest[SEALS] = {**manifest.get(SEALS, {}), **seal}
         # the manifest first: it is what tells a run folder from any other
         write_json(folder / MANIFEST, manifest)
-        write_text(folder / CONFIG, dump(dict(config)))
+        write_text(folder / CONFIG, text)
         keep_sources(folder, _plugins_of(config))
         try:
             yield folder
@@ -176,6 +181,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def update_manifest(folder: Path, **values: Any) -> None:
     """Set values in the manifest."""
     write_json(folder / MANIFEST, {**read_manifest(folder), **values})
+
+
+def check_seals(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Refuse files that are not what the run in ``folder`` wrote.
+
+    Args:
+        folder: a run's; one without a manifest, or of an earlier release, has no checksums.
+        names: the files to look at, as far as they are sealed; None for all that are.
+
+    Raises:
+        StoreError: one is missing or was changed, or the manifest is damaged.
+    """
+    if not (folder / MANIFEST).exists():
+        return
+    sealed = read_manifest(folder).get(SEALS, {})
+    if not isinstance(sealed, dict):
+        raise StoreError(f"{folder / MANIFEST} is damaged: {SEALS} is no table of checksums")
+    for name in sealed if names is None else names:
+        path, known = folder / name, sealed.get(name)
+        if known is None:
+            continue
+        found = checksum(path) if path.is_file() else "none"
+        if found != known:
+            raise StoreError(
+                f"{path} is not what the run wrote: its SHA-256 is {found[:12]}, it was"
+                f" {str(known)[:12]}; bring it back from a back-up, or make it again by --resume"
+            )
 
 
 def check_identity(
@@ -270,7 +302,7 @@ def run_plugins(folder: Path) -> list[str]:
         ConfigError: the run's config is damaged.
         PluginError: a plugin's file is gone.
     """
-    names = _plugins_of(_config(folder))
+    names = _plugins_of(run_config(folder).values)
     known = _plugins_of(read_manifest(folder).get("identity") or {}) if names else []
     return find_sources(folder, names, known) if len(known) == len(names) else names
 
@@ -307,6 +339,20 @@ def _plugins_of(sections: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in (sections.get("Global") or {}).get("plugins") or ()]
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """The resolved configuration; empty if a kill came before it, when there are no trials."""
-    return load_config(folder / CONFIG).values if (folder / CONFIG).is_file() else {}
+def run_config(folder: Path) -> RawConfig:
+    """The resolved configuration; empty if a kill came before it, when there is nothing else.
+
+    Raises:
+        ConfigError: it is damaged, or missing where there is more than a manifest.
+        StoreError: it is not what the run wrote.
+    """
+    path = folder / CONFIG
+    if path.exists() or not folder.is_dir():
+        check_seals(folder, (CONFIG,))
+        return load_config(path)
+    if later := sorted(p.name for p in folder.iterdir() if not p.name.startswith((".", MANIFEST))):
+        raise ConfigError(
+            f"{path} is missing, though {later[0]} was written after it: bring it back, or let the"
+            " command that made the run write it again by --resume"
+        )
+    return RawConfig({})

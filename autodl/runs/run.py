@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +16,15 @@ from autodl.runs.folder import (
     CHECKPOINT,
     LOG,
     METRICS,
+    SEALS,
     check_content,
     check_identity,
+    check_seals,
+    read_manifest,
     run_folder,
     update_manifest,
 )
-from autodl.system.files import write_bytes, write_json
+from autodl.system.files import checksum, json_text, write_bytes, write_text
 from autodl.system.state import decode_state, encode_state
 
 Numbers = Mapping[str, float]
@@ -111,8 +115,11 @@ class Run:
         check_identity(self.folder, identity, self._config.reduced)
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"cannot read {path}: {error}; delete it") from None
+            check_seals(self.folder)
+        except (OSError, ValueError, StoreError) as error:
+            raise StoreError(
+                f"cannot read {path}: {error}; delete it to come to it again by --resume"
+            ) from None
         return found
 
     def save(self, state: Mapping[str, Any], name: str = CHECKPOINT) -> None:
@@ -170,17 +177,30 @@ class Run:
             self._log.scalar(tag, value, step)
 
     def finish(
-        self, metrics: Mapping[str, Any] | None = None, *, ended: str = "complete", **facts: Any
+        self,
+        metrics: Mapping[str, Any] | None = None,
+        *,
+        ended: str = "complete",
+        files: Sequence[str] = (),
+        **facts: Any,
     ) -> None:
         """Record how the run ended.
 
         Args:
             metrics: written last: that they are there says that all is.
+            files: what the run has come to besides; damage to it or to the metrics is seen when
+                they are read, see ``check_seals``.
             facts: for the manifest.
         """
-        update_manifest(self.folder, ended=ended, **facts)
-        if metrics is not None:
-            write_json(self.folder / METRICS, metrics)
+        if metrics is None:
+            update_manifest(self.folder, ended=ended, **facts)
+            return
+        text = json_text(metrics)
+        seals = read_manifest(self.folder).get(SEALS, {})
+        seals |= {name: checksum(self.folder / name) for name in files}
+        seals[METRICS] = hashlib.sha256(text.encode()).hexdigest()
+        update_manifest(self.folder, ended=ended, **{SEALS: seals}, **facts)
+        write_text(self.folder / METRICS, text)
 
 
 @contextmanager

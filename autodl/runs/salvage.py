@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
-from autodl.runs.folder import TRIALS, import_run_plugins, locked, read_manifest
+from autodl.runs.folder import TRIALS, import_run_plugins, locked, read_manifest, update_manifest
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.codec import decode_text
 from autodl.system.files import replacing
@@ -49,6 +49,9 @@ def salvage_run(run: Path) -> tuple[int, int, Path]:
             if damaged.exists():
                 raise StoreError(f"{damaged} is there already; move it away first")
             kept, lost = salvage(trials, aside)
+            with closing(TrialStore(aside)) as store:
+                finished = store.count_finished()
+            update_manifest(run, finished_trials=finished)  # else the others would be missed
             for end in ("-wal", "-shm", ""):  # a log that stayed would be taken for the new file's
                 if (part := trials.with_name(trials.name + end)).exists():
                     part.rename(damaged.with_name(damaged.name + end))

@@ -78,7 +78,9 @@ class TrialStore:
     def _prepare(self, read_only: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         empty = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not 1 <= version <= VERSION and not (empty and not read_only):
+        if empty and read_only:
+            raise StoreError(f"{self._path} is empty: no trial was ever written to this file")
+        if not 1 <= version <= VERSION and not empty:
             raise StoreError(
                 f"{self._path} has store version {version}, this release reads 1 to {VERSION}"
             )

@@ -10,7 +10,14 @@ from typing import Any
 from autodl.data.load import SearchData, load_split
 from autodl.errors import DataError, StoreError
 from autodl.recipes.config import TrainConfig, load_train
-from autodl.runs.folder import ARCHITECTURE, CONFIG, METRICS, read_manifest, run_plugins
+from autodl.runs.folder import (
+    ARCHITECTURE,
+    CONFIG,
+    METRICS,
+    check_seals,
+    read_manifest,
+    run_plugins,
+)
 from autodl.spaces.codec import load_architecture
 from autodl.trial import Architecture
 
@@ -30,11 +37,14 @@ def load_trained(
         raise StoreError(
             f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
         ) from None
+    check_seals(folder, (METRICS, CONFIG))
     known = list(overrides)
     if not any(override.startswith("Global.plugins=") for override in overrides):
         known.insert(0, f"Global.plugins={json.dumps(run_plugins(folder))}")
     config = load_train(folder / CONFIG, known)
-    return config, load_architecture(folder / ARCHITECTURE), metrics
+    architecture = load_architecture(folder / ARCHITECTURE)
+    check_seals(folder, (ARCHITECTURE,))
+    return config, architecture, metrics
 
 
 def load_same(training: Path, config: TrainConfig) -> SearchData:

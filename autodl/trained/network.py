@@ -12,7 +12,7 @@ from autodl.data.load import load, picture_options
 from autodl.errors import StoreError
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import METRICS, TRIALS, WEIGHTS
+from autodl.runs.folder import METRICS, TRIALS, WEIGHTS, check_seals
 from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
 from autodl.tasks.task import ABSOLUTE_ERROR
@@ -130,6 +130,7 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
     make_plan = plan_maker(config.network, picture_signature(len(classes), image_size))
     network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
+    check_seals(folder, (WEIGHTS,))
     network.eval()
     return TrainedNetwork(
         folder=folder,
@@ -153,9 +154,10 @@ def _image_size(config: TrainConfig, metrics: dict[str, Any]) -> int:
 def _accuracy(path: Path) -> float:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
+        check_seals(path.parent, (METRICS,))
         if (error := metrics.get(f"held_out_{ABSOLUTE_ERROR.name}")) is not None:
             return ABSOLUTE_ERROR.reward(float(error))
         known = metrics["held_out_accuracy"]
         return -1.0 if known is None else float(known)  # imported ones are the last choice
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
         raise StoreError(f"cannot read {path}: {error}; remove its folder") from None

@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autodl.errors import StoreError
-from autodl.runs.folder import CONFIG, MANIFEST, read_manifest, run_folder, update_manifest
+from autodl.errors import ConfigError, StoreError
+from autodl.runs.folder import (
+    CONFIG,
+    MANIFEST,
+    read_manifest,
+    run_config,
+    run_folder,
+    update_manifest,
+)
 
 IDENTITY = {"Global": {"seed": 0}, "Space": {"name": "CellSpace", "operations": ("a", "b")}}
 VALUES = {"Global": {"seed": 0}, "Search": {"max_trials": 3}}
@@ -176,3 +183,12 @@ def test_a_run_that_fails_says_so(tmp_path):
     with pytest.raises(ValueError, match="no more"), enter(tmp_path / "a"):
         raise ValueError("no more")
     assert read_manifest(tmp_path / "a")["ended"] == "failed: ValueError: no more"
+
+
+def test_a_config_that_was_lost_is_not_taken_for_an_early_kill(tmp_path):
+    begin(tmp_path / "run")
+    (tmp_path / "run" / CONFIG).unlink()
+    assert run_config(tmp_path / "run").values == {}
+    (tmp_path / "run" / "trials.sqlite").touch()
+    with pytest.raises(ConfigError, match=r"config\.yaml is missing, though trials\.sqlite was"):
+        run_config(tmp_path / "run")

@@ -10,6 +10,7 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import CheckpointError, StoreError
+from autodl.runs.folder import update_manifest
 from autodl.tasks.pictures import PictureTask
 from autodl.trained import network as trained
 from autodl.trained.folder import load_trained
@@ -43,6 +44,7 @@ def test_the_size_of_the_pictures_is_taken_from_the_data_where_nothing_else_tell
     config = (folder / "config.yaml").read_text()
     monkeypatch.setattr(trained, "load", lambda options: pytest.fail("the size is in the config"))
     load_trained_network(folder)
+    update_manifest(folder, sha256={})  # as earlier releases wrote it
     (folder / "config.yaml").write_text(config.replace("image_size: 8", "image_size: null"))
     metrics = json.loads((folder / "metrics.json").read_text())
     (folder / "metrics.json").write_text(json.dumps({**metrics, "image_size": 12}))
@@ -57,6 +59,7 @@ def test_the_size_of_the_pictures_is_taken_from_the_data_where_nothing_else_tell
 def test_the_best_of_several_is_taken(folder):
     parent = folder.parent
     other = shutil.copytree(folder, parent / "two")
+    update_manifest(other, sha256={})
     metrics = json.loads((folder / "metrics.json").read_text())
     better = {**metrics, "held_out_accuracy": metrics["held_out_accuracy"] + 0.1}
     (other / "metrics.json").write_text(json.dumps(better))
@@ -79,5 +82,6 @@ def test_what_is_no_training(tmp_path):
 def test_weights_of_another_network(folder):
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("width: 4", "width: 8"))
+    update_manifest(folder, sha256={})
     with pytest.raises(CheckpointError, match=r"weights\.safetensors"):
         load_trained_network(folder)

@@ -83,7 +83,7 @@ def compress(
         if (source.trained.folder / ARCHITECTURE).exists():
             shutil.copyfile(source.trained.folder / ARCHITECTURE, out / ARCHITECTURE)
         metrics = {"device": device, **work.run(method)}
-        run.finish(metrics, held_out_accuracy=metrics["accuracy_after"])
+        run.finish(metrics, files=[PACKED], held_out_accuracy=metrics["accuracy_after"])
     return metrics
 
 

@@ -34,6 +34,7 @@ from autodl.runs.folder import (
     PICTURE,
     TRIALS,
 )
+from autodl.runs.lost_trials import check_trials
 from autodl.runs.run import Run
 from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
@@ -92,6 +93,7 @@ def run_search(
             there is not made then.
     """
     run = Run(Path(folder), config, resume=resume)
+    check_trials(run.folder)
     with ExitStack() as stack:
         parts = _prepare(config, run.folder, stack)
         stack.enter_context(run.open(parts.identity, **parts.start))

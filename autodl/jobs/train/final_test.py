@@ -25,7 +25,7 @@ from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train.series_test import test_series
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import MANIFEST, TEST, WEIGHTS, read_manifest
+from autodl.runs.folder import MANIFEST, TEST, WEIGHTS, check_seals, read_manifest
 from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import write_json
 from autodl.trained.folder import load_trained
@@ -145,6 +145,7 @@ def _logits(
     make_plan = plan_maker(config.network, picture_signature(len(dataset.classes), size))
     network = training_network(make_plan(architecture), config.train)
     load_weights(network, folder / WEIGHTS)
+    check_seals(folder, (WEIGHTS,))
     normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
     logits: NDArray[np.float32] = logits_of(
         network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.config.components import read_component
-from autodl.config.reading import RawConfig, load_config
 from autodl.data.load import read_from
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
@@ -24,12 +23,13 @@ from autodl.recipes.config import TrainConfig
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
     ARCHITECTURE,
-    CONFIG,
     TRIALS,
     WEIGHTS,
     import_run_plugins,
     read_manifest,
+    run_config,
 )
+from autodl.runs.lost_trials import check_trials
 from autodl.runs.run import Run
 from autodl.runs.store import TrialStore
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
@@ -57,6 +57,7 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
     """
     read_manifest(run)
     import_run_plugins(run)
+    check_trials(run)
     canonical = canonical_form(_space(run))
     distinct: dict[str, Trial] = {}
     count, read = top, 0
@@ -76,8 +77,7 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
 
 def _space(run: Path) -> object:
     """The space of a search; the default one if a kill came before its config, and any trial."""
-    raw = load_config(run / CONFIG) if (run / CONFIG).is_file() else RawConfig({})
-    space = read_component(raw, "Space")
+    space = read_component(run_config(run), "Space")
     return space.factory()(**space.arguments())
 
 
@@ -174,7 +174,8 @@ def retrain(
         found = _train(config, trainer, data, share, identity, record)
         save_weights(trainer.network, folder / WEIGHTS)
         metrics = {"device": device, **_conditions(data, plan), **found}
-        run.finish(metrics, **{measured: metrics[measured]})
+        files = (ARCHITECTURE, WEIGHTS)
+        run.finish(metrics, files=files, **{measured: metrics[measured]})
     return Retrained(folder, data.metric, metrics[measured], metrics)
 
 

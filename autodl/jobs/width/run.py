@@ -26,7 +26,7 @@ from autodl.jobs.width.config import (
     make_space,
     sharing_options,
 )
-from autodl.runs.folder import ANNEALING, ARCHITECTURE, CHECKPOINT, METRICS, RANKING
+from autodl.runs.folder import ANNEALING, ARCHITECTURE, CHECKPOINT, METRICS, RANKING, check_seals
 from autodl.runs.run import Run
 from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
@@ -110,10 +110,11 @@ def read_result(folder: Path) -> WidthResult:
     try:
         found = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         architecture = load_architecture(folder / ARCHITECTURE)
+        check_seals(folder, (METRICS, ARCHITECTURE))
         if not isinstance(architecture, WidthArchitecture):
             raise TypeError(f"{ARCHITECTURE} holds no widths")
         return WidthResult(folder, architecture, found["macs"], found["accuracy"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, StoreError) as error:
         raise StoreError(
             f"{folder} holds no finished width search: {error}; run the search again"
         ) from None
@@ -340,7 +341,7 @@ def _finish(
     write_json(run.folder / RANKING, list(ranking))
     save_architecture(architecture, run.folder / ARCHITECTURE)
     found = {"mode": config.width.mode, "macs": best["macs"], "accuracy": best["accuracy"]}
-    run.finish({**found, **metrics})
+    run.finish({**found, **metrics}, files=(ARCHITECTURE, RANKING))
 
 
 _TAGS = {"loss": "train", "accuracy": "train", "learning_rate": "train", "macs": "train"}

@@ -17,6 +17,7 @@ from autodl.jobs.release.publish import held_out_scores, publish
 from autodl.jobs.release.publish_ensemble import publish_ensemble
 from autodl.release.calibration import fit_temperature
 from autodl.release.network import load
+from autodl.runs.folder import update_manifest
 from autodl.system.files import checksum
 from autodl.trained import folder as folder_module
 
@@ -121,6 +122,7 @@ def test_a_network_that_needs_a_plugin_is_not_released(models, tmp_path):
     copied = shutil.copytree(models.training / "a", tmp_path / "copy")
     text = (copied / "config.yaml").read_text()
     (copied / "config.yaml").write_text(text.replace("plugins: []", "plugins: [json]"))
+    update_manifest(copied, sha256={})
     with pytest.raises(ConfigError, match="needs the plugin json"):
         publish(copied, tmp_path / "new", found_by="x", repetitions=0)
 
