@@ -8,7 +8,6 @@ the held-out pictures; the test part is never looked at here.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,6 +27,7 @@ from autodl.jobs.compress.source import (
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import ARCHITECTURE, CHOICE, PACKED, WEIGHTS
 from autodl.runs.run import Run
+from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.system.files import checksum
 from autodl.tasks.pictures import PictureTask
 
@@ -81,7 +81,9 @@ def compress(
     work = _Work(config, source, run)
     with run.open(identity, device=device, model=source.trained.folder):
         if (source.trained.folder / ARCHITECTURE).exists():
-            shutil.copyfile(source.trained.folder / ARCHITECTURE, out / ARCHITECTURE)
+            save_architecture(
+                load_architecture(source.trained.folder / ARCHITECTURE), out / ARCHITECTURE
+            )
         metrics = {"device": device, **work.run(method)}
         run.finish(metrics, files=[PACKED], held_out_accuracy=metrics["accuracy_after"])
     return metrics
