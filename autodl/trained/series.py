@@ -16,7 +16,7 @@ from autodl.data.series.normalisation import ChannelScale
 from autodl.data.series.recording import read_recording
 from autodl.data.series.table import read_table
 from autodl.errors import ConfigError, DataError
-from autodl.runs.folder import WEIGHTS
+from autodl.runs.folder import WEIGHTS, check_seals
 from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
 from autodl.tasks.options import NextValueOptions, SequenceClassificationOptions
@@ -176,6 +176,7 @@ def load_series_network(folder: Path) -> TrainedSeriesNetwork:
     make_plan = plan_maker(config.network, series_signature(channels, length, outputs))
     network = PlanNetwork(make_plan(architecture))
     load_weights(network, folder / WEIGHTS)
+    check_seals(folder, (WEIGHTS,))
     network.eval()
     return TrainedSeriesNetwork(
         folder=folder,

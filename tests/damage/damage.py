@@ -208,6 +208,7 @@ class Damaged:
             for file in self.files(kind)
             for how in (DAMAGES if (self._whole / kind / file).stat().st_size else DAMAGES[-2:])
             for verb in VERBS[kind]
+            if (file, how) != ("ensemble.json", "deleted")  # networks without one are whole, too
         ]
 
     def outcome(self, kind: str, file: str, how: str, verb: str, seed: int = 0) -> str:
