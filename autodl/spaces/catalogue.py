@@ -1,6 +1,18 @@
-"""Every space and every network by name: options model, and dotted path of its factory."""
+"""Every space and every network by name: options model, and dotted path of its factory.
+
+And every kind of architecture, by the ``kind`` of its JSON objects: the dotted path of its class.
+"""
 
 from autodl.config.components import Entry
+
+ARCHITECTURES = {
+    "cell_pair": "autodl.spaces.cell.architecture:CellPair",
+    "fixed": "autodl.spaces.fixed:FixedArchitecture",
+    "genotype": "autodl.spaces.genotype.architecture:Genotype",
+    "mobile": "autodl.spaces.mobile.architecture:MobileArchitecture",
+    "sequence": "autodl.spaces.sequence.architecture:SequenceArchitecture",
+    "widths": "autodl.spaces.width.architecture:WidthArchitecture",
+}
 
 SPACES = {
     "CellSpace": Entry(

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from autodl.config.plugins import note_provided
 from autodl.errors import EncodingError, did_you_mean
-from autodl.spaces.cell.architecture import CellPair
-from autodl.spaces.fixed import FixedArchitecture
-from autodl.spaces.genotype.architecture import Genotype
-from autodl.spaces.mobile.architecture import MobileArchitecture
+from autodl.spaces.catalogue import ARCHITECTURES
 from autodl.spaces.operations import PLUGIN_HINT
-from autodl.spaces.sequence.architecture import SequenceArchitecture
-from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.system.files import write_json
 from autodl.system.roles import missing
 from autodl.trial import Architecture as Architecture
 
-_DECODERS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {
-    "cell_pair": CellPair.from_json,
-    "fixed": FixedArchitecture.from_json,
-    "genotype": Genotype.from_json,
-    "mobile": MobileArchitecture.from_json,
-    "sequence": SequenceArchitecture.from_json,
-    "widths": WidthArchitecture.from_json,
-}
+Decode: TypeAlias = Callable[[Mapping[str, Any]], Architecture]
 
 
-def register_architecture(kind: str, decode: Callable[[Mapping[str, Any]], Architecture]) -> None:
+def _decoder(path: str) -> Decode:
+    """``from_json`` of the class at ``module:Class``, which is imported when it is used."""
+    module, _, name = path.partition(":")
+
+    def decode(value: Mapping[str, Any]) -> Architecture:
+        architecture: Architecture = getattr(import_module(module), name).from_json(value)
+        return architecture
+
+    return decode
+
+
+_DECODERS: dict[str, Decode] = {kind: _decoder(path) for kind, path in ARCHITECTURES.items()}
+
+
+def register_architecture(kind: str, decode: Decode) -> None:
     """Teach the codec another kind of architecture (for plugins).
 
     Raises:

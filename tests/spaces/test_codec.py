@@ -10,6 +10,7 @@ import pytest
 
 from autodl.errors import EncodingError
 from autodl.spaces import codec
+from autodl.spaces.catalogue import ARCHITECTURES
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import (
     decode_architecture,
@@ -107,6 +108,12 @@ class Depth:
 
     def to_json(self):
         return {"kind": "depth", "version": 1, "layers": self.layers}
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_every_kind_of_the_catalogue_reads_its_own(kind):
+    with pytest.raises(EncodingError, match="version"):
+        decode_architecture({"kind": kind, "version": 99})
 
 
 def test_a_plugin_can_add_a_kind(tmp_path, monkeypatch):
