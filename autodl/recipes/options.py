@@ -41,7 +41,7 @@ class TrainOptions(Section):
         *("branches", "branch_scale", "inherit", "resize_kernels"),
         *("auxiliary_weight", "drop_path", "lrc_weight"),
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
-        *("optimiser", "terms", "hooks"),
+        *("optimiser", "terms", "hooks", "form"),
     )
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
@@ -97,6 +97,9 @@ class TrainOptions(Section):
     branches: Literal["none", "acb", "dbb", "repvgg"] = Field(
         "none", description="blocks that are trained in the place of convolutions, see reparam"
     )
+    form: Annotated[PlainPart, part("Form")] | None = Field(
+        None, description="what is trained, name and options; null: the one of branches"
+    )
     branch_scale: float = Field(
         1.0, gt=0, description="acb: first scale of all its batch-norms; 1/3 is usual on CIFAR"
     )
@@ -126,6 +129,15 @@ class TrainOptions(Section):
             raise ValueError(
                 f"{changed[0]} {getattr(self, changed[0])} is of SGD; give it in optimiser, where"
                 f" {self.optimiser['name']} has such an option, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if self.form is not None and self.branches != "none":
+            raise ValueError(
+                f"branches {self.branches} and form {self.form['name']} both say what is trained;"
+                " leave one out"
             )
         return self
 

@@ -52,7 +52,6 @@ def recipe_of(options: TrainOptions) -> Recipe:
     """What a flat ``Train`` section says."""
     section = options.SECTION
     rate = {"learning_rate": options.learning_rate, "warmup_epochs": options.warmup_epochs}
-    form = {"name": options.branches}
     return Recipe(
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -63,13 +62,17 @@ def recipe_of(options: TrainOptions) -> Recipe:
         label_smoothing=options.label_smoothing,
         terms=_terms(options),
         hooks=_hooks(options),
-        form=make_part(
-            "Form", form | ({"scale": options.branch_scale} if options.branches == "acb" else {})
-        ),
+        form=form_of(options),
         amp=options.amp,
         section=section,
         remedy=f"a lower {section}.learning_rate or {section}.gradient_clip may help",
     )
+
+
+def form_of(options: TrainOptions) -> Component:
+    """What a network becomes for the training that a flat section describes."""
+    scale = {"scale": options.branch_scale} if options.branches == "acb" else {}
+    return make_part("Form", options.form or {"name": options.branches, **scale})
 
 
 def _sgd(options: TrainOptions) -> dict[str, object]:

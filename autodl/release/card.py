@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autodl.recipes.config import TrainConfig
+from autodl.recipes.recipe import form_of
 from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores
 
 _FORMS = {
@@ -16,8 +17,9 @@ _FORMS = {
 def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
     """Markdown for people: what it is, how found and trained, what it is worth and costs."""
     training, train = metrics.training, config.train
-    branched = train.branches != "none"
-    branches = f", with {train.branches} branches" if branched else ""
+    form = form_of(train).name
+    branched = form != "none"
+    branches = f", with {form} branches" if branched else ""
     fused = ", once its branches are fused" if branched else ""
     parts = [
         f"# {name}",

@@ -50,7 +50,7 @@ def test_flat_keys_become_parts():
 
 
 def test_runs_that_name_no_parts_keep_their_identity():
-    assert not {"optimiser", "terms", "hooks"} & set(TrainOptions().identity())
+    assert not {"optimiser", "terms", "hooks", "form"} & set(TrainOptions().identity())
 
 
 def test_named_parts_follow_the_flat_ones_and_are_complete():
@@ -82,6 +82,11 @@ def test_named_parts_follow_the_flat_ones_and_are_complete():
             {"optimiser": {"name": "AdamW"}, "momentum": 0.5},
             r"^Train\.momentum 0\.5 is of SGD; give it in optimiser",
         ),
+        ({"form": {"name": "abc"}}, r"^Train\.form: .*'abc'.*acb"),
+        (
+            {"form": {"name": "dbb"}, "branches": "acb"},
+            r"branches acb and form dbb both say what is trained; leave one out",
+        ),
     ],
 )
 def test_mistakes_name_the_key(values, said):
@@ -100,3 +105,13 @@ def test_a_plugin_adds_a_part_by_one_call():
     assert part.factory()(part.options, 3, 4)(2) == 0.25
     with pytest.raises(UnknownNameError, match="halfs"):
         make_part("Schedule", {"name": "halfs"})
+
+
+@pytest.mark.usefixtures("own_tables")
+def test_a_form_of_a_plugin_is_chosen_in_the_section():
+    register("Form", "halved", Halving, lambda network, options: network)
+    options = read(form={"name": "halved", "every": 3})
+    assert recipe_of(options).form.to_plain() == {"name": "halved", "every": 3}
+    assert read(**options.to_plain()) == options
+    same = read(form={"name": "acb", "scale": 0.5})
+    assert recipe_of(same).form == recipe_of(read(branches="acb", branch_scale=0.5)).form

@@ -14,6 +14,7 @@ from autodl.data.load import SearchData, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import form_of, recipe_of
 from autodl.runs.folder import METRICS, WEIGHTS
 from autodl.trained.folder import load_same, load_trained
 from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
@@ -117,7 +118,8 @@ def form_identity(train: TrainOptions) -> dict[str, str]:
     Before there was a plain form, branches and auxiliary classifier were compressed as if they were
     deployed: such a compression cannot be gone on with, and its figures are of another network.
     """
-    return {"Form": "plain"} if train.branches != "none" or train.auxiliary_weight else {}
+    formed = form_of(train).name != "none" or recipe_of(train).has("Auxiliary")
+    return {"Form": "plain"} if formed else {}
 
 
 def _plain(trained: TrainedNetwork, data: SearchData) -> TrainedNetwork:
