@@ -102,7 +102,7 @@ def register(
     """Add a component (for plugins).
 
     Args:
-        section: Space, Network, Strategy, Evaluator, Fidelity or Compression, or a part of a
+        section: Data, Space, Network, Strategy, Evaluator, Fidelity or Compression, or a part of a
             recipe: Schedule, Optimiser, Form, Term, Hook or Path.
         options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
