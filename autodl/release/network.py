@@ -169,10 +169,11 @@ def find(name: str, models: Path | str | None = None) -> Path:
         CheckpointError: there is its folder, but not what tells about it.
     """
     known = {folder.name: folder for folder in folders(models)}
+    root = resource("models") if models is None else Path(models)
+    metrics = root / str(name) / METRICS
+    if str(name).isidentifier() and metrics.parent.is_dir() and not metrics.exists():
+        raise CheckpointError(f"{metrics} is missing; install the project anew")
     if name not in known:
-        root = resource("models") if models is None else Path(models)
-        if str(name).isidentifier() and (root / name).is_dir():
-            raise CheckpointError(f"{root / name / METRICS} is missing; install the project anew")
         raise UnknownNameError(
             f"no released network {name!r}.{did_you_mean(str(name), known)}"
             f" Known: {', '.join(known) or 'none'}."
@@ -191,7 +192,8 @@ def folders(models: Path | str | None = None) -> list[Path]:
     root = resource("models") if models is None else Path(models)
     if not root.is_dir():
         raise StoreError(f"{root} is no folder; give one that holds released networks")
-    found = (path.parent for path in root.glob(f"*/{METRICS}"))
+    # by either file: a network that has lost one is damaged, not unknown
+    found = {path.parent for file in (METRICS, WEIGHTS) for path in root.glob(f"*/{file}")}
     return sorted(folder for folder in found if not folder.name.startswith("."))
 
 

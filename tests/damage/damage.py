@@ -117,6 +117,7 @@ _TIMED = re.compile(  # lines of progress, times in results
     r"^\[\d{4}-.*\n|^seconds: .*\n|(?:seconds\": |time\": )\S+|[\d.]+ (?:s|seconds)\b",
     re.MULTILINE,
 )
+_OPTIONAL = ("ensemble.json", "test.json")  # a run without them is whole, too, and said to be so
 _GROWS = (".lock", "run.json", "vdl")  # the record of starts and the log
 
 
@@ -208,7 +209,7 @@ class Damaged:
             for file in self.files(kind)
             for how in (DAMAGES if (self._whole / kind / file).stat().st_size else DAMAGES[-2:])
             for verb in VERBS[kind]
-            if (file, how) != ("ensemble.json", "deleted")  # networks without one are whole, too
+            if how != "deleted" or not file.endswith(_OPTIONAL)
         ]
 
     def outcome(self, kind: str, file: str, how: str, verb: str, seed: int = 0) -> str:

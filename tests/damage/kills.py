@@ -38,7 +38,7 @@ JOBS: dict[str, Callable[[Path, Path], None]] = {
 }
 _TIMES = ("seconds", "compute_seconds", "search_seconds", "fine_tuning_seconds")
 # what a run goes on from and what it says of its starts differ with the moments
-_OF_ITS_WAY = ("run.json", "checkpoint.safetensors", "choice.safetensors", ".lock")
+_OF_ITS_WAY = ("run.json", "checkpoint.safetensors", "choice.safetensors")
 
 
 def outcome(folder: Path) -> dict[str, str]:
@@ -46,7 +46,8 @@ def outcome(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if not path.is_file() or name in _OF_ITS_WAY or name.startswith("vdl"):
+        # what begins with a dot was being written when the kill came
+        if not path.is_file() or name in _OF_ITS_WAY or name.startswith((".", "vdl")):
             continue
         content = path.read_bytes()
         if name == "metrics.json":

@@ -7,7 +7,7 @@ import random
 import pytest
 from damage import CONTENTS, DAMAGES, VERBS, Damaged, damage
 
-CASES = 40
+CASES = 20
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from autodl.errors import CheckpointError
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.release.overview import overview
 
@@ -47,3 +48,10 @@ def test_words_do_not_break_the_table(models, tmp_path):
 
 def test_without_any_there_is_only_the_head(tmp_path):
     assert len(overview(tmp_path).splitlines()) == 2
+
+
+def test_a_network_that_lost_its_metrics_is_not_left_out(models, tmp_path):
+    copied = shutil.copytree(models.folder, tmp_path / "models")
+    (copied / "tiny_a" / "metrics.json").unlink()
+    with pytest.raises(CheckpointError, match=r"tiny_a/metrics\.json"):
+        overview(copied)
