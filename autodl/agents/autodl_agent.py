@@ -49,6 +49,7 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
                 layers=options.layers,
                 temperature=options.temperature,
                 squash=options.squash,
+                head_deviation=options.head_deviation,
             )
             return ReinforcePolicyGradient(
                 policy,

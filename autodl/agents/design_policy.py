@@ -27,6 +27,7 @@ class DesignPolicy(Policy):
         layers: int = 2,
         temperature: float = 5.0,
         squash: float = 2.5,
+        head_deviation: float | None = None,
     ) -> None:
         super().__init__(
             decisions,
@@ -36,6 +37,7 @@ class DesignPolicy(Policy):
             lstm_bias=0.0,
             squash=squash,
             temperature=temperature,
+            head_deviation=head_deviation,
         )
 
     def add_features(self, uniform: initializer.Initializer) -> int:

@@ -12,6 +12,8 @@ from autodl.config.sections import Section
 class AgentOptions(Section):
     """``Strategy`` section of a search by the LSTM agent."""
 
+    ADDED = ("head_deviation",)
+
     batch_size: int = Field(10, ge=1, description="architectures per policy update")
     hidden: int = Field(64, ge=1, description="width of the LSTM")
     layers: int = Field(2, ge=1, description="stacked LSTM layers")
@@ -21,6 +23,9 @@ class AgentOptions(Section):
     advantage_power: float = Field(1.0, gt=0, description="3 is the original's cube")
     temperature: float = Field(5.0, gt=0, description="logits = squash tanh(z / temperature)")
     squash: float = Field(2.5, gt=0, description="largest size of a logit")
+    head_deviation: float | None = Field(
+        None, gt=0, description="of heads' first weights, 0.16 as published; null: U(-0.1, 0.1)"
+    )
 
 
 class ControllerOptions(Section):

@@ -16,6 +16,7 @@ from paddle.nn import initializer
 from autodl.agents.decisions import Decisions
 from autodl.agents.parl_backend import Model
 from autodl.agents.walk import Features, Head, LstmLayer, Parameters, Walk
+from autodl.networks.layers import truncated_normal
 from autodl.spaces.space import Integers
 
 _NEVER = -1e9  # logit of a value that a choice does not have
@@ -24,16 +25,18 @@ _NEVER = -1e9  # logit of a value that a choice does not have
 class Policy(Model):
     """Stacked LSTM layers, and linear heads: one for every step, or one that all choices share.
 
-    Weights start in U(-0.1, 0.1), biases of heads at 0, no forget bias. The heads of a kind are one
-    parameter each, ``[steps, hidden, outputs]``, so that an update touches a dozen tensors instead
-    of a hundred. Head outputs ``z`` become logits ``squash * tanh(z / temperature)``, which caps
-    how sure the policy can become, or stay as they are.
+    Weights start in U(-0.1, 0.1), those of heads, where ``head_deviation`` is given, from a normal
+    distribution cut at two deviations; biases of heads at 0, no forget bias. The heads of a kind
+    are one parameter each, ``[steps, hidden, outputs]``, so that an update touches a dozen tensors
+    instead of a hundred. Head outputs ``z`` become logits ``squash * tanh(z / temperature)``, which
+    caps how sure the policy can become, or stay as they are.
 
     Args:
         own_heads: whether every step has a head of its own; one that is shared is of choices only.
         lstm_bias: biases of the LSTM start in U(-lstm_bias, lstm_bias).
         squash: largest size of a logit; None leaves them as they are.
         temperature: of the squash.
+        head_deviation: of the first weights of steps' own heads.
     """
 
     lead = 0
@@ -49,6 +52,7 @@ class Policy(Model):
         lstm_bias: float,
         squash: float | None = None,
         temperature: float = 1.0,
+        head_deviation: float | None = None,
     ) -> None:
         super().__init__()
         self.decisions = decisions
@@ -68,8 +72,9 @@ class Policy(Model):
             bias_hh_attr=paddle.ParamAttr(initializer=bias),
         )
         if own_heads:
-            self._add_heads("token", decisions.choice_mask.shape, uniform)
-            self._add_heads("row", decisions.set_mask.shape, uniform)
+            first = uniform if head_deviation is None else truncated_normal(head_deviation)
+            self._add_heads("token", decisions.choice_mask.shape, first)
+            self._add_heads("row", decisions.set_mask.shape, first)
         else:
             most = decisions.choice_mask.shape[1]
             self.head_weight = self.create_parameter([hidden, most], default_initializer=uniform)
@@ -81,13 +86,11 @@ class Policy(Model):
         closed = np.where(decisions.choice_mask, 0.0, _NEVER).astype(dtype)
         self._closed = None if decisions.choice_mask.all() else paddle.to_tensor(closed)
 
-    def _add_heads(
-        self, kind: str, shape: tuple[int, ...], uniform: initializer.Initializer
-    ) -> None:
+    def _add_heads(self, kind: str, shape: tuple[int, ...], first: initializer.Initializer) -> None:
         """A head for each step of a kind, if there are any."""
         steps, most = shape
         if steps:
-            weight = self.create_parameter([steps, self.hidden, most], default_initializer=uniform)
+            weight = self.create_parameter([steps, self.hidden, most], default_initializer=first)
             bias = self.create_parameter([steps, 1, most], is_bias=True)
             self.add_parameter(f"{kind}_weight", weight)
             self.add_parameter(f"{kind}_bias", bias)

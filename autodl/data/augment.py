@@ -73,6 +73,29 @@ def alternating_flip(
     return _mirror(images, _coins(positions, seed) ^ (epoch % 2 == 1))
 
 
+def flip_vertically(images: Images, rng: np.random.Generator) -> Images:
+    """Turn each picture upside down with probability 1/2."""
+    chosen = rng.random(len(images)) < 0.5
+    flipped = images.copy()
+    flipped[chosen] = flipped[chosen, ::-1]
+    return flipped
+
+
+def change_brightness(images: Images, rng: np.random.Generator, most: float) -> Images:
+    """Multiply each picture by a factor from U(1 - most, 1 + most); bytes are rounded and clipped.
+
+    Raises:
+        ValueError: ``most`` is not in [0, 1).
+    """
+    if not 0 <= most < 1:
+        raise ValueError(f"brightness must be at least 0 and below 1, got {most}")
+    factors = rng.uniform(1 - most, 1 + most, size=(len(images), 1, 1, 1)).astype(np.float32)
+    changed = images * factors
+    if images.dtype == np.uint8:
+        changed = np.rint(changed).clip(0, 255)
+    return changed.astype(images.dtype)
+
+
 def cutout(images: Images, rng: np.random.Generator, size: int, fill: Fill = 0.0) -> Images:
     """Blank one ``size`` x ``size`` square per picture (DeVries and Taylor, arXiv:1708.04552).
 
@@ -132,16 +155,20 @@ def augmenter(
     *,
     padding: int = 4,
     flip_rule: FlipRule = "random",
+    vertical: bool = False,
+    brightness: float = 0.0,
     cutout_size: int = 0,
     fill: Fill,
     epoch: int = 0,
     seed: int = 0,
 ) -> Augment:
-    """The usual chain for one epoch: pad and crop, flip, cut out.
+    """The usual chain for one epoch: pad and crop, flip, change the brightness, cut out.
 
     Args:
         padding: see ``pad_crop``; 0 for none.
         flip_rule: "none", "random" or "alternating".
+        vertical: see ``flip_vertically``.
+        brightness: see ``change_brightness``; 0 for none.
         cutout_size: see ``cutout``; 0 for none.
         fill: the colour of borders and cut-outs, normally ``Normalisation.mean_colour``.
         epoch: of the alternating flip.
@@ -157,6 +184,10 @@ def augmenter(
             images = flip(images, rng)
         elif flip_rule == "alternating":
             images = alternating_flip(images, positions, epoch, seed)
+        if vertical:
+            images = flip_vertically(images, rng)
+        if brightness:
+            images = change_brightness(images, rng, brightness)
         if cutout_size:
             images = cutout(images, rng, cutout_size, fill)
         return images

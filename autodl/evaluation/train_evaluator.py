@@ -17,6 +17,7 @@ from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.system.state import decode_state, encode_state
 from autodl.tasks.task import Task
+from autodl.training.device import compute_clock
 from autodl.training.fit import Trainer
 from autodl.training.goal import final_score
 from autodl.training.weights import load_arrays
@@ -78,10 +79,10 @@ class TrainEvaluator:
             inherited = self._inherit(network, decode_state(stage.parent))
         before = sum(epoch["seconds"] for epoch in trainer.curve)
         stopped = trainer.fit(until=stage.epochs)
-        began = time.perf_counter()
+        clock = compute_clock()
+        began = clock()
         held_out = final_score(network, self._task, "held_out")
-        end = time.perf_counter()
-        compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + end - began
+        compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + clock() - began
         last, metric = trainer.curve[-1], self._task.metric
         metrics = {
             "held_out_loss": held_out.loss,
@@ -91,7 +92,7 @@ class TrainEvaluator:
             "stopped_early": float(bool(stopped)),
             "parameters": plan.parameters,
             "macs": plan.macs,
-            "seconds": before + end - start,
+            "seconds": before + time.perf_counter() - start,
             "compute_seconds": compute,
         }
         if not metric.higher_is_better:  # then it is not the reward

@@ -9,6 +9,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.autograd import PyLayer, PyLayerContext
+from paddle.hapi.dynamic_flops import register_hooks
 from paddle.nn import initializer
 
 from autodl.config.plugins import note_provided
@@ -21,10 +22,14 @@ def _window_padding(padding: kinds.Padding) -> list[int]:
     return [top, left] if top == bottom and left == right else [top, bottom, left, right]
 
 
+def truncated_normal(std: float) -> initializer.Initializer:
+    """Normal of this deviation before it is cut at two of them."""
+    return initializer.TruncatedNormal(std=std, a=-2 * std, b=2 * std)  # a, b: values, not stds
+
+
 def he_normal(fan_in: int) -> initializer.Initializer:
     """Normal of deviation sqrt(2 / fan_in), cut at two deviations (AutoDL Design)."""
-    std = sqrt(2.0 / fan_in)
-    return initializer.TruncatedNormal(std=std, a=-2 * std, b=2 * std)  # a, b: values, not stds
+    return truncated_normal(sqrt(2.0 / fan_in))
 
 
 def _shifted(maps: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
@@ -104,6 +109,10 @@ class Convolution(nn.Conv2D):
             and len(set(padding)) == 1
             and padding[0] < height
         )
+
+
+# paddle.flops goes by the exact type: it would count 0 for these, and say nothing
+register_hooks[Convolution] = register_hooks[nn.Conv2D]
 
 
 def is_convolution(layer: object) -> bool:

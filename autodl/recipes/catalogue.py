@@ -11,8 +11,8 @@ _PARTS = "autodl.recipes.parts"
 _NONE = "autodl.config.sections:NoOptions"
 
 SCHEDULES = {
-    "cosine": Entry(f"{_PARTS}:RateOptions", "autodl.recipes.schedules:cosine"),
-    "linear": Entry(f"{_PARTS}:RateOptions", "autodl.recipes.schedules:linear"),
+    "cosine": Entry(f"{_PARTS}:FallingRateOptions", "autodl.recipes.schedules:cosine"),
+    "linear": Entry(f"{_PARTS}:FallingRateOptions", "autodl.recipes.schedules:linear"),
     "step": Entry(f"{_PARTS}:RateOptions", "autodl.recipes.schedules:step"),
     "constant": Entry(f"{_PARTS}:RateOptions", "autodl.recipes.schedules:constant"),
 }

@@ -42,6 +42,7 @@ class TrainOptions(Section):
         *("auxiliary_weight", "drop_path", "lrc_weight"),
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
         *("optimiser", "terms", "hooks", "form"),
+        *("lowest_rate", "schedule_epochs", "vertical_flip", "brightness"),
     )
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
@@ -49,7 +50,11 @@ class TrainOptions(Section):
     learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before the cosine")
     schedule: Literal["cosine", "linear"] = Field(
-        "cosine", description="how the rate falls to 0 behind the warm-up"
+        "cosine", description="how the rate falls behind the warm-up"
+    )
+    lowest_rate: float = Field(0.0, ge=0, description="what the rate falls to")
+    schedule_epochs: int | None = Field(
+        None, ge=1, description="epochs until then, if more than are trained; null: epochs"
     )
     first_size: int | None = Field(
         None, ge=8, multiple_of=4, description="side of the pictures at first; it grows to the full"
@@ -82,6 +87,10 @@ class TrainOptions(Section):
     pad_crop: int = Field(4, ge=0, description="pixels of padding before a random crop")
     flip: Literal["none", "random", "alternating"] = Field(
         "random", description="mirror pictures: by a coin, or every one in every other epoch"
+    )
+    vertical_flip: bool = Field(False, description="turn pictures upside down, by a coin")
+    brightness: float = Field(
+        0.0, ge=0, lt=1, description="pixels are multiplied by 1 - brightness to 1 + brightness"
     )
     cutout: int = Field(0, ge=0, description="side of the square that is blanked out, 0: none")
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta, 0: none")
@@ -161,6 +170,18 @@ class TrainOptions(Section):
     def _resizes_what_is_inherited(self) -> Self:
         if self.resize_kernels and not self.inherit:
             raise ValueError("resize_kernels is for inherited kernels; set inherit as well")
+        return self
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.lowest_rate > self.learning_rate:
+            raise ValueError(
+                f"lowest_rate {self.lowest_rate:g} exceeds learning_rate {self.learning_rate:g}"
+            )
+        if self.schedule_epochs is not None and self.schedule_epochs < self.epochs:
+            raise ValueError(
+                f"schedule_epochs {self.schedule_epochs} are fewer than epochs {self.epochs}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,17 @@ class RateOptions(Section):
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before it falls")
 
 
+class FallingRateOptions(RateOptions):
+    """Of a schedule that falls all the way."""
+
+    ADDED = ("lowest_rate", "schedule_epochs")
+
+    lowest_rate: float = Field(0.0, ge=0, description="what the rate falls to")
+    schedule_epochs: int | None = Field(
+        None, ge=1, description="epochs until then; null: those of the training, which may be fewer"
+    )
+
+
 class SGDOptions(Section):
     """SGD with momentum."""
 

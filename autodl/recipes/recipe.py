@@ -51,7 +51,10 @@ class Recipe:
 def recipe_of(options: TrainOptions) -> Recipe:
     """What a flat ``Train`` section says."""
     section = options.SECTION
-    rate = {"learning_rate": options.learning_rate, "warmup_epochs": options.warmup_epochs}
+    rate = {
+        name: getattr(options, name)
+        for name in ("learning_rate", "warmup_epochs", "lowest_rate", "schedule_epochs")
+    }
     return Recipe(
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -90,6 +93,8 @@ def changes_of(options: TrainOptions) -> Changes:
     return Changes(
         pad_crop=options.pad_crop,
         flip=options.flip,
+        vertical_flip=options.vertical_flip,
+        brightness=options.brightness,
         cutout=options.cutout,
         mixup=options.mixup,
         first_size=options.first_size,

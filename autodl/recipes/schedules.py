@@ -6,40 +6,44 @@ from collections.abc import Callable
 from math import cos, pi
 from typing import TypeAlias
 
-from autodl.recipes.parts import RateOptions
+from autodl.recipes.parts import FallingRateOptions, RateOptions
 
 Rate: TypeAlias = Callable[[int], float]
 """Number of the update, 0 for the first -> its learning rate."""
 
 
-def cosine_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> float:
-    """Linear rise to ``peak`` over the warm-up, then half a cosine down to 0.
+def cosine_rate(
+    step: int, steps: int, peak: float, warmup_steps: int = 0, lowest: float = 0.0
+) -> float:
+    """Linear rise to ``peak`` over the warm-up, then half a cosine down to ``lowest``.
 
     Args:
         step: 0 for the first update.
-        steps: number of updates in all; the rate would reach 0 at ``step == steps``.
+        steps: number of updates in all; the rate would be ``lowest`` at ``step == steps``.
 
     Source: Loshchilov and Hutter, ICLR 2017, equation 5 without restarts.
     """
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     done = (step - warmup_steps) / max(steps - warmup_steps, 1)
-    return 0.5 * peak * (1.0 + cos(pi * min(done, 1.0)))
+    return lowest + 0.5 * (peak - lowest) * (1.0 + cos(pi * min(done, 1.0)))
 
 
-def linear_rate(step: int, steps: int, peak: float, warmup_steps: int = 0) -> float:
-    """Linear rise to ``peak`` over the warm-up, then a straight line down to 0: a triangle.
+def linear_rate(
+    step: int, steps: int, peak: float, warmup_steps: int = 0, lowest: float = 0.0
+) -> float:
+    """Linear rise to ``peak`` over the warm-up, then a straight line to ``lowest``: a triangle.
 
     Args:
         step: 0 for the first update.
-        steps: number of updates in all; the rate would reach 0 at ``step == steps``.
+        steps: number of updates in all; the rate would be ``lowest`` at ``step == steps``.
 
     Source: the one-cycle schedule of Smith and Topin, arXiv:1708.07120, without its last phase.
     """
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     done = (step - warmup_steps) / max(steps - warmup_steps, 1)
-    return peak * (1.0 - min(done, 1.0))
+    return lowest + (peak - lowest) * (1.0 - min(done, 1.0))
 
 
 def step_rate(epoch: int, epochs: int, peak: float) -> float:
@@ -47,16 +51,18 @@ def step_rate(epoch: int, epochs: int, peak: float) -> float:
     return peak * 0.1 ** ((2 * epoch >= epochs) + (4 * epoch >= 3 * epochs))
 
 
-def cosine(options: RateOptions, epochs: int, steps: int) -> Rate:
+def cosine(options: FallingRateOptions, epochs: int, steps: int) -> Rate:
     """``cosine_rate`` over epochs of so many steps."""
-    warmup = round(options.warmup_epochs * steps)
-    return lambda step: cosine_rate(step, epochs * steps, options.learning_rate, warmup)
+    warmup, whole = round(options.warmup_epochs * steps), options.schedule_epochs or epochs
+    peak, lowest = options.learning_rate, options.lowest_rate
+    return lambda step: cosine_rate(step, whole * steps, peak, warmup, lowest)
 
 
-def linear(options: RateOptions, epochs: int, steps: int) -> Rate:
+def linear(options: FallingRateOptions, epochs: int, steps: int) -> Rate:
     """``linear_rate`` over epochs of so many steps."""
-    warmup = round(options.warmup_epochs * steps)
-    return lambda step: linear_rate(step, epochs * steps, options.learning_rate, warmup)
+    warmup, whole = round(options.warmup_epochs * steps), options.schedule_epochs or epochs
+    peak, lowest = options.learning_rate, options.lowest_rate
+    return lambda step: linear_rate(step, whole * steps, peak, warmup, lowest)
 
 
 def step(options: RateOptions, epochs: int, steps: int) -> Rate:

@@ -18,8 +18,9 @@ class DiverseBranchBlock(MultiBranchConv2D):
     """Four branches: KxK; 1x1; 1x1 then KxK; 1x1 then average pooling. All with batch-norms.
 
     A depthwise convolution has no 1x1 branch, its average pooling reads the input itself, and its
-    inner width is twice the channels. Kernels are odd, the padding is half of them, there is no
-    dilation.
+    inner width is twice the channels. One with a multiplier, more outputs than inputs, is one of
+    groups like any other, as in the authors' code. Kernels are odd, the padding is half of them,
+    there is no dilation.
 
     Args:
         internal_channels: width between the 1x1 and the KxK convolution; None is the authors'
@@ -84,7 +85,7 @@ class DiverseBranchBlock(MultiBranchConv2D):
 
     @classmethod
     def check(cls, geometry: ConvGeometry) -> None:
-        """An odd kernel, padding of half its size, no dilation, no depthwise multiplier.
+        """An odd kernel, padding of half its size, no dilation, more outputs than groups.
 
         Raises:
             ReparameterisationError: one of these does not hold.
@@ -96,14 +97,7 @@ class DiverseBranchBlock(MultiBranchConv2D):
                 " asymmetric convolution block"
             )
         geometry.require_centred()
-        if geometry.groups > 1 and geometry.groups == geometry.in_channels:
-            if geometry.out_channels != geometry.in_channels:
-                raise ReparameterisationError(
-                    f"a depthwise convolution of {geometry.in_channels} to"
-                    f" {geometry.out_channels} channels has a multiplier, which the averaging"
-                    " branch cannot have; out_channels must equal in_channels"
-                )
-        elif geometry.groups == geometry.out_channels > 1:
+        if geometry.groups == geometry.out_channels > 1 and not geometry.is_depthwise:
             raise ReparameterisationError(
                 f"groups {geometry.groups} must be fewer than out_channels, unless the convolution"
                 f" is depthwise; in_channels is {geometry.in_channels}"

@@ -112,8 +112,8 @@ def _separable_conv(size: int) -> Build:
 def _pool(kind: str, size: int) -> Build:
     """A pool of stride 1; down-sampling by stride 2, then 1x1 to twice the channels.
 
-    As in the original, an average leaves out the padding where it is symmetric, and counts
-    its zeros where it is not.
+    As in the original, an average leaves out the padding, and counts its zeros only where it
+    down-samples and the padding is not symmetric.
     """
 
     def build(builder: PlanBuilder, x: int, name: str, downsample: bool) -> int:
@@ -125,7 +125,7 @@ def _pool(kind: str, size: int) -> Build:
             layer = MaxPool(kernel, stride, padding)
         else:
             symmetric = padding[0] == padding[1] and padding[2] == padding[3]
-            layer = AvgPool(kernel, stride, padding, count_padding=not symmetric)
+            layer = AvgPool(kernel, stride, padding, count_padding=downsample and not symmetric)
         x = builder.add(f"{name}.pool", layer, x)
         if not downsample:
             return x
@@ -188,6 +188,9 @@ for _name, _build in {
     "sep_conv_3x3": _separable_conv(3),
     "sep_conv_4x4": _separable_conv(4),
     "sep_conv_5x5": _separable_conv(5),
+    "conv_1x2_2x1": _conv_pair(2),
+    "conv_1x4_4x1": _conv_pair(4),
+    "dilated_2x2": _conv(2, dilation=2),
 }.items():
     register_operation(_name, _build)
 

@@ -78,6 +78,8 @@ class PictureTask(SearchData):
         augment = augmenter(
             padding=changes.pad_crop,
             flip_rule=changes.flip,
+            vertical=changes.vertical_flip,
+            brightness=changes.brightness,
             cutout_size=changes.cutout,
             fill=normalisation.mean_colour,
             epoch=drawing.epoch,

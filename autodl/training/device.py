@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import paddle
@@ -55,6 +56,14 @@ def select_device(name: str) -> str:
     device = resolve_device(name)
     paddle.set_device(device)
     return device
+
+
+def compute_clock() -> Callable[[], float]:
+    """Seconds that computing takes: of all the processors' time on a CPU, of the wall on a GPU.
+
+    The first do not grow with what else the machine does, but for shared caches and clock rates.
+    """
+    return time.perf_counter if paddle.get_device().startswith("gpu") else time.process_time
 
 
 @contextmanager

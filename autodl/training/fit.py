@@ -25,6 +25,7 @@ from autodl.recipes.schedules import Rate
 from autodl.recipes.stopping import reason_to_stop
 from autodl.system.state import decode_state, encode_state
 from autodl.tasks.task import Batch, Drawing, Task
+from autodl.training.device import compute_clock
 from autodl.training.goal import Truth, goal_of
 from autodl.training.hooks.hook import Hook, Path
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
@@ -60,8 +61,9 @@ class Trainer:
 
     ``curve`` has a mapping for every epoch so far: ``epoch`` from 1, mean training ``loss`` (all
     of its terms) and the task's metric (``accuracy``), the last ``learning_rate``, what the hooks
-    tell, and ``seconds`` in all and of ``compute_seconds`` (forward, backward and update; on a GPU,
-    where these run on their own, the time to start them and that of waiting for the last one).
+    tell, and ``seconds`` in all and of ``compute_seconds`` (forward, backward and update, in
+    processor time; on a GPU, where these run on their own, the time to start them and that of
+    waiting for the last one).
 
     Where several processes train together, each has a trainer of its own, of the same network,
     task and recipe, and ``batch_size`` is that of one process: an update is made from
@@ -107,6 +109,7 @@ class Trainer:
         self._optimizer = make_optimizer(network, recipe, self._rate(0))
         # on a CPU Paddle's auto_cast does nothing but warn
         self._on_gpu = paddle.get_device().startswith("gpu")
+        self._clock = compute_clock()
         self._amp = recipe.amp and self._on_gpu
         self._scaler = paddle.amp.GradScaler(enable=self._amp)
 
@@ -185,9 +188,9 @@ class Trainer:
         drawing = Drawing(rng, recipe.changes, epoch, recipe.epochs, self._seeds[0])
         totals = self._updates(self._batches(drawing), epoch * self._steps, after_step)
         if self._on_gpu:
-            began = time.perf_counter()
+            began = self._clock()
             paddle.device.synchronize()
-            totals.compute_seconds += time.perf_counter() - began
+            totals.compute_seconds += self._clock() - began
         loss_sum, tally = self._share.mean(totals.loss), self._share.mean(totals.tally)
         mean_loss = float(loss_sum) / totals.examples
         self._check_finite(mean_loss, f"epoch {epoch + 1} of {recipe.epochs}")
@@ -228,9 +231,9 @@ class Trainer:
         for step, batch in enumerate(batches, start=first):
             chosen = () if self.path is None else self.path.choose()
             totals.rate = self._rate(step)
-            began = time.perf_counter()
+            began = self._clock()
             loss, tally = self._step(batch, totals.rate, *chosen)
-            totals.compute_seconds += time.perf_counter() - began
+            totals.compute_seconds += self._clock() - began
             after_step()
             for part in self._parts:
                 part.after_step()

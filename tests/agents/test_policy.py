@@ -40,6 +40,17 @@ def test_initial_values(cells):
     assert abs(every.mean()) < 5 * 0.1 / np.sqrt(3 * len(every))
 
 
+def test_heads_can_start_as_published(cells):
+    """A normal cut at two deviations keeps 0.8796 of its deviation; 2 % is five standard errors."""
+    paddle.seed(0)
+    model = DesignPolicy(cells(2, 10, 10), head_deviation=0.16)
+    named = dict(model.named_parameters())
+    heads = np.concatenate([named[f"{kind}_weight"].numpy().ravel() for kind in ("token", "row")])
+    assert np.abs(heads).max() <= 0.32
+    assert heads.std() == pytest.approx(0.8796 * 0.16, rel=0.02)
+    assert np.abs(named["lstm.weight_ih_l0"].numpy()).max() <= 0.1
+
+
 @pytest.mark.parametrize("nodes", [1, 4])
 def test_forward_equals_a_step_by_step_lstm(make_algorithm, nodes):
     """Gates in the order input, forget, cell, output; no extra forget bias. 1e-5: float32."""

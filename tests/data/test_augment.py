@@ -8,8 +8,10 @@ import pytest
 from autodl.data.augment import (
     alternating_flip,
     augmenter,
+    change_brightness,
     cutout,
     flip,
+    flip_vertically,
     mixup,
     pad_crop,
 )
@@ -163,6 +165,28 @@ def test_fill_is_rounded_and_clipped_to_bytes():
     assert {tuple(pixel) for pixel in got.reshape(-1, 3).tolist()} == {(77, 77, 77), (0, 10, 255)}
 
 
+def test_pictures_are_turned_upside_down_by_a_coin():
+    images = batch((200, 4, 3, 3))
+    got = flip_vertically(images, np.random.default_rng(0))
+    turned = (got == images[:, ::-1]).all(axis=(1, 2, 3))
+    assert (turned ^ (got == images).all(axis=(1, 2, 3))).all()
+    assert 65 < turned.sum() < 135  # five deviations of 200 fair coins are 35
+    np.testing.assert_array_equal(images, batch((200, 4, 3, 3)))  # left alone
+
+
+def test_brightness_multiplies_each_picture_by_one_factor():
+    images = np.full((500, 2, 2, 3), 100, np.uint8)
+    got = change_brightness(images, np.random.default_rng(0), 0.3)
+    assert got.dtype == np.uint8
+    assert (got == got[:, :1, :1, :1]).all()
+    found = got[:, 0, 0, 0]
+    assert (found.min(), found.max()) == (70, 130)  # every byte of U(0.7, 1.3), rounded
+    assert abs(found.mean() - 100) < 4  # five standard errors of 500
+    assert change_brightness(images + 150, np.random.default_rng(0), 0.3).max() == 255  # clipped
+    with pytest.raises(ValueError, match="brightness must be at least 0 and below 1, got 1"):
+        change_brightness(images, np.random.default_rng(0), 1)
+
+
 def test_augmenter_is_the_chain():
     images, positions = batch((9, 8, 8, 3)), np.arange(30, 39)
     rng = np.random.default_rng(4)
@@ -170,6 +194,13 @@ def test_augmenter_is_the_chain():
     chain = augmenter(padding=2, flip_rule="random", cutout_size=3, fill=FILL)
     got = chain(images, positions, np.random.default_rng(4))
     np.testing.assert_array_equal(got, expected)
+
+    rng = np.random.default_rng(4)
+    expected = cutout(
+        change_brightness(flip_vertically(flip(images, rng), rng), rng, 0.3), rng, 3, FILL
+    )
+    chain = augmenter(padding=0, vertical=True, brightness=0.3, cutout_size=3, fill=FILL)
+    np.testing.assert_array_equal(chain(images, positions, np.random.default_rng(4)), expected)
 
     alternating = augmenter(padding=0, flip_rule="alternating", fill=FILL, epoch=1, seed=2)
     np.testing.assert_array_equal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from inspect import signature
 from math import prod
 from pathlib import Path
@@ -225,7 +226,7 @@ def pool(x, kind, size, stride):
         return windows(x, (size, size), (stride, stride)).max((-1, -2))  # pads with zeros
     total = windows(x, (size, size), (stride, stride)).sum((-1, -2))
     pads = [padding(axis, size, stride) for axis in x.shape[2:]]
-    if any(before != after for before, after in pads):
+    if stride > 1 and any(before != after for before, after in pads):
         return total / size**2  # zeros counted
     inside = windows(np.ones_like(x), (size, size), (stride, stride)).sum((-1, -2))
     return total / inside
@@ -237,7 +238,7 @@ def reference(name, x, layer, downsample):
     kind, _, size = name.rpartition("_")
     if name == "skip_connect":
         return conv(x, layer("widen"), (1, 1), (2, 2)) if downsample else x
-    if name in ("conv_1x3_3x1", "conv_1x5_5x1"):
+    if re.fullmatch(r"conv_1x(\d)_\1x1", name):
         k = int(name[-3])
         x = conv(x, layer("row"), (1, k), (1, stride))
         x = conv(x, layer("column"), (k, 1), (stride, 1))
@@ -249,8 +250,8 @@ def reference(name, x, layer, downsample):
     if kind == "sep_conv":
         x = conv(x, layer("depthwise"), (k, k), (stride, stride), depthwise=True)
         return conv(x, layer("pointwise"), (1, 1))
-    assert kind in ("conv", "dil_conv")
-    dilation = 2 if kind == "dil_conv" and not downsample else 1
+    assert kind in ("conv", "dil_conv", "dilated")
+    dilation = 2 if kind != "conv" and not downsample else 1
     return conv(x, layer("conv"), (k, k), (stride, stride), dilation)
 
 

@@ -206,3 +206,14 @@ def test_a_convolution_of_which_only_a_part_is_trained():
     assert layer.weight.grad is None
     assert x.grad is not None
     assert layer.bias.grad is not None
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_paddle_counts_our_convolutions(bias):
+    """``paddle.flops`` takes a bias for one operation of every output; plans take it as free."""
+    builder = PlanBuilder((3, 9, 8))
+    builder.add("conv", kinds.Conv(3, 6, (3, 5), (2, 1), groups=3, bias=bias), 0)
+    plan = builder.finish()
+    network = PlanNetwork(plan)
+    outputs = int(np.prod(plan.output_shape))
+    assert paddle.flops(network, [1, 3, 9, 8]) == plan.macs + bias * outputs > 0

@@ -23,7 +23,8 @@ def test_the_default_section_is_plain_sgd():
     assert recipe.optimiser.name == "SGD"
     assert recipe.optimiser.options == SGDOptions()
     assert recipe.schedule.to_plain() == {
-        "name": "cosine", "learning_rate": 0.1, "warmup_epochs": 0.0
+        "name": "cosine", "learning_rate": 0.1, "warmup_epochs": 0.0,
+        "lowest_rate": 0.0, "schedule_epochs": None,
     }  # fmt: skip
     assert (recipe.terms, recipe.hooks, recipe.path, recipe.form.name) == ((), (), None, "none")
 

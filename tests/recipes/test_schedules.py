@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from math import cos, pi
 
 import pytest
 
-from autodl.recipes.schedules import cosine_rate, linear_rate, step_rate
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.parts import FallingRateOptions
+from autodl.recipes.recipe import recipe_of
+from autodl.recipes.schedules import cosine, cosine_rate, linear, linear_rate, step_rate
 
 
 def test_half_a_cosine():
@@ -45,6 +49,22 @@ def test_a_triangle():
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)], rel=1e-12)
     assert rates[10:] == pytest.approx([2.0 * (30 - step) / 20 for step in range(10, 31)])
     assert linear_rate(0, 5, 0.3) == 0.3
+
+
+@pytest.mark.parametrize("schedule", [cosine, linear])
+def test_a_training_can_be_the_beginning_of_a_longer_schedule(schedule):
+    """The original's trials: 20 epochs of a cosine of 200 that ends at 1e-4."""
+    options = recipe_of(
+        TrainOptions(learning_rate=0.1, epochs=20, lowest_rate=1e-4, schedule_epochs=200)
+    ).schedule.options
+    rate = schedule(options, 20, 7)
+    whole = schedule(FallingRateOptions(lowest_rate=1e-4), 200, 7)
+    assert [rate(step) for step in range(140)] == [whole(step) for step in range(140)]
+    assert rate(0) == 0.1
+    done = 139 / 1400
+    shape = {cosine: 0.5 * (1 + math.cos(math.pi * done)), linear: 1 - done}[schedule]
+    assert rate(139) == pytest.approx(1e-4 + (0.1 - 1e-4) * shape, rel=1e-12)
+    assert rate(1400) == pytest.approx(1e-4, rel=1e-12)
 
 
 def test_step_rates():

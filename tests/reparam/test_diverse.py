@@ -106,10 +106,19 @@ def test_one_grey_channel_is_no_depthwise_multiplier(tell):
     assert tell.difference(tell.run(block.as_convolution(), x), tell.run(block, x)) < 1e-9
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_depthwise_multiplier_has_all_four_branches(tell, stride):
+    """The authors ask for ``groups < out_channels`` alone; 1e-9 as specified for blocks."""
+    block = tell.randomise(DiverseBranchBlock(4, 8, 3, stride, 1, 1, 4))
+    assert set(block._sub_layers) == BRANCHES
+    assert block.point_dense[2].weight.shape == [8, 1, 3, 3]
+    x = tell.inputs(2, 4, 6, 7)
+    assert tell.difference(tell.run(block.as_convolution(), x), tell.run(block, x)) < 1e-9
+
+
 @pytest.mark.parametrize(
     "arguments, options, message",
     [
-        ((4, 8, 3, 1, 1, 1, 4), {}, "depthwise convolution of 4 to 8 channels has a multiplier"),
         ((8, 4, 3, 1, 1, 1, 4), {}, "groups 4 must be fewer than out_channels"),
         ((4, 6, 3, 1, 0), {}, r"padding \[0, 0, 0, 0\].*must be \[1, 1, 1, 1\]"),
         ((4, 6, 3, 2, [0, 1, 0, 1]), {}, "does not match the kernel"),

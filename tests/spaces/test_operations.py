@@ -30,6 +30,7 @@ ORIGINAL = (
 EXTRA = (
     "skip_connect", "conv_2x2", "conv_4x4", "max_pool_2x2", "max_pool_4x4", "avg_pool_2x2",
     "avg_pool_4x4", "sep_conv_2x2", "sep_conv_3x3", "sep_conv_4x4", "sep_conv_5x5",
+    "conv_1x2_2x1", "conv_1x4_4x1", "dilated_2x2",
 )  # fmt: skip
 
 
@@ -42,8 +43,8 @@ def table(monkeypatch):
 
 def test_ids_are_those_of_the_specification():
     assert ORIGINAL_OPERATIONS == ORIGINAL
-    assert [operation(number).name for number in range(21)] == [*ORIGINAL, *EXTRA]
-    assert operation_names()[:21] == ORIGINAL + EXTRA
+    assert [operation(number).name for number in range(24)] == [*ORIGINAL, *EXTRA]
+    assert operation_names()[:24] == ORIGINAL + EXTRA
     for number, name in enumerate(operation_names()):
         assert operation(name).id == number
         assert operation(number) is operation(name)

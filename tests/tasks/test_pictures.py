@@ -44,13 +44,16 @@ def test_without_a_drawing_examples_come_in_their_order(task):
 
 
 def test_a_drawing_shuffles_changes_mixes_and_grows(task):
-    changes = Changes(pad_crop=2, flip="alternating", cutout=4, mixup=0.5, first_size=8, grown=1.0)
+    changes = Changes(
+        pad_crop=2, flip="alternating", vertical_flip=True, brightness=0.2,
+        cutout=4, mixup=0.5, first_size=8, grown=1.0,
+    )  # fmt: skip
     drawing = Drawing(np.random.default_rng(5), changes, epoch=1, epochs=2, seed=3)
     found = list(task.batches("train", 8, drawing))
     assert [len(batch) for batch in found] == [8, 8, 8]  # a smaller last one is left out
     rng = np.random.default_rng(5)
     augment = augmenter(
-        padding=2, flip_rule="alternating", cutout_size=4,
+        padding=2, flip_rule="alternating", vertical=True, brightness=0.2, cutout_size=4,
         fill=task.normalisation.mean_colour, epoch=1, seed=3,
     )  # fmt: skip
     plain = iterate(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import paddle
 import pytest
 
 from autodl.errors import DeviceError
-from autodl.training.device import resolve_device, select_device
+from autodl.training.device import compute_clock, resolve_device, select_device
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,12 @@ def fake(monkeypatch, gpus, compiled=True):
     chosen = []
     monkeypatch.setattr(paddle, "set_device", chosen.append)
     return chosen
+
+
+def test_the_clock_of_a_gpu_is_on_the_wall(monkeypatch):
+    assert compute_clock() is time.process_time
+    monkeypatch.setattr(paddle, "get_device", lambda: "gpu:1")
+    assert compute_clock() is time.perf_counter
 
 
 def test_cpu():

@@ -187,6 +187,21 @@ def test_the_curve_holds_means_over_the_epoch(make_trainer, monkeypatch):
         assert 0 < epoch["compute_seconds"] <= epoch["seconds"]
 
 
+def test_on_a_cpu_computing_counts_in_processor_time(make_trainer, monkeypatch):
+    """What else the machine does makes a training wait; here it sleeps in every update."""
+    trainer = make_trainer(epochs=2)
+    step = trainer._step
+
+    def slow(batch, rate):
+        time.sleep(0.5)
+        return step(batch, rate)
+
+    monkeypatch.setattr(trainer, "_step", slow)
+    trainer.fit()
+    for epoch in trainer.curve:
+        assert 0 < epoch["compute_seconds"] < epoch["seconds"] - 2 * 0.4
+
+
 def test_it_learns_plain_colours(make_trainer):
     trainer = make_trainer(epochs=12, batch_size=8, learning_rate=0.1, dropout=0.0)
     trainer.fit()
@@ -264,7 +279,7 @@ def test_a_gpu_is_waited_for_once_an_epoch_and_that_counts_as_computing(make_tra
     trainer.fit()
     assert waits == []  # on a CPU there is nothing to wait for
     trainer = make_trainer(epochs=2)
-    trainer._on_gpu = True
+    trainer._on_gpu, trainer._clock = True, time.perf_counter
     trainer.fit()
     assert waits == [0, 1]
     assert all(0.2 <= epoch["compute_seconds"] <= epoch["seconds"] for epoch in trainer.curve)

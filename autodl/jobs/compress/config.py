@@ -12,7 +12,8 @@ from autodl.config.sections import GlobalOptions
 from autodl.recipes.options import FineTuningOptions, TrainOptions
 
 T = TypeVar("T", bound=TrainOptions)
-_CHANGES = ("pad_crop", "flip", "cutout", "mixup")  # of pictures, while training
+# of pictures, while training
+_CHANGES = ("pad_crop", "flip", "vertical_flip", "brightness", "cutout", "mixup")
 
 
 @dataclass(frozen=True, slots=True)

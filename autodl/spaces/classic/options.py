@@ -21,8 +21,9 @@ class RepVGGOptions(Section):
     """Which member of the family."""
 
     variant: Literal[
-        "A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4", "B2", "B2g4", "B3", "B3g4", "D2se"
-    ] = "A0"
+        "A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4",
+        "B2", "B2g2", "B2g4", "B3", "B3g2", "B3g4", "D2se",
+    ] = "A0"  # fmt: skip
     layers: tuple[Count, Count, Count, Count] | None = Field(
         None, description="of stages 1 to 4, in place of the variant's"
     )

@@ -20,7 +20,7 @@ Layers: TypeAlias = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A member of the family (the paper's table 2).
+    """A member of the family (the paper's table 2; B2g2 and B3g2 are in the authors' code alone).
 
     ``layers`` are those of stages 1 to 4, ``width`` is the factor ``a`` of the channels 64, 128
     and 256, ``last_width`` the factor ``b`` of 512. ``groups`` are those of every second layer.
@@ -44,8 +44,10 @@ VARIANTS: Mapping[str, Variant] = {
     "B1g2": Variant(_B, 2, 4, groups=2),
     "B1g4": Variant(_B, 2, 4, groups=4),
     "B2": Variant(_B, 2.5, 5),
+    "B2g2": Variant(_B, 2.5, 5, groups=2),
     "B2g4": Variant(_B, 2.5, 5, groups=4),
     "B3": Variant(_B, 3, 5),
+    "B3g2": Variant(_B, 3, 5, groups=2),
     "B3g4": Variant(_B, 3, 5, groups=4),
     "D2se": Variant((8, 14, 24, 1), 2.5, 5, squeezes=True),
 }

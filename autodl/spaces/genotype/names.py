@@ -37,9 +37,9 @@ _INSIDE = {
     "second.depthwise": "op.5",
     "second.pointwise": "op.6",
     "second.norm": "op.7",
-    "pair.row": "op.1",
-    "pair.column": "op.2",
-    "pair.norm": "op.3",
+    "pair.row": "1",  # of all operations, the pairs alone are bare sequences
+    "pair.column": "2",
+    "pair.norm": "3",
 }
 _IN_A_CELL = re.compile(r"cell(\d+)\.(entry|edge)(\d+)\.(.+)")
 _TENSORS: Mapping[type[Layer], Mapping[str, str]] = {  # Paddle's name: DARTS' name

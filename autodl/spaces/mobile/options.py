@@ -16,6 +16,8 @@ Count = Annotated[int, Field(ge=1)]
 class MobileNetworkOptions(Section):
     """How a network is made of seven mobile blocks."""
 
+    ADDED = ("sep_conv_skip",)
+
     base_widths: Annotated[tuple[Count, ...], Field(min_length=BLOCKS, max_length=BLOCKS)] = Field(
         BASE_WIDTHS, description="channels of each block at width factor 1"
     )
@@ -26,6 +28,9 @@ class MobileNetworkOptions(Section):
     )
     skip_on_change: Literal["project", "none"] = Field(
         "project", description="the skip of an MBConv that changes the shape"
+    )
+    sep_conv_skip: bool = Field(
+        True, description="the identity beside a SepConv with a skip; false: as published"
     )
     strides: (
         Annotated[tuple[Count, ...], Field(min_length=BLOCKS + 1, max_length=BLOCKS + 1)] | None

@@ -42,6 +42,7 @@ def mobile_plan(
     head_width: int = 1280,
     compounding: bool = False,
     skip_on_change: str = "project",
+    sep_conv_skip: bool = True,
     strides: Sequence[int] | None = None,
     dropout: float = 0.2,
 ) -> Plan:
@@ -54,6 +55,8 @@ def mobile_plan(
         skip_on_change: what an MBConv with ``skip`` gets whose stride or widths rule out the
             identity: ``project``, a 1x1 convolution and a batch-norm beside it (the public code),
             or ``none`` (the article). A SepConv gets none either way.
+        sep_conv_skip: whether a SepConv with ``skip`` has the identity beside it where the shape is
+            kept (the article); the public code builds its shortcut and does not add it.
         strides: of the stem and of each block's first layer; None takes ``LARGE_STRIDES`` for
             pictures over 64x64 and ``SMALL_STRIDES`` for others.
         dropout: share of the pooled features that is dropped while training.
@@ -92,7 +95,10 @@ def mobile_plan(
         for layer in range(block.depth):
             name = f"block{number}.layer{layer}"
             first = stride if layer == 0 else 1
-            x = _add_layer(builder, x, name, block, width, first, skip_on_change == "project")
+            if block.operation == "sep_conv":
+                x = _add_sep_conv(builder, x, name, block, width, first, sep_conv_skip)
+            else:
+                x = _add_mb_conv(builder, x, name, block, width, first, skip_on_change == "project")
     x = _conv_norm(builder, x, "head", head_width, 1, relu=True)
     x = builder.add("head.pool", GlobalAvgPool(), x)
     x = builder.add("head.dropout", Dropout(dropout), x)
@@ -128,7 +134,24 @@ def block_widths(
     return tuple(widths)
 
 
-def _add_layer(
+def _add_sep_conv(
+    builder: PlanBuilder,
+    entry: int,
+    name: str,
+    block: MobileBlock,
+    width: int,
+    stride: int,
+    skips: bool,
+) -> int:
+    """Append one layer of a block of separable convolutions, with the identity if it has one."""
+    same_shape = builder.shape(entry)[0] == width and stride == 1
+    depthwise, pointwise = f"{name}.sep.depthwise", f"{name}.sep.pointwise"
+    x = _conv_norm(builder, entry, depthwise, None, block.kernel, stride=stride, relu=True)
+    x = _conv_norm(builder, x, pointwise, width, 1, relu=True)
+    return builder.add(f"{name}.sum", Add(), x, entry) if block.skip and same_shape and skips else x
+
+
+def _add_mb_conv(
     builder: PlanBuilder,
     entry: int,
     name: str,
@@ -137,22 +160,15 @@ def _add_layer(
     stride: int,
     project: bool,
 ) -> int:
-    """Append one layer of a block, with its skip connection if it has one."""
+    """Append one layer of a block of inverted bottlenecks, with its skip connection if any."""
     same_shape = builder.shape(entry)[0] == width and stride == 1
-    if block.operation == "sep_conv":
-        # the public code builds this operation's projection but does not add it
-        project = False
-        x = _conv_norm(
-            builder, entry, f"{name}.sep.depthwise", None, block.kernel, stride=stride, relu=True
-        )
-        x = _conv_norm(builder, x, f"{name}.sep.pointwise", width, 1, relu=True)
-    else:
-        hidden = _EXPANSION[block.operation] * builder.shape(entry)[0]
-        x = _conv_norm(builder, entry, f"{name}.mb.expand", hidden, 1, relu=True)
-        x = _conv_norm(
-            builder, x, f"{name}.mb.depthwise", None, block.kernel, stride=stride, relu=True
-        )
-        x = _conv_norm(builder, x, f"{name}.mb.project", width, 1)
+    hidden, depthwise = (
+        _EXPANSION[block.operation] * builder.shape(entry)[0],
+        f"{name}.mb.depthwise",
+    )
+    x = _conv_norm(builder, entry, f"{name}.mb.expand", hidden, 1, relu=True)
+    x = _conv_norm(builder, x, depthwise, None, block.kernel, stride=stride, relu=True)
+    x = _conv_norm(builder, x, f"{name}.mb.project", width, 1)
     if not block.skip or not (same_shape or project):
         return x
     if not same_shape:

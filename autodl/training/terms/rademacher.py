@@ -12,7 +12,7 @@ from autodl.training.parallel import ALONE, Share
 from autodl.training.setting import Setting
 from autodl.training.terms.term import Step
 
-DRAWS = 50  # of signs, for every batch
+DRAWS = 50  # of signs, one for every picture of a batch
 
 
 def margins(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
@@ -35,21 +35,23 @@ def margins(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
 def rademacher_complexity(
     margins: paddle.Tensor, signs: paddle.Tensor, share: Share = ALONE
 ) -> paddle.Tensor:
-    """``mean_r |sum_ij signs[r, i, j] margins[i, j]| / (B (classes - 1))``, summed over the batch.
+    """``mean_r |sum_ij signs[r, i] margins[i, j]| / (B (classes - 1))``, summed over the batch.
 
-    Homogeneous of degree 1 in the margins. Its gradient is ``sign(sum) signs[r] / (B (classes -
-    1))``, averaged over r; where a sum is 0, that r gives 0.
+    A picture has one sign for all its margins, as in the authors' code: signs of their own would
+    make it the smaller by about the root of ``classes - 1``. Homogeneous of degree 1 in the
+    margins. Its gradient is ``sign(sum) signs[r] / (B (classes - 1))``, averaged over r; where a
+    sum is 0, that r gives 0.
 
     Args:
         margins: float32 ``[B, classes - 1]``.
-        signs: of -1 and 1, float32 ``[R, B, classes - 1]``.
+        signs: of -1 and 1, float32 ``[R, B]``.
         share: where several processes train together, the sums are over the batch of all. Then a
             process gets its part: the mean of all parts is the value, and so it is with gradients.
 
     Returns:
         Scalar.
     """
-    sums = (signs * margins).sum(axis=[1, 2])
+    sums = (signs * margins.sum(axis=1)).sum(axis=1)
     # not the absolute value, which would be that of this process's part of the sum
     direction = share.total(sums.detach()).sign()
     return (direction * sums).mean() / margins.size
@@ -66,8 +68,8 @@ def sampled_complexity(
         logits: float32 ``[B, classes]``.
         labels: int64 ``[B]``.
     """
-    count, others = logits.shape[0], logits.shape[1] - 1
-    coins = paddle.randint(0, 2, [DRAWS, share.size * count, others]).astype("float32")
+    count = logits.shape[0]
+    coins = paddle.randint(0, 2, [DRAWS, share.size * count]).astype("float32")
     own = coins[:, share.rank * count : (share.rank + 1) * count]
     return rademacher_complexity(margins(logits, labels), 2.0 * own - 1.0, share)
 

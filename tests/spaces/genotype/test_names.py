@@ -27,6 +27,17 @@ def test_names_as_the_code_of_darts_has_them():
     assert not set(head) & set(names)
 
 
+def test_pairs_are_sequences_without_a_name():
+    """DARTS writes ``nn.Sequential(ReLU, Conv2d, Conv2d, BatchNorm2d)`` for them."""
+    names = darts_names(published_genotype_plan(genotype="AmoebaNet-A", channels=4, layers=3))
+    pair = [own for own in names if ".pair." in own and own.endswith(".weight")]
+    assert [names[own].split("._ops.")[1].split(".", 1)[1] for own in pair[:3]] == [
+        "1.weight",
+        "2.weight",
+        "3.weight",
+    ]
+
+
 def test_arrays_get_the_names_of_the_network():
     names = darts_names(PLAN)
     arrays = {other: number for number, other in enumerate(sorted(names.values()))}

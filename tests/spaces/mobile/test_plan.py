@@ -124,6 +124,14 @@ def test_the_layers_of_a_separable_convolution():
     # no skip where the shape changes, whatever is asked for; the identity where it does not
     assert names(plan, "block3.layer0.") == parts
     assert names(plan, "block3.layer1.") == [*parts, "sum"]
+    # the public code builds the shortcut of this operation, and does not add it
+    plan = mobile_plan(network((0, 1, 1, 2, 1)), sep_conv_skip=False)
+    assert names(plan, "block3.layer1.") == parts
+    mixed = network(*[(0, 1, 1, 2, 1)] * 3, *[(1, 1, 1, 2, 1)] * 4)
+    plan = mobile_plan(mixed, sep_conv_skip=False)
+    assert [name for name in names(plan, "block") if name.endswith("sum")] == [
+        f"{block}.layer{layer}.sum" for block in (3, 4, 5, 6) for layer in (0, 1)
+    ]
 
 
 def test_the_layers_of_an_inverted_bottleneck():
