@@ -9,6 +9,7 @@ from typing import Any
 from autodl.config.reading import load_config
 from autodl.errors import ConfigError, StoreError
 from autodl.runs.folder import METRICS, TRIALS, read_manifest
+from autodl.search.budget import INTERRUPTED
 from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.studies import earlier
 from autodl.studies.jobs import JOBS, Job, read_search
@@ -82,7 +83,9 @@ def _has_ended(folder: Path) -> bool:
     """Whether a search has ended there; what was interrupted has not."""
     if not (folder / TRIALS).exists():
         return False
-    return bool(read_manifest(folder).get("finished_trials"))
+    manifest = read_manifest(folder)
+    ended = manifest.get("ended", "failed")  # a run that is under way, or was killed, has not
+    return bool(manifest.get("finished_trials")) and not ended.startswith((INTERRUPTED, "failed"))
 
 
 def _read_studies(folders: Sequence[Path]) -> Results:

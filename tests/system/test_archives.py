@@ -1,4 +1,4 @@
-"""Tar archives read in memory; data/test_cifar.py and test_fluid_archive.py have hostile ones."""
+"""Tar archives read in memory; hostile ones: data/test_cifar.py, import_fluid/test_archive.py."""
 
 from __future__ import annotations
 

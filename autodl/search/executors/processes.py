@@ -1,4 +1,4 @@
-"""Where trials are evaluated: in this process, or in long-lived worker processes."""
+"""Evaluating in long-lived worker processes on this machine."""
 
 from __future__ import annotations
 

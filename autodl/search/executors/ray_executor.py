@@ -1,4 +1,4 @@
-"""Evaluating on a Ray cluster: the worker processes of ``executors.py``, on every node."""
+"""Evaluating on a Ray cluster: the worker processes of ``processes.py``, on every node."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A cell's nodes 0 and 1 are the outputs of the two cells before it. Every further node is the sum of
 two operations, each applied to an earlier node; the cell's output is some nodes side by side. The
-network is stacked in ``genotype_plan.py``. (Liu et al., DARTS, ICLR 2019.)
+network is stacked in ``plan.py``. (Liu et al., DARTS, ICLR 2019.)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Architectures that are channel numbers: how many channels each layer of a known network has.
 
 The networks are ResNet-20, 56, 110 and 18, MobileNet-v2, and the networks of a cell pair. Which
-numbers a search may choose from is said in ``width_space.py``, what they cost in ``width_cost.py``.
+numbers a search may choose from is said in ``space.py``, what they cost in ``cost.py``.
 """
 
 from __future__ import annotations
