@@ -98,7 +98,7 @@ def bearing(
     known: Mapping[str, Collection[str]],
     *,
     free: Collection[str],
-    chosen: Collection[str],
+    chosen: Mapping[str, str | None],
 ) -> list[str]:
     """The plugins that results may depend on: those that add something that matters, or nothing.
 
@@ -106,12 +106,13 @@ def bearing(
         plugins: identities.
         known: what they add, see ``provided``; one of which nothing is known counts.
         free: kinds that do not matter.
-        chosen: components as ``Evaluator Mine``; others that nobody named do not matter.
+        chosen: kinds of which a run has one or none, with its name; others of these kinds do not
+            matter. Of any other kind (operations, loss terms, tasks) all that is added does.
     """
 
     def matters(part: str) -> bool:
-        kind = part.split()[0]
-        return kind not in free and (kind.islower() or part in chosen)
+        kind, _, name = part.partition(" ")
+        return kind not in free and chosen.get(kind, name) == name
 
     return [
         plugin

@@ -45,8 +45,11 @@ def bearing_of(
     identity: Plain, known: Mapping[str, Collection[str]], free: Collection[str]
 ) -> list[str]:
     """The plugins of a run that matter where kinds that are ``free`` do not."""
-    named = [name for name, kind in KINDS.items() if not kind.keeps]  # not those of data
-    chosen = [f"{name} {identity[name]['name']}" for name in named if identity.get(name)]
+    chosen = {
+        section: (identity.get(section) or {}).get("name")
+        for section, kind in KINDS.items()
+        if not kind.keeps  # the examples on record do not tell how a task of a plugin scores them
+    }
     plugins = identity.get("Global", {}).get("plugins", ())
     return bearing(plugins, known, free=free, chosen=chosen)
 

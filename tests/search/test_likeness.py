@@ -48,6 +48,14 @@ def test_components_that_nobody_named_do_not_matter():
     assert work_part(other, {SPACE: ["Evaluator Bench", "Space Bits"]})["Global"]["plugins"] == []
 
 
+@pytest.mark.parametrize("part", [work_part, setting_part])
+@pytest.mark.parametrize("added", ["Term Mine", "Hook Mine", "Optimiser Mine", "Data Mine"])
+def test_what_trainings_are_made_of_matters(part, added):
+    """A recipe names it inside of ``Train``: its code counts, not only its name."""
+    one = identity([OTHER], Train={"epochs": 2, "terms": [{"name": "Mine"}]})
+    assert part(one, {OTHER: [added, "Strategy Mine"]})["Global"]["plugins"] == [OTHER]
+
+
 def test_a_result_depends_on_no_strategy_space_or_seed_and_a_comparison_on_the_space():
     one = identity([SPACE])
     two = identity([SPACE, STRATEGY], Strategy={"name": "RandomSearch"}, Source={"kind": "x"})
