@@ -25,6 +25,9 @@ Term: TypeAlias = tuple[float, float] | tuple[float, float, float]
 def scalarised(accuracy: float, costs: Mapping[str, float], terms: Mapping[str, Term]) -> float:
     """``accuracy * product((cost / target) ** exponent)``: higher is better.
 
+    Below 0, as the negative of an error is, it is divided by the product instead, so that a higher
+    cost makes it lower there, too.
+
     Args:
         terms: name of a cost -> its target, above 0, its exponent, 0 or below, and, where that
             is not the same, its exponent up to the target.
@@ -35,7 +38,8 @@ def scalarised(accuracy: float, costs: Mapping[str, float], terms: Mapping[str, 
     """
     for name, (target, exponent, *below) in terms.items():
         ratio = max(costs[name] / target, sys.float_info.min)
-        accuracy *= float(ratio ** (below[0] if below and ratio <= 1 else exponent))
+        power = below[0] if below and ratio <= 1 else exponent
+        accuracy *= float(ratio ** (power if accuracy >= 0 else -power))
     return accuracy
 
 

@@ -55,6 +55,9 @@ def made(**options):
         (0.9, {"a": 1.5}, {"a": (3.0, -1.0, 0.0)}, 0.9),  # free within the target, hard above it
         (0.9, {"a": 3.0}, {"a": (3.0, -1.0, 0.0)}, 0.9),
         (0.9, {"a": 6.0}, {"a": (3.0, -1.0, 0.0)}, 0.45),
+        (-0.4, {"a": 10.0}, {"a": (5.0, -1.0)}, -0.8),  # an error: twice the cost, twice as bad
+        (-0.4, {"a": 2.5}, {"a": (5.0, -1.0)}, -0.2),
+        (-0.4, {"a": 6.0, "b": 1.0}, {"a": (3.0, -1.0, 0.0), "b": (4.0, -1.0, 0.0)}, -0.8),
     ],
 )
 def test_the_trade_off_by_hand(accuracy, costs, terms, wanted):
