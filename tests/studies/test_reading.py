@@ -10,12 +10,14 @@ import pytest
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
+from autodl.runs.folder import MANIFEST, read_manifest
 from autodl.studies import reading
 from autodl.studies.jobs import Found
 from autodl.studies.reading import read_results
 from autodl.studies.run import run_study
 from autodl.studies.study import Study
 from autodl.studies.table import study_table
+from autodl.system.files import write_json
 
 RANDOM = [
     "Strategy.name=RandomSearch",
@@ -94,6 +96,20 @@ def test_a_study_is_read_as_far_as_it_is(tmp_path):
     ]
     with pytest.raises(ConfigError, match="few with seed 0 is there twice"):
         read_results([out, out])
+
+
+@pytest.mark.parametrize("ended", ["interrupted", "failed: KeyboardInterrupt: ", None])
+def test_a_search_that_was_cut_short_is_left_out_of_its_study(tmp_path, ended):
+    """Else all others would be compared after as few trials as it has."""
+    searches = TWO.replace("simulate", "search")
+    study = Study.load("search/cell-agent-tokens.yaml", [*RANDOM, searches])
+    out = tmp_path / "study"
+    assert run_study(study, out, only=["few-0", "many-0"]) == []
+    assert len(read_results([out]).outcomes) == 2
+    manifest = read_manifest(out / "many-0")
+    del manifest["ended"]
+    write_json(out / "many-0" / MANIFEST, manifest | ({"ended": ended} if ended else {}))
+    assert [o.variation for o in read_results([out]).outcomes] == ["few"]
 
 
 def test_folders_of_nothing_and_of_different_kinds(tmp_path):
