@@ -105,6 +105,11 @@ def release(args: argparse.Namespace) -> None:
         made = publish_ensemble(args.ensemble, models, overrides=args.override)
         chosen = ", ".join(f"{name} x{count}" for name, count in made.members.items())
         print(f"wrote {models / 'ensemble.json'}: {chosen}")
+        if (votes := made.cross_validated) is not None:
+            print(
+                f"on pictures that chose no votes: greedy selection {votes.selected:.4f}, one vote"
+                f" for each {votes.mean:.4f}"
+            )
         print(f"held-out accuracy {made.held_out.accuracy:.4f}")
         if made.test is not None:
             print(f"test accuracy {made.test.accuracy:.4f}")

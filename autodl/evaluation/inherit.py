@@ -8,7 +8,8 @@ Of cells the same rule makes a node inherit from the node of that number in the 
 stack, whatever either reads: its convolutions where the operations have parts of the same name
 (``conv_3x3`` and ``conv_5x5`` both have ``conv``), its batch-norm, and its 1x1 ``squeeze`` if both
 nodes read the cell's input; besides the stem, each cell's projection (and squeeze, where its nodes
-share it), and the head.
+share it), and the head. A node with a kernel of another size begins anew in all of its parts, its
+squeeze and its batch-norm too.
 
 Source: Fang et al., EAT-NAS, arXiv:1901.05884, the sharing in width and depth. What becomes of a
 kernel of another size it does not say.

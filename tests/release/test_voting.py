@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from autodl.release.voting import hard_vote, select_greedily, soft_vote
+from autodl.release.voting import choose_votes, hard_vote, select_greedily, soft_vote
 
 CHANCES = np.array([[[0.9, 0.1, 0.0]], [[0.2, 0.5, 0.3]], [[0.2, 0.6, 0.2]]])
 EQUAL = np.ones(3)
@@ -83,3 +83,39 @@ def test_a_single_member_and_a_useless_one():
     right, wrong = np.eye(2), np.eye(2)[::-1]
     assert select_greedily(np.stack([right]), labels).tolist() == [1]
     assert select_greedily(np.stack([wrong, right]), labels).tolist() == [0, 1]
+
+
+def members_like(strengths, seed, count=300):
+    """Probabilities of members that are right as often as their strength says, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, count)
+    noise = rng.dirichlet(np.ones(3), (len(strengths), count))
+    chances = noise + np.array(strengths)[:, None, None] * np.eye(3)[labels]
+    return chances / chances.sum(axis=2, keepdims=True), labels
+
+
+def test_votes_are_chosen_where_they_are_worth_it_on_other_pictures():
+    """Of equal members selection follows the noise of its pictures; of very unequal ones not."""
+    alike = [choose_votes(*members_like([0.3] * 6, seed)) for seed in range(5)]
+    assert sum(choice.counts.tolist() == [1] * 6 for choice in alike) >= 4
+    assert np.mean([choice.mean - choice.selected for choice in alike]) > 0
+    chances, labels = members_like([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0)
+    choice = choose_votes(chances, labels)
+    assert choice.counts.tolist() == select_greedily(chances, labels).tolist()
+    assert choice.counts[0] > choice.counts[1:].sum()
+    assert choice.selected > choice.mean
+
+
+def test_the_control_is_the_accuracy_of_equal_votes():
+    chances, labels = members_like([0.4, 0.2], 1)
+    choice = choose_votes(chances, labels)
+    assert choice.mean == accuracy(chances, labels, np.ones(2))
+    # every picture is scored once by votes that it had no part in: with as many folds as
+    # pictures those of all others
+    few, own = chances[:, :6], labels[:6]
+    hits = [
+        accuracy(few[:, [i]], own[[i]], select_greedily(np.delete(few, i, 1), np.delete(own, i)))
+        for i in range(6)
+    ]
+    assert choose_votes(few, own, folds=9).selected == np.mean(hits)
+    assert choose_votes(chances[:, :1], labels[:1]).counts.tolist() == [1, 1]

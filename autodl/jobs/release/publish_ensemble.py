@@ -12,18 +12,20 @@ from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.release.publish import check_overrides
 from autodl.recipes.config import TrainConfig
 from autodl.release.calibration import calibration_error, log_loss
-from autodl.release.ensemble import FILE, select
+from autodl.release.ensemble import FILE, calibrated, select
 from autodl.release.evaluation import measure
 from autodl.release.metrics import (
     EnsembleMetrics,
     HeldOutScores,
     ReleaseMetrics,
     TestScores,
+    VoteScores,
     read_metrics,
     write_metrics,
 )
 from autodl.release.network import find, training_config
 from autodl.release.network import load as load_network
+from autodl.release.voting import choose_votes
 from autodl.runs.folder import METRICS
 
 
@@ -60,7 +62,8 @@ def publish_ensemble(
         raise StoreError(f"{models / FILE} is there already; remove it first to choose anew")
     pictures, labels = data.held_out.images, data.held_out.labels
     logits = [member.logits(pictures) for member in members]
-    chosen = select(members, logits, labels)
+    choice = choose_votes(calibrated(members, logits), labels)
+    chosen = select(members, logits, labels, choice.counts)
     kept = [member.name for member in chosen.members]
     outcome = chosen.predict_from([logits[list(names).index(name)] for name in kept])
     chances = outcome.probabilities
@@ -82,6 +85,7 @@ def publish_ensemble(
             calibration_error=calibration_error(chances, labels),
         ),
         test=TestScores(**{name: tested[name] for name in TestScores.model_fields}),
+        cross_validated=VoteScores(selected=choice.selected, mean=choice.mean),
     )
     write_metrics(made, models / FILE)
     return made

@@ -153,3 +153,5 @@ def test_the_ensemble_says_what_it_is_made_of(models):
     assert made.test.pictures == 200
     assert made.test.data == models.published["a"].metrics.test.data
     assert np.isfinite(made.held_out.loss)
+    assert 0 <= made.cross_validated.selected <= 1
+    assert content["cross_validated"]["mean"] == made.cross_validated.mean
