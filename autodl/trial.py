@@ -77,8 +77,9 @@ class Trial:
 
     A COMPLETE trial has an evaluation, and so has one that is PAUSED or PRUNED: that of the
     epochs it was given. A FAILED one has a ``reason`` of one line and, where an exception was the
-    cause, its ``traceback``; of a complete one the reason says whose result was reused, if one
-    was. ``seconds`` is the evaluation's wall-clock time. ``broken_off`` is said, and not stored, of
+    cause, its ``traceback``; of one with a result the reason says whose was reused, if one was, and
+    of a paused one why its stage was broken off; ``traceback`` of a pruned one, why it was twice.
+    ``seconds`` is the evaluation's wall-clock time. ``broken_off`` is said, and not stored, of
     a FAILED one that was ended from outside: its worker died, or time was over.
     """
 
@@ -104,7 +105,7 @@ class Trial:
     @property
     def reused(self) -> bool:
         """Whether the trial took over the result of another one, which its reason names."""
-        return self.state is TrialState.COMPLETE and bool(self.reason)
+        return self.state.finished and self.evaluation is not None and bool(self.reason)
 
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object, as reports print it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -68,3 +68,11 @@ def test_trials_are_values():
     assert trial == Trial(1, PAIR, TrialState.PROPOSED)
     with pytest.raises(FrozenInstanceError):
         trial.id = 2
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
+def test_a_result_with_a_reason_is_that_of_another_trial(state):
+    trial = Trial(1, PAIR, state, Evaluation(0.5), reason="result of trial 0")
+    assert trial.reused
+    assert not replace(trial, reason="").reused
+    assert not replace(trial, state=TrialState.PAUSED, reason="its worker died").reused

@@ -120,7 +120,13 @@ class Staging:
             self._rule.forget(trial.id)
             if broken_off:
                 evaluation = self._store.trial(trial.id).evaluation
-                trial = replace(trial, state=TrialState.PRUNED, evaluation=evaluation)
+                trial = replace(
+                    trial,
+                    state=TrialState.PRUNED,
+                    evaluation=evaluation,
+                    reason="",  # which names whose result was reused
+                    traceback=trial.reason,
+                )
             self._end(trial)
             return
         values = self._objectives(trial.evaluation)

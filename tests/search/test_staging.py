@@ -198,7 +198,7 @@ def test_a_stage_that_kills_its_worker_twice_prunes_the_trial(made, store, folde
         staging.settle(broken_off(0) if reward is None else result(0, reward, "four"))
     (trial,) = iter(staging.ended, None)
     assert (trial.state, trial.reward) == (TrialState.PRUNED, 0.6)
-    assert (trial.reason, trial.reused, trial.seconds) == ("its worker died", False, 5.0)
+    assert (trial.traceback, trial.reused, trial.seconds) == ("its worker died", False, 5.0)
     assert kept(folder) == []
 
 
