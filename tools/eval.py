@@ -26,7 +26,9 @@ from autodl.system.console import (
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _start.parser(__doc__)
-    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="of tools/train.py")
+    parser.add_argument(
+        "folders", type=Path, nargs="*", metavar="FOLDER", help="of a trained network"
+    )
     parser.add_argument(
         "--model",
         metavar="NAME",

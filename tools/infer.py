@@ -3,6 +3,7 @@
 
 Examples:
     python tools/infer.py cat.png dog.jpg --model NAME
+    python tools/infer.py cat.png --model runs/small             # what train or compress has left
     python tools/infer.py pictures/ --ensemble --json
     python tools/infer.py series.csv --run runs/best
 """
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a picture, or a folder of pictures; with --run .npz or .csv",
     )
     who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--model", metavar="NAME", help="a released network")
+    who.add_argument("--model", metavar="NAME", help="a released network, or a folder")
     who.add_argument(
         "--run", type=Path, metavar="FOLDER", help="of tools/train.py: a network for series"
     )

@@ -39,7 +39,7 @@ FLUID = (
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _start.parser(__doc__, FLUID)
     parser.add_argument(
-        "training", type=Path, nargs="?", metavar="FOLDER", help="of tools/train.py"
+        "training", type=Path, nargs="?", metavar="FOLDER", help="of a trained network"
     )
     parser.add_argument("--name", help="of the release; its folder in --models")
     parser.add_argument("--found-by", metavar="TEXT", help="which search proposed it, for its card")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from autodl.agents.options import ControllerOptions
@@ -29,6 +32,9 @@ def width_reinforce(policy: WidthPolicy, options: ControllerOptions) -> Reinforc
     )
 
 
+_EARLIER_LEAD = 1  # the start token was fed twice
+
+
 class WidthController(PolicyAgent):
     """Proposes widths, and learns from their rewards against a moving baseline."""
 
@@ -44,3 +50,12 @@ class WidthController(PolicyAgent):
         """Draw choices, int64 ``[count, decisions]``; the policy is not changed."""
         drawn: Drawn = self.alg.sample(rng.random((count, len(self.policy.decisions.sizes))))
         return drawn.rows
+
+    def state(self) -> dict[str, Any]:
+        """Weights, optimiser, baseline, and how the policy begins."""
+        return {**super().state(), "lead": self.policy.lead}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Return to a state that ``state()`` gave; those of earlier versions begin as they did."""
+        super().restore(state)
+        self.policy.lead = state.get("lead", _EARLIER_LEAD)

@@ -2,8 +2,10 @@
 
 One decision at a step, in the order of the layers. The input of a step is an embedding of the
 choice before, the number of the layer that it was made for (one-hot), and the share of the budget
-that the decided layers leave. The first input (a start token, zeros, 1) is fed twice.
-Source: the authors' code of APS; which layer the one-hot number means is our reading of it.
+that the decided layers leave. The first input (a start token, zeros, 1) is fed three times, the
+last time for the first decision.
+Source: the authors' code of APS; which layer the one-hot number means is our reading of it. Their
+code hands cell and hidden state to the LSTM in each other's place, which is a slip; ours does not.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class WidthPolicy(Policy):
     """
 
     decisions: PricedDecisions
-    lead = 1
+    lead = 2  # searches that were begun by earlier versions have 1, see WidthController.restore
 
     def __init__(self, decisions: PricedDecisions, *, hidden: int = 100, layers: int = 2) -> None:
         super().__init__(decisions, hidden=hidden, layers=layers, own_heads=False, lstm_bias=0.1)
@@ -61,18 +63,19 @@ class WidthPolicy(Policy):
         return width + count + 1
 
     def inputs(self, rows: Integers) -> paddle.Tensor:
-        """Embedding, layer and budget, ``[B, 1 + decisions, D]``."""
+        """Embedding, layer and budget, ``[B, lead + decisions, D]``."""
         batch, count = rows.shape
         most = self.embedding.shape[0] - 1
-        before = np.full((batch, count + 1), most, np.int64)
-        before[:, 2:] = rows[:, :-1]
+        first, steps = self.lead + 1, self.lead + count  # the first step that has a choice before
+        before = np.full((batch, steps), most, np.int64)
+        before[:, first:] = rows[:, :-1]
         dtype = self.head_bias.numpy().dtype
-        layer = np.zeros((batch, count + 1, count), dtype)
-        layer[:, np.arange(2, count + 1), np.arange(count - 1)] = 1.0
-        left = np.ones((batch, count + 1, 1), dtype)
+        layer = np.zeros((batch, steps, count), dtype)
+        layer[:, np.arange(first, steps), np.arange(count - 1)] = 1.0
+        left = np.ones((batch, steps, 1), dtype)
         spent = np.zeros(batch, np.int64)
-        for step in range(2, count + 1):
-            spent += self.decisions.added(rows[:, : step - 1])
+        for step in range(first, steps):
+            spent += self.decisions.added(rows[:, : step - self.lead])
             left[:, step, 0] = self.decisions.left(spent)
         # not F.embedding: a matrix product has a gradient of one kind on every device
         tokens = paddle.to_tensor(np.eye(most + 1, dtype=dtype)[before])

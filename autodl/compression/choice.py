@@ -20,7 +20,8 @@ class Task:
     """A trained network to choose levels for, and a place to keep what is needed to go on.
 
     ``train`` is how a method trains; ``saved`` what the last ``save`` of an interrupted choice was
-    given, or None.
+    given, or None. ``unseen`` reads pictures on which nothing was trained, perhaps none, and which
+    are not those that the result is measured on.
     """
 
     network: nn.Layer
@@ -32,18 +33,20 @@ class Task:
     saved: Mapping[str, Any] | None = None
     save: Callable[[Mapping[str, Any]], None] = lambda state: None
     progress: Callable[[str], None] = lambda line: None
+    unseen: Callable[[], Pictures] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Levels of every layer, the seconds of computing they took, and what a method tells besides.
 
-    The task's network has the weights that the levels are for.
+    The task's network has the weights that the levels are for, trained for so many more ``epochs``.
     """
 
     levels: Mapping[str, Levels]
     seconds: float
     details: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 0
 
 
 class Method(Protocol):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from autodl.data.batches import Normalisation
 from autodl.data.cifar import load_cifar
 from autodl.data.dataset import Dataset, LeftOut, Pictures, resize_dataset, select_classes
@@ -13,7 +15,7 @@ from autodl.data.folder import load_folder
 from autodl.data.options import DataOptions, ExampleOptions
 from autodl.data.sample import NAME as SAMPLE
 from autodl.data.sample import load_sample
-from autodl.data.splits import default_held_out, split
+from autodl.data.splits import Split, default_held_out, split
 from autodl.data.subset import load_npz
 from autodl.errors import ConfigError, DataError, lookup
 
@@ -64,13 +66,7 @@ def load_split(examples: ExampleOptions) -> SearchData:
         DataError: see ``load``, or the numbers of pictures are impossible.
         ConfigError, UnknownNameError: see ``load``.
     """
-    options = picture_options(examples)
-    whole = _read(options)
-    dataset = _select(whole, options)
-    labels = dataset.train.labels
-    held_out = options.held_out or default_held_out(len(labels), len(dataset.classes))
-    class_ids = [whole.classes.index(name) for name in dataset.classes]
-    cut = split(labels, held_out, options.train, options.split_seed, class_ids)
+    dataset, cut = _cut(examples)
     train = dataset.train.take(cut.train)
     return SearchData(
         train=train,
@@ -81,7 +77,7 @@ def load_split(examples: ExampleOptions) -> SearchData:
         checksum=dataset.checksum,
         official=dataset.official,
         split={
-            "seed": options.split_seed,
+            "seed": picture_options(examples).split_seed,
             "train": len(cut.train),
             "held_out": len(cut.held_out),
             "sha256": cut.sha256,
@@ -102,6 +98,31 @@ def picture_options(examples: ExampleOptions) -> DataOptions:
             " says what can be done with series"
         )
     return examples
+
+
+def left_over(examples: ExampleOptions) -> Pictures:
+    """Pictures of the training part that ``load_split`` neither trains on nor holds out.
+
+    There are some where ``train`` limits the pictures, or fewer are held out than the reserve has
+    (see ``autodl/data/splits.py``); else there are none.
+
+    Raises:
+        DataError: see ``load_split``.
+    """
+    dataset, cut = _cut(examples)
+    free = np.ones(len(dataset.train), bool)
+    free[cut.train] = free[cut.held_out] = False
+    return dataset.train.take(np.flatnonzero(free))
+
+
+def _cut(examples: ExampleOptions) -> tuple[Dataset, Split]:
+    options = picture_options(examples)
+    whole = _read(options)
+    dataset = _select(whole, options)
+    labels = dataset.train.labels
+    held_out = options.held_out or default_held_out(len(labels), len(dataset.classes))
+    class_ids = [whole.classes.index(name) for name in dataset.classes]
+    return dataset, split(labels, held_out, options.train, options.split_seed, class_ids)
 
 
 def headline(data: SearchData) -> str:

@@ -44,6 +44,7 @@ class Exported:
 
     ``files`` holds the names of the formats' files.
     ``trained`` and ``deployed`` are the costs of the two forms; ``fused`` is whether they differ.
+    ``packed`` is whether the files hold packed weights, which are decoded when they are loaded.
     ``differences`` from the trained network's outputs are shares of the largest of them.
     ``without_onnx`` says why there is no ONNX file, if there is none. ``runners`` are ways to run
     the network, the trained form first.
@@ -53,6 +54,7 @@ class Exported:
     files: Mapping[str, list[str]]
     network: TrainedNetwork | TrainedSeriesNetwork
     fused: bool
+    packed: bool
     trained: Costs
     deployed: Costs
     differences: Mapping[str, float]
@@ -64,7 +66,8 @@ def export(source: Path, out: Path, *, needs_onnx: bool = False) -> Exported:
     """Fuse a trained network, write it, run what was written, and compare.
 
     Args:
-        source: the folder of a training, or one with several, of which the best is taken.
+        source: the folder of a training or compression, or one with several, of which the best is
+            taken.
 
     Raises:
         StoreError: no training in ``source``.
@@ -105,8 +108,11 @@ def export_network(
     why_no_onnx = _why_no_onnx(needs_onnx)
     with computing_on("cpu"):
         shape = trained.input_shape
-        deployed, fused = deployed_form(trained.network)
         runners = {"trained": eager(trained.network)}
+        deployed, fused = packed_form(trained), False
+        packed = deployed is not None
+        if deployed is None:
+            deployed, fused = deployed_form(trained.network)
         if fused:
             runners["fused"] = eager(deployed)
         with folder_aside(out) as aside:
@@ -117,14 +123,32 @@ def export_network(
                 files=files,
                 network=trained,
                 fused=fused,
+                packed=packed,
                 trained=network_costs(trained.network, shape),
-                deployed=network_costs(deployed, shape),
+                deployed=network_costs(deployed if fused else trained.network, shape),
                 differences=differences,
                 without_onnx=why_no_onnx,
                 runners=runners,
             )
             write_json(aside / DESCRIPTION, describe(exported))
     return exported
+
+
+def packed_form(trained: TrainedNetwork | TrainedSeriesNetwork) -> nn.Layer | None:
+    """A network that holds the weights as they were packed; None if it was not, or is no more.
+
+    Batch-norms stay: within a kernel they would make a value of their own for every channel.
+    """
+    from autodl.compression.bits.decoding import decoding_network
+    from autodl.compression.bits.packed_network import read_packed
+    from autodl.compression.errors import CompressionError
+
+    if not isinstance(trained, TrainedNetwork) or trained.packed is None:
+        return None
+    try:
+        return decoding_network(trained.network, read_packed(trained.network, trained.packed))
+    except CompressionError:
+        return None  # trained on since it was loaded
 
 
 def deployed_form(network: nn.Layer) -> tuple[nn.Layer, bool]:
@@ -177,6 +201,7 @@ def describe(exported: Exported) -> dict[str, Any]:
         "files": dict(exported.files),
         **network.interface(),
         "fused": exported.fused,
+        "packed": exported.packed,
         "trained_form": asdict(exported.trained),
         "deployed_form": asdict(exported.deployed),
         "largest_difference": dict(exported.differences),
@@ -206,15 +231,21 @@ def export_lines(exported: Exported) -> list[str]:
     lines = [
         f"{network.folder}{worth} is exported to {exported.folder}",
         f"trained form: {_costs(exported.trained)}",
-        f"fused form: {_costs(exported.deployed)}"
-        if exported.fused
-        else "there was nothing to fuse: it is exported in the form that was trained",
+        _form(exported),
         f"input: float32 [N, {shape}], {what}, normalised as {DESCRIPTION} says;"
         f" output: {gives} [N, {network.outputs}]",
         "largest difference from the trained form, as a share of the largest output: "
         + ", ".join(f"{name} {value:.1e}" for name, value in exported.differences.items()),
     ]
     return [*lines, f"no ONNX file: {exported.without_onnx}"] if exported.without_onnx else lines
+
+
+def _form(exported: Exported) -> str:
+    if exported.packed:
+        return "exported with packed weights, which are decoded when the files are loaded"
+    if exported.fused:
+        return f"fused form: {_costs(exported.deployed)}"
+    return "there was nothing to fuse: it is exported in the form that was trained"
 
 
 def latency_lines(measured: Mapping[str, Mapping[int, Latency]], repetitions: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.recipe import form_of
 from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores
+from autodl.runs.folder import PACKED, WEIGHTS
 
 _FORMS = {
     "trained": "as trained, Paddle layer by layer",
@@ -21,6 +22,8 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
     branched = form != "none"
     branches = f", with {form} branches" if branched else ""
     fused = ", once its branches are fused" if branched else ""
+    bits = metrics.average_bits
+    packed = "" if bits is None else f", packed: {bits:.2f} bits for a weight of a rounded layer"
     parts = [
         f"# {name}",
         f"Classifies pictures of {metrics.image_size}x{metrics.image_size} into"
@@ -36,12 +39,13 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         "## What it is worth\n\n" + "\n".join(_worth(metrics)),
         f"## What it costs\n\n{metrics.parameters:,} parameters and {metrics.macs:,}"
         f" multiply-accumulates for a picture{fused}; weights of"
-        f" {metrics.weights_bytes / 1e6:.1f} MB.",
+        f" {metrics.weights_bytes / 1e6:.{1 if bits is None else 3}f} MB{packed}.",
         *_latency(metrics),
         "## Limits\n\nIt knows nothing but its classes, and calls any picture one of them. It saw"
         " small pictures of everyday things, most of them with the thing in the middle;"
         " probabilities are calibrated for such pictures alone.",
-        f"## Licence\n\nApache-2.0. SHA-256 of `weights.safetensors`: `{metrics.weights_sha256}`",
+        f"## Licence\n\nApache-2.0. SHA-256 of `{WEIGHTS if bits is None else PACKED}`:"
+        f" `{metrics.weights_sha256}`",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -81,7 +81,7 @@ class ReleaseMetrics(Section):
     ``temperature`` divides the logits, ``single`` is without mirror images, and ``latency`` has a
     value for each form (Paddle's inference engine, ONNX Runtime, ...), without mirror images, too.
     ``timed_on`` names the processor and the packages. Losses are those of logits that are not
-    calibrated.
+    calibrated. ``average_bits`` is that of the rounded weights, of a network that was compressed.
     """
 
     format: Literal[1]
@@ -103,6 +103,7 @@ class ReleaseMetrics(Section):
     training: TrainingFacts
     latency: dict[str, Latency] = Field(default_factory=dict)
     timed_on: str = ""
+    average_bits: Annotated[float, Field(gt=0)] | None = None
 
 
 class VoteScores(Section):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +20,17 @@ from autodl.release.calibration import probabilities
 from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.pictures import Given, as_pictures
 from autodl.release.prediction import Prediction
-from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS
+from autodl.runs.folder import ARCHITECTURE, METRICS, PACKED, TRAINING, WEIGHTS
 from autodl.spaces.codec import load_architecture
-from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
 from autodl.system.resources import resource
+from autodl.trained.model import build_model, give_weights, is_packed, read_arrays, weights_file
 from autodl.trained.network import TrainedNetwork, load_trained_network
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
 
-TRAINING, CARD = "train.yaml", "card.md"  # beside the names in autodl/runs/folder.py
+CARD = "card.md"  # beside the names in autodl/runs/folder.py
 
 
 def names() -> list[str]:
@@ -101,9 +101,11 @@ def load(
     *,
     models: Path | str | None = None,
 ) -> ReleasedNetwork:
-    """A released network by its name; nothing is downloaded.
+    """A released network by its name, or a trained one by its folder; nothing is downloaded.
 
     Args:
+        name: of a release; where there is none of this name, a folder that ``autodl train`` or
+            ``autodl compress`` has left, see ``from_training``.
         pretrained: with the released weights; else as it is before training.
         classes: another number gives it a new, untrained classifier, for transfer; None, or the
             number of its own classes, keeps the one it has.
@@ -111,9 +113,18 @@ def load(
 
     Raises:
         UnknownNameError: there is none of this name.
-        ConfigError: fewer than two classes.
+        ConfigError: fewer than two classes, or a folder's network is to be another than it is.
         CheckpointError: a file is missing, damaged, or not the one that was released.
     """
+    from autodl.training.weights import load_arrays
+
+    if _is_trained_folder(name, models):
+        if not pretrained or classes is not None:
+            raise ConfigError(
+                f"{name} is a trained network, which is loaded as it is; pretrained and classes are"
+                " for released ones (tools/release.py)"
+            )
+        return from_training(name)
     folder = find(name, models)
     metrics = read_metrics(ReleaseMetrics, folder / METRICS)
     whole = isinstance(classes, int | np.integer) and not isinstance(classes, bool)
@@ -123,10 +134,14 @@ def load(
     _check_file(folder / ARCHITECTURE, metrics.architecture_sha256)
     _check_file(folder / TRAINING, metrics.config_sha256)
     labels = metrics.classes if own else tuple(str(i) for i in range(classes or 0))
-    network = _build(folder, len(labels), metrics.image_size)
+    network, weights = _build(folder, len(labels), metrics.image_size), weights_file(folder)
     if pretrained:
-        _give_weights(network, folder / WEIGHTS, metrics, own)
-    network.eval()
+        _check_file(weights, metrics.weights_sha256)
+        if own:
+            give_weights(network, weights)
+        else:
+            as_released = _build(folder, len(metrics.classes), metrics.image_size)
+            load_arrays(network, _with_own_classifier(network, read_arrays(as_released, weights)))
     trained = pretrained and own
     return ReleasedNetwork(
         name=name,
@@ -141,15 +156,16 @@ def load(
         single_accuracy=metrics.single.held_out.accuracy if trained else None,
         temperature=metrics.temperature if trained else 1.0,
         single_temperature=metrics.single.temperature if trained else 1.0,
+        packed=weights if trained and is_packed(weights) else None,
         trained=trained,
         metrics=metrics,
     )
 
 
 def from_training(folder: Path | str) -> ReleasedNetwork:
-    """A network that ``autodl train`` or ``autodl release --fluid`` left, to predict and to vote.
+    """A network that ``autodl train``, ``compress`` or ``release --fluid`` has left, to predict.
 
-    It goes by its folder's name, and is not calibrated: its temperature is 1.
+    It votes, too, goes by its folder's name, and is not calibrated: its temperature is 1.
 
     Raises:
         StoreError: no finished training there.
@@ -159,6 +175,12 @@ def from_training(folder: Path | str) -> ReleasedNetwork:
     own = load_trained_network(Path(folder))
     facts = {field.name: getattr(own, field.name) for field in fields(own)}
     return ReleasedNetwork(**facts, name=own.folder.name, trained=True, metrics=None)
+
+
+def _is_trained_folder(name: str, models: Path | str | None) -> bool:
+    """Whether a name is that of no release, but of a folder with a trained network."""
+    known = {folder.name for folder in folders(models)}
+    return name not in known and (Path(name) / METRICS).is_file()
 
 
 def find(name: str, models: Path | str | None = None) -> Path:
@@ -193,7 +215,7 @@ def folders(models: Path | str | None = None) -> list[Path]:
     if not root.is_dir():
         raise StoreError(f"{root} is no folder; give one that holds released networks")
     # by either file: a network that has lost one is damaged, not unknown
-    found = {path.parent for file in (METRICS, WEIGHTS) for path in root.glob(f"*/{file}")}
+    found = {path.parent for file in (METRICS, WEIGHTS, PACKED) for path in root.glob(f"*/{file}")}
     return sorted(folder for folder in found if not folder.name.startswith("."))
 
 
@@ -207,25 +229,21 @@ def training_config(folder: Path, overrides: Sequence[str] = ()) -> TrainConfig:
 
 
 def _build(folder: Path, classes: int, image_size: int) -> PlanNetwork:
-    from autodl.reparam.training_form import training_network
+    return build_model(
+        training_config(folder),
+        load_architecture(folder / ARCHITECTURE),
+        picture_signature(classes, image_size),
+        packed=is_packed(weights_file(folder)),
+    )
 
-    config = training_config(folder)
-    make_plan = plan_maker(config.network, picture_signature(classes, image_size))
-    return training_network(make_plan(load_architecture(folder / ARCHITECTURE)), config.train)
 
-
-def _give_weights(network: PlanNetwork, file: Path, metrics: ReleaseMetrics, own: bool) -> None:
-    """Load the weights, all of them or all but the classifier's, or nothing."""
-    from autodl.training.weights import load_arrays, load_weights, read_weights
-
-    _check_file(file, metrics.weights_sha256)
-    if own:
-        load_weights(network, file)
-        return
+def _with_own_classifier(
+    network: PlanNetwork, released: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Released weights, but for the classifiers, which are the network's own."""
     classifiers = (f"{_classifier(network.plan)}.", f"{AUXILIARY}.")
     fresh = {name: value.numpy() for name, value in network.state_dict().items()}
-    kept = {name: fresh[name] for name in fresh if name.startswith(classifiers)}
-    load_arrays(network, {**read_weights(file), **kept})
+    return {**released, **{name: fresh[name] for name in fresh if name.startswith(classifiers)}}
 
 
 def _check_file(file: Path, sha256: str) -> None:

@@ -38,6 +38,8 @@ SOURCE, CHECKPOINTS, PARENT_WEIGHTS = "source.json", "checkpoints", "weights"
 # of a training, and of what is made of one
 ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
 WEIGHTS, METRICS, TEST = "weights.safetensors", "metrics.json", "test.json"
+# of what is made of a training, and has to say how its network is built
+TRAINING = "train.yaml"
 # of a compression
 CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
 # of a width search

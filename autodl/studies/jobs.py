@@ -293,8 +293,8 @@ JOBS: Mapping[str, Job] = {
         read_compression,
         _looks_itself,
         columns=(
-            *("average_bits", "search_seconds", "fine_tuning_seconds", "accuracy_before"),
-            *("accuracy_rounded", "accuracy_after", "change", "packed_bytes"),
+            *("average_bits", "stored_bits", "search_seconds", "fine_tuning_seconds"),
+            *("accuracy_before", "accuracy_rounded", "accuracy_after", "change", "packed_bytes"),
         ),
         compared=("accuracy_rounded", "accuracy_after"),
         start="a released network or a folder of a training",

@@ -1,9 +1,9 @@
-"""The folder of a finished training, read."""
+"""The folder of a finished training, or of a compression of one, read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from autodl.runs.folder import (
     ARCHITECTURE,
     CONFIG,
     METRICS,
+    PACKED,
+    TRAINING,
     check_seals,
     read_manifest,
     run_plugins,
@@ -25,7 +27,7 @@ from autodl.trial import Architecture
 def load_trained(
     folder: Path, overrides: Sequence[str] = ()
 ) -> tuple[TrainConfig, Architecture, dict[str, Any]]:
-    """Config, architecture and metrics of a finished training.
+    """Config, architecture and metrics of a finished training; a compression has its source's.
 
     Raises:
         StoreError: the folder holds none, or one that is not finished.
@@ -37,11 +39,11 @@ def load_trained(
         raise StoreError(
             f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
         ) from None
-    check_seals(folder, (METRICS, CONFIG))
-    known = list(overrides)
-    if not any(override.startswith("Global.plugins=") for override in overrides):
+    name, known = _config_name(folder), list(overrides)
+    check_seals(folder, (METRICS, name))
+    if name == CONFIG and not any(given.startswith("Global.plugins=") for given in overrides):
         known.insert(0, f"Global.plugins={json.dumps(run_plugins(folder))}")
-    config = load_train(folder / CONFIG, known)
+    config = load_train(folder / name, known)
     architecture = load_architecture(folder / ARCHITECTURE)
     check_seals(folder, (ARCHITECTURE,))
     return config, architecture, metrics
@@ -54,7 +56,7 @@ def load_same(training: Path, config: TrainConfig) -> SearchData:
         StoreError: it is not on record which they were.
         DataError: they are others, or cannot be read.
     """
-    known = read_manifest(training).get("identity", {}).get("Pictures", {})
+    known = trained_pictures(training)
     if not {"checksum", "split"} <= set(known):
         raise StoreError(
             f"{training} does not say on which pictures it was trained (of imported networks nobody"
@@ -67,3 +69,25 @@ def load_same(training: Path, config: TrainConfig) -> SearchData:
             f" ({data.checksum[:12]}); give the same ones by -o Data.path=..."
         )
     return data
+
+
+def _config_name(folder: Path) -> str:
+    if not (folder / PACKED).exists():
+        return CONFIG
+    if not (folder / TRAINING).exists():
+        raise StoreError(
+            f"{folder} was packed by an earlier version, which did not keep how its network is"
+            " built; run tools/compress.py with --resume on it once more"
+        )
+    return TRAINING
+
+
+def trained_pictures(folder: Path) -> Mapping[str, Any]:
+    """What is on record of the pictures that a network was trained on; empty if nothing is.
+
+    Raises:
+        StoreError: the manifest is damaged.
+    """
+    manifest = read_manifest(folder)
+    known = manifest.get("pictures") or manifest.get("identity", {}).get("Pictures")
+    return known if isinstance(known, Mapping) else {}

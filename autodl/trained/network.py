@@ -1,4 +1,4 @@
-"""Networks that ``tools/train.py`` has finished, found and loaded."""
+"""Networks that ``tools/train.py`` or ``tools/compress.py`` has finished, found and loaded."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autodl.data.load import load, picture_options
 from autodl.errors import StoreError
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import METRICS, TRIALS, WEIGHTS, check_seals
-from autodl.spaces.plan_maker import plan_maker
+from autodl.runs.folder import METRICS, TRIALS, check_seals
 from autodl.system.files import checksum
 from autodl.tasks.task import ABSOLUTE_ERROR
 from autodl.trained.folder import load_trained
+from autodl.trained.model import build_model, give_weights, is_packed, weights_file
 
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
@@ -31,6 +31,7 @@ class TrainedNetwork:
     and its mirror image; ``single_accuracy`` is that of one run of each, as an exported network
     does it. An accuracy that nobody has measured is None. Where a network was released,
     ``softmax(logits / temperature)`` is calibrated: by ``single_temperature`` for one run.
+    ``packed`` is the file that the weights were decoded from, if they were compressed.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class TrainedNetwork:
     single_accuracy: float | None
     temperature: float = 1.0
     single_temperature: float = 1.0
+    packed: Path | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -121,17 +123,18 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
         CheckpointError: its weights are missing, damaged or of another network.
         DataError: the size of the pictures is not on record, and the data cannot be read.
     """
-    from autodl.reparam.training_form import training_network
-    from autodl.training.weights import load_weights
-
     config, architecture, metrics = load_trained(folder)
     classes, image_size = tuple(metrics["classes"]), _image_size(config, metrics)
     mirrored = bool(metrics.get("mirrored", False))
-    make_plan = plan_maker(config.network, picture_signature(len(classes), image_size))
-    network = training_network(make_plan(architecture), config.train)
-    load_weights(network, folder / WEIGHTS)
-    check_seals(folder, (WEIGHTS,))
-    network.eval()
+    weights = weights_file(folder)
+    network = build_model(
+        config,
+        architecture,
+        picture_signature(len(classes), image_size),
+        packed=is_packed(weights),
+    )
+    give_weights(network, weights)
+    check_seals(folder, (weights.name,))
     return TrainedNetwork(
         folder=folder,
         network=network,
@@ -141,7 +144,8 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
         mirrored=mirrored,
         held_out_accuracy=metrics["held_out_accuracy"],
         single_accuracy=None if mirrored else metrics["held_out_accuracy"],
-        weights_sha256=checksum(folder / WEIGHTS),
+        weights_sha256=checksum(weights),
+        packed=weights if is_packed(weights) else None,
     )
 
 

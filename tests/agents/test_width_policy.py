@@ -266,3 +266,32 @@ def test_bounds_enclose_every_completion():
     assert (low == high).all()
     steps = sum(space.added_cost(rows[:, : n + 1]) for n in range(19))
     assert (steps == macs).all()
+
+
+def test_the_start_token_is_fed_three_times():
+    """Two times before the first decision, and for it, as in the authors' code."""
+    made = policy()
+    read = made.inputs(ALL[:1]).numpy()[0]
+    assert len(read) == 3 + len(SIZES) - 1
+    assert (read[:3] == read[0]).all()
+    assert not (read[3] == read[0]).all()
+
+
+def test_a_controller_of_an_earlier_version_begins_as_it_did():
+    """With the start token twice: its weights have learned that."""
+    made = WidthController(priced(), ControllerOptions(hidden=12), seed=0)
+    state = made.state()
+    assert state["lead"] == 2
+    old = WidthController(priced(), ControllerOptions(hidden=12), seed=1)
+    old.restore({name: value for name, value in state.items() if name != "lead"})
+    assert len(old.policy.inputs(ALL[:1])[0]) == 2 + len(SIZES) - 1
+    assert old.state()["lead"] == 1
+    uniforms = np.random.default_rng(0).random((5, len(SIZES)))
+    rows = drawn_by(old.policy, uniforms)
+    stepwise = old.policy.walk(5)
+    forced = F.log_softmax(old.policy(rows)[0], axis=-1).numpy()
+    for step in range(len(SIZES)):
+        # float32, a step at a time against all at once
+        found = log_softmax(stepwise.logits())
+        np.testing.assert_allclose(found, forced[:, step], atol=1e-5)
+        stepwise.choose(rows[:, step])

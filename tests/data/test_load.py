@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from autodl.data.batches import Normalisation
-from autodl.data.load import LOADERS, headline, load, load_split, read_from
+from autodl.data.load import LOADERS, headline, left_over, load, load_split, read_from
 from autodl.data.options import DataOptions
 from autodl.data.subset import cut_subset, write_npz
 from autodl.errors import DataError, UnknownNameError
@@ -159,3 +159,18 @@ def test_a_start_says_where_the_pictures_were_and_what_was_not_read(tmp_path):
     found = read_from(options, load_split(options))
     assert json.loads(json.dumps(found)) == {"data_path": str(tmp_path), "left_out": left_out}
     assert read_from(DataOptions(), load_split(DataOptions())) == {"data_path": None}
+
+
+def test_what_is_left_over_is_neither_trained_on_nor_held_out(npz):
+    """The parts and what is left are the training part, each picture once."""
+
+    def rows(*parts):
+        return sorted(image.tobytes() for part in parts for image in part.images)
+
+    options = DataOptions(**npz, train=40, held_out=8)
+    data, free = load_split(options), left_over(options)
+    assert len(free) == 600 - 48
+    assert rows(data.train, data.held_out, free) == rows(load(options).train)
+    every = DataOptions(**npz, held_out=8)  # of the reserve, 8 in each class, 6 are left
+    assert len(left_over(every)) == 4 * 6
+    assert len(left_over(DataOptions(**npz))) == 0

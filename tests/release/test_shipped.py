@@ -25,9 +25,9 @@ from autodl.release import Ensemble, load, names
 from autodl.release.card import card_text
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, read_metrics
-from autodl.release.network import CARD, TRAINING, find
+from autodl.release.network import CARD, find
 from autodl.release.overview import overview
-from autodl.runs.folder import ARCHITECTURE, WEIGHTS
+from autodl.runs.folder import ARCHITECTURE, TRAINING, WEIGHTS
 from autodl.spaces.codec import load_architecture
 from autodl.system.resources import resource
 

@@ -38,3 +38,15 @@ def test_mistakes(refused, small_training, tmp_path):
         "not empty",
         *("compress", *SMALL, "--model", small_training.folder, "--out", tmp_path.parent),
     )
+
+
+def test_other_tools_take_its_folder(call, small_training, tmp_path):
+    from PIL import Image
+
+    out, pictures = tmp_path / "out", tmp_path / "black.png"
+    call("compress", *SMALL, "--model", small_training.folder, "--out", out)
+    Image.new("RGB", (8, 8)).save(pictures)
+    assert json.loads(call("infer", pictures, "--model", out, "--json").out)["top"]
+    assert not json.loads(call("eval", out, "--json").out)["on_record"]
+    exported = call("export_model", out, "--out", tmp_path / "e", "--repetitions", 0, "--json")
+    assert json.loads(exported.out)["packed"] is True

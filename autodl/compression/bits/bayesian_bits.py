@@ -161,6 +161,7 @@ class BayesianBits:
                 "stopped_early": stopped,
                 "updates": run.updates,
             },
+            epochs=len(run.trainer.curve),
         )
 
 

@@ -2,7 +2,9 @@
 
 A roll-out visits the layers in random order, gives each some bits within the budget, trains the
 rounded network for a few updates from the trained weights, and has its accuracy as the reward. That
-is measured on a part of the training pictures that no roll-out trains on.
+is measured on pictures on which nothing was trained, where the training of the network left enough
+over; else on a part of its training pictures that no roll-out trains on, which lines and details
+say.
 
 Source: "Bayesian automatic model compression", 2020, compares with the bit search of PocketFlow.
 """
@@ -25,6 +27,7 @@ from autodl.compression.bits.uniform_bits import even_levels
 from autodl.compression.choice import Choice, Task
 from autodl.compression.errors import CompressionError
 from autodl.config.components import make_part
+from autodl.data.dataset import Pictures
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import Recipe, recipe_of
 from autodl.tasks.pictures import PictureTask
@@ -33,22 +36,29 @@ from autodl.training.goal import score
 from autodl.training.weights import load_arrays
 
 FloatArray = NDArray[np.float32]
+_GRID_BITS = 64  # of an even grid: offset and step
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bits that a roll-out may give: ``counts`` are the weights of its layers."""
+    """Bits that a roll-out may give: ``counts`` are the weights of its layers.
+
+    The average is over all weights; of each layer, ``levels`` bits for its levels are counted.
+    """
 
     counts: tuple[int, ...]
     average: float
     least: int
     most: int
+    levels: int = 0
 
     def __post_init__(self) -> None:
-        if not self.least <= self.average or not self.least <= self.most:
+        fewest = self.least + self.levels * len(self.counts) / sum(self.counts)
+        if not fewest <= self.average + 1e-9 or not self.least <= self.most:
             raise CompressionError(
                 f"Compression.average_bits {self.average:g} and most_bits {self.most} must be at"
-                f" least least_bits {self.least}"
+                f" least least_bits {self.least}, with the levels of the layers {fewest:.3f} on"
+                " average"
             )
 
     def clip(self, layer: int, wish: int, given: Mapping[int, int]) -> int:
@@ -56,7 +66,8 @@ class Budget:
         others = [n for n in range(len(self.counts)) if n != layer and n not in given]
         spent = sum(self.counts[n] * bits for n, bits in given.items())
         reserved = self.least * sum(self.counts[n] for n in others)
-        free = self.average * sum(self.counts) - spent - reserved
+        levels = self.levels * len(self.counts)
+        free = self.average * sum(self.counts) - levels - spent - reserved
         # a budget that is met exactly must not fail by a rounding
         highest = int(free / self.counts[layer] + 1e-9)
         return max(self.least, min(wish, highest, self.most))
@@ -94,7 +105,9 @@ class BitSearch:
         """See ``Method``; resumed from the last finished roll-out.
 
         ``details`` has every roll-out: ``seconds`` since the start, ``reward`` and ``bits`` by
-        layer. The weights are those of before. Of equal rewards the first counts.
+        layer; ``reward_pictures_trained_on``, whether the network had been trained on the pictures
+        of the reward; and ``levels_counted``. The weights are those of before. Of equal rewards the
+        first counts.
 
         Raises:
             CompressionError: the options do not fit each other or the pictures.
@@ -107,6 +120,12 @@ class BitSearch:
             f"[Compress] roll-outs of {options.least_bits} to {options.most_bits} bits for a layer,"
             f" {options.average_bits:.3f} on average at most"
         )
+        if search.trained_on:
+            task.progress(
+                f"[Compress] the reward is measured on {options.reward_pictures} pictures that the"
+                " network was trained on: its training left too few over, and the search overrates"
+                " what it finds"
+            )
         while len(search.rollouts) < options.rollouts and not search.late():
             search.roll_out()
             task.save(search.state())
@@ -121,7 +140,12 @@ class BitSearch:
             raise CompressionError("no roll-out fits into Compression.seconds; allow more of them")
         bits = best_within(search.rollouts)["bits"]
         levels = even_levels(task.layers, bits)
-        return Choice(levels, search.seconds(), {"rollouts": search.rollouts})
+        details = {
+            "rollouts": search.rollouts,
+            "reward_pictures_trained_on": search.trained_on,
+            "levels_counted": search.levels_counted,
+        }
+        return Choice(levels, search.seconds(), details)
 
 
 def best_within(rollouts: list[dict[str, Any]], seconds: float = float("inf")) -> dict[str, Any]:
@@ -142,6 +166,17 @@ def _short(train: TrainOptions) -> Recipe:
     )
 
 
+def _parted(task: Task, reward: int) -> tuple[Pictures, Pictures]:
+    """The pictures of the training, cut into those that roll-outs train on and the reward's."""
+    order = np.random.default_rng((task.seed, 11)).permutation(len(task.pictures))
+    if len(order) - reward < task.train.batch_size:
+        raise CompressionError(
+            f"Compression.reward_pictures {reward} leave {len(order) - reward} of"
+            f" {len(order)} pictures, fewer than a batch; use fewer"
+        )
+    return task.pictures.take(np.sort(order[reward:])), task.pictures.take(np.sort(order[:reward]))
+
+
 class _Search:
     """Roll-outs so far, the agent, and what every roll-out starts from."""
 
@@ -153,18 +188,24 @@ class _Search:
         self._paths = list(task.layers)
         self._shapes = [list(layer.weight.shape) for layer in task.layers.values()]
         counts = tuple(weight_count(layer) for layer in task.layers.values())
-        self._budget = Budget(counts, options.average_bits, options.least_bits, options.most_bits)
+        # those that were begun before there was a choice go on as they were begun
+        saved = {"trained_on": True, "levels_counted": False} | dict(task.saved or {})
+        begun = task.saved is not None
+        self.levels_counted = bool(saved["levels_counted"]) if begun else options.count_levels
+        self._budget = Budget(
+            *(counts, options.average_bits, options.least_bits, options.most_bits),
+            levels=_GRID_BITS if self.levels_counted else 0,
+        )
         self._original = {name: v.numpy() for name, v in task.network.state_dict().items()}
-        order = np.random.default_rng((task.seed, 11)).permutation(len(task.pictures))
-        reward = options.reward_pictures
-        if len(order) - reward < task.train.batch_size:
-            raise CompressionError(
-                f"Compression.reward_pictures {reward} leave {len(order) - reward} of"
-                f" {len(order)} pictures, fewer than a batch; use fewer"
-            )
-        rewarding = task.pictures.take(np.sort(order[:reward]))
+        unseen = None if task.unseen is None or (begun and saved["trained_on"]) else task.unseen()
+        self.trained_on = unseen is None or len(unseen) < options.reward_pictures
+        training, rewarding = task.pictures, unseen
+        if rewarding is None or self.trained_on:
+            training, rewarding = _parted(task, options.reward_pictures)
+        else:
+            order = np.random.default_rng((task.seed, 11)).permutation(len(rewarding))
+            rewarding = rewarding.take(np.sort(order[: options.reward_pictures]))
         self._rewarding = PictureTask.alone(rewarding, task.normalisation)
-        training = task.pictures.take(np.sort(order[reward:]))
         self._training = PictureTask.alone(training, task.normalisation)
         self._recipe = _short(task.train)
         self._agent = BitAgent(len(self._paths) + 6, options, task.seed)
@@ -231,6 +272,8 @@ class _Search:
     def state(self) -> dict[str, Any]:
         return {
             "agent": self._agent.state(),
+            "trained_on": self.trained_on,
+            "levels_counted": self.levels_counted,
             "rollouts": self.rollouts,
             "seconds": self.seconds(),
         }

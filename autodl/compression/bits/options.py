@@ -70,7 +70,11 @@ class UniformBitsOptions(Section):
 class BitSearchOptions(Section):
     """``Compression`` section of ``BitSearch``: DDPG over roll-outs, as published."""
 
+    # a search that was begun without it goes on without it
+    ADDED = ("count_levels",)
+
     average_bits: float = Field(3.0, ge=1, le=16, description="most, weighted by size")
+    count_levels: bool = Field(True, description="as bits, too: two float32 numbers of every layer")
     least_bits: Bits = Field(2, description="of a layer")
     most_bits: Bits = Field(8, description="of a layer")
     rollouts: int = Field(200, ge=1, description="at most")
@@ -78,7 +82,7 @@ class BitSearchOptions(Section):
     warm_up: int = Field(50, ge=0, description="roll-outs of random bits before learning")
     updates: int = Field(20, ge=1, description="of fine-tuning in a roll-out")
     reward_pictures: int = Field(
-        1_000, ge=1, description="of the training part: the reward, never trained on here"
+        1_000, ge=1, description="nothing was trained on them, if the training left so many over"
     )
     hidden: int = Field(64, ge=1, description="width of actor and critic")
     actor_rate: float = Field(1e-3, gt=0)

@@ -21,6 +21,8 @@ def sizes(
 
     ``original_bytes`` is the size of the network's weights before, without what only its training
     needed.
+    ``average_bits`` is of the indices alone, ``stored_bits`` with the levels, which are what two
+    ways to choose bits are compared at: a codebook is larger than a grid.
     ``ratio`` is 32 bits over the bits of the rounded layers with their levels; ``file_ratio`` is
     that of the files, with all that was not rounded.
     """
@@ -39,6 +41,7 @@ def sizes(
         "bits": bits,
         "weights": counts,
         "average_bits": average_bits(bits, counts),
+        "stored_bits": storage_bits(rounded) / sum(counts.values()),
         "ratio": 32 * sum(counts.values()) / storage_bits(rounded),
         "original_bytes": original_bytes,
         "packed_bytes": after,
@@ -54,8 +57,8 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         lines.append(f"{bits:>4}  {metrics['weights'][path]:>7,}  {path}")
     loss = metrics["accuracy_before"] - metrics["accuracy_after"]
     lines += [
-        f"average bits, weighted by size: {metrics['average_bits']:.3f}"
-        f" (ratio of these layers with their levels: {metrics['ratio']:.2f})",
+        f"average bits, weighted by size: {metrics['average_bits']:.3f}, with their levels"
+        f" {32 / metrics['ratio']:.3f} (ratio of these layers: {metrics['ratio']:.2f})",
         f"held-out accuracy: {metrics['accuracy_before']:.4f} before,"
         f" {metrics['accuracy_rounded']:.4f} rounded, {metrics['accuracy_after']:.4f} after"
         f" ({metrics['held_out_pictures']} pictures)",
@@ -64,6 +67,8 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         f"seconds: {metrics['search_seconds']:.1f} for the bits,"
         f" {metrics['fine_tuning_seconds']:.1f} for fine-tuning",
     ]
+    if metrics["details"].get("reward_pictures_trained_on"):
+        lines.append("the search's reward was measured on pictures that the network was trained on")
     if changes := metrics["details"].get("binning_change"):
         bounds = metrics["details"]["bounds"]
         share = max(change / abs(bounds[path]) for path, change in changes.items())

@@ -1,6 +1,7 @@
 """Compressing a trained network: choose levels, fine-tune, pack, and measure what was packed.
 
-A folder holds ``config.yaml``, ``run.json``, ``architecture.json`` where the network has one,
+A folder holds ``config.yaml``, ``run.json``, ``architecture.json`` and ``train.yaml`` (with which
+the network was trained: a packed network is opened like any trained one),
 ``choice.safetensors`` (levels and weights once they are chosen), ``checkpoint.safetensors`` (what
 is needed to go on), and at the end ``packed.safetensors`` and ``metrics.json``. Accuracies are on
 the held-out pictures; the test part is never looked at here.
@@ -8,6 +9,7 @@ the held-out pictures; the test part is never looked at here.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.compression.bits.packed_network import load_packed_weights
+from autodl.data.load import describe
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
 from autodl.jobs.compress.source import (
@@ -25,11 +28,13 @@ from autodl.jobs.compress.source import (
     trained_with,
 )
 from autodl.recipes.recipe import recipe_of
-from autodl.runs.folder import ARCHITECTURE, CHOICE, PACKED, WEIGHTS
+from autodl.runs.folder import ARCHITECTURE, CHOICE, PACKED, TRAINING, update_manifest
 from autodl.runs.run import Run
 from autodl.spaces.codec import load_architecture, save_architecture
-from autodl.system.files import checksum
+from autodl.system.files import checksum, write_text
+from autodl.system.yaml_text import dump
 from autodl.tasks.pictures import PictureTask
+from autodl.trained.model import weights_file
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -37,6 +42,9 @@ if TYPE_CHECKING:
     from autodl.compression.bits.levels import Levels
     from autodl.compression.bits.packing import Tensors
     from autodl.compression.choice import Choice, Method
+
+
+_FILES = (PACKED, ARCHITECTURE, TRAINING)  # what a compression comes to
 
 
 def compress(
@@ -69,10 +77,10 @@ def compress(
     identity = {
         **config.identity(),
         **form_identity(trained),
-        "Weights": checksum(folder / WEIGHTS),
+        "Weights": checksum(weights_file(folder)),
     }
     if (found := run.finished(identity)) is not None:
-        return found
+        return found if (out / TRAINING).exists() else _completed(found, config, model, run)
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
@@ -80,12 +88,28 @@ def compress(
     method = config.compression.factory()(**config.compression.arguments())
     work = _Work(config, source, run)
     with run.open(identity, device=device, model=source.trained.folder):
-        if (source.trained.folder / ARCHITECTURE).exists():
-            save_architecture(
-                load_architecture(source.trained.folder / ARCHITECTURE), out / ARCHITECTURE
-            )
+        _keep_training(source, out)
         metrics = {"device": device, **work.run(method)}
-        run.finish(metrics, files=[PACKED], held_out_accuracy=metrics["accuracy_after"])
+        run.finish(metrics, files=_FILES, held_out_accuracy=metrics["accuracy_after"])
+    return metrics
+
+
+def _keep_training(source: Source, out: Path) -> None:
+    """Keep what is needed to build the network and to know its pictures without its training."""
+    save_architecture(load_architecture(source.trained.folder / ARCHITECTURE), out / ARCHITECTURE)
+    update_manifest(out, pictures=json.loads(json.dumps(describe(source.data))))
+    write_text(out / TRAINING, dump(source.config.to_plain()))
+
+
+def _completed(
+    found: Mapping[str, Any], config: CompressConfig, model: str, run: Run
+) -> dict[str, Any]:
+    """Metrics of an earlier version, with what opens the folder like any trained network."""
+    source = open_source(model, config.data.path)
+    own = {"held_out_accuracy": found["accuracy_after"], "mirrored": False}  # measured so
+    metrics = {**source.facts(), **found, **own}
+    _keep_training(source, run.folder)
+    run.finish(metrics, files=_FILES)
     return metrics
 
 
@@ -113,7 +137,13 @@ class _Work:
         rounded, seconds = self._fine_tune(choice.levels)
         tensors = self._pack(choice.levels)
         after = self._accuracy(self._unpacked())
+        facts = self._source.facts()
+        spent = choice.epochs + self._config.fine_tuning.epochs
         return {
+            **facts,
+            "epochs": facts["epochs"] + spent,
+            "seconds": facts["seconds"] + choice.seconds + seconds,
+            "held_out_accuracy": after,
             **sizes(size, self._run.folder / PACKED, tensors, self._layers),
             "original_sha256": checksum(self._source.weights_file),
             "accuracy_before": before,
@@ -133,7 +163,7 @@ class _Work:
         if (state := self._run.restored(CHOICE)) is not None:
             load_arrays(self._network, state["network"])
             levels = levels_from_state(state["levels"])
-            return Choice(levels, state["seconds"], state["details"])
+            return Choice(levels, state["seconds"], state["details"], state.get("epochs", 0))
         task = Task(
             network=self._network,
             layers=self._layers,
@@ -144,6 +174,7 @@ class _Work:
             saved=self._checkpoint("choice"),
             save=lambda state: self._save("choice", state),
             progress=self._run.tell,
+            unseen=self._source.unseen,
         )
         choice = method.choose(task)
         state = {
@@ -151,6 +182,7 @@ class _Work:
             "levels": levels_to_state(choice.levels),
             "seconds": choice.seconds,
             "details": choice.details,
+            "epochs": choice.epochs,
         }
         self._run.save(state, CHOICE)
         return choice
@@ -218,7 +250,8 @@ class _Work:
     def _accuracy(self, network: nn.Layer) -> float:
         from autodl.training.goal import final_score
 
-        return final_score(network, self._task, "held_out").value
+        mirrored = self._source.trained.mirrored
+        return final_score(network, self._task, "held_out", views=mirrored).value
 
     def _save(self, stage: str, state: Mapping[str, Any]) -> None:
         self._run.save({"stage": stage, "state": state})

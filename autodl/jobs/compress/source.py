@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from autodl.config.reading import override
 from autodl.data.batches import iterate
-from autodl.data.load import SearchData, load_split
+from autodl.data.dataset import Pictures
+from autodl.data.load import SearchData, left_over, load_split
 from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import form_of, recipe_of
-from autodl.runs.folder import METRICS, WEIGHTS
+from autodl.runs.folder import METRICS
 from autodl.trained.folder import load_same, load_trained
+from autodl.trained.model import weights_file
 from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
 
 _BATCH = 256  # pictures at once, for statistics of batch-norms
@@ -28,11 +31,39 @@ class Source:
 
     trained: TrainedNetwork
     data: SearchData
+    config: TrainConfig
 
     @property
     def weights_file(self) -> Path:
         """The file of its weights, which is only read."""
-        return self.trained.folder / WEIGHTS
+        return weights_file(self.trained.folder)
+
+    def unseen(self) -> Pictures:
+        """Pictures of the same data that neither trained the network nor were held out."""
+        return left_over(self.config.data)
+
+    def facts(self) -> dict[str, Any]:
+        """What a training's ``metrics.json`` says of its network, and a compression's keeps.
+
+        ``epochs`` and ``seconds`` are those of the training.
+        """
+        from autodl.networks.costs import network_costs
+
+        trained, size = self.trained, self.trained.image_size
+        costs = network_costs(trained.network, (3, size, size))
+        known = json.loads((trained.folder / METRICS).read_text(encoding="utf-8"))
+        spent = known.get("training", known)  # of a release, or of a training
+        return {
+            "classes": list(trained.classes),
+            "image_size": size,
+            "mean": list(trained.normalisation.mean),
+            "std": list(trained.normalisation.std),
+            "mirrored": trained.mirrored,
+            "parameters": costs.parameters,
+            "macs": costs.macs,
+            "epochs": spent.get("epochs", 0),
+            "seconds": spent.get("seconds", 0.0),
+        }
 
 
 def find_source(model: str) -> Path:
@@ -106,10 +137,14 @@ def open_source(model: str, place: Path | None) -> Source:
             )
     overrides = [] if place is None else [override("Data.path", str(place))]
     if _released(folder):
-        data = _pictures_of_released(folder, overrides)
+        from autodl.release.network import training_config
+
+        config = training_config(folder, overrides)
+        data = _pictures_of_released(folder, config)
     else:
-        data = load_same(folder, load_trained(folder, overrides)[0])
-    return Source(_plain(trained, data), data)
+        config = load_trained(folder, overrides)[0]
+        data = load_same(folder, config)
+    return Source(_plain(trained, data), data, config)
 
 
 def form_identity(train: TrainOptions) -> dict[str, str]:
@@ -140,12 +175,11 @@ def _released(folder: Path) -> bool:
     return (folder / CARD).exists()
 
 
-def _pictures_of_released(folder: Path, overrides: Sequence[str]) -> SearchData:
+def _pictures_of_released(folder: Path, config: TrainConfig) -> SearchData:
     """The pictures that a released network was trained on; how they were cut is in its config."""
     from autodl.release.metrics import ReleaseMetrics, read_metrics
-    from autodl.release.network import training_config
 
-    data = load_split(training_config(folder, overrides).data)
+    data = load_split(config.data)
     metrics = read_metrics(ReleaseMetrics, folder / METRICS)
     training = metrics.training
     known = (training.checksum, training.pictures, metrics.held_out.pictures)

@@ -33,11 +33,12 @@ from autodl.release.metrics import (
     TrainingFacts,
     write_metrics,
 )
-from autodl.release.network import CARD, TRAINING
-from autodl.runs.folder import ARCHITECTURE, METRICS, WEIGHTS
+from autodl.release.network import CARD
+from autodl.runs.folder import ARCHITECTURE, METRICS, TRAINING
 from autodl.system.files import checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
+from autodl.trained.model import weights_file
 from autodl.trained.network import load_trained_network
 
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
@@ -80,9 +81,9 @@ def publish(
     if folder.exists():
         raise StoreError(f"{folder} is there already; remove it first to publish anew")
     config, facts, weights_sha256 = _releasable(training, overrides)
+    weights = weights_file(training)
     data = load_same(training, config)
-    mirrored = bool(facts.get("mirrored", False))
-    labels = data.held_out.labels
+    mirrored, labels = bool(facts.get("mirrored", False)), data.held_out.labels
     logits = held_out_logits(training, data.held_out, mirrored)
     single = held_out_logits(training, data.held_out, False) if mirrored else logits
     temperature, single_temperature = (fit_temperature(each, labels) for each in (logits, single))
@@ -99,7 +100,7 @@ def publish(
         temperature=temperature,
         parameters=facts["parameters"],
         macs=facts["macs"],
-        weights_bytes=(training / WEIGHTS).stat().st_size,
+        weights_bytes=weights.stat().st_size,
         weights_sha256=weights_sha256,
         architecture_sha256=checksum(training / ARCHITECTURE),
         config_sha256=hashlib.sha256(train_yaml.encode()).hexdigest(),
@@ -118,11 +119,12 @@ def publish(
             seed=config.general.seed,
             found_by=found_by,
         ),
+        average_bits=facts.get("average_bits"),
         latency=_latency(training, repetitions) if repetitions else {},
         timed_on=_timed_on() if repetitions else "",
     )
     with folder_aside(folder) as aside:
-        shutil.copyfile(training / WEIGHTS, aside / WEIGHTS)
+        shutil.copyfile(weights, aside / weights.name)
         shutil.copyfile(training / ARCHITECTURE, aside / ARCHITECTURE)
         write_text(aside / TRAINING, train_yaml)
         write_metrics(metrics, aside / METRICS)
@@ -152,9 +154,10 @@ def _releasable(
     config, _, facts = load_trained(training, overrides)
     if plugins := config.general.plugins:
         raise ConfigError(f"{training} needs the plugin {plugins[0]}, which no release can hold")
-    weights_sha256 = checksum(training / WEIGHTS)
-    if (size := (training / WEIGHTS).stat().st_size) > LARGEST:
-        raise ConfigError(f"{training / WEIGHTS} has {size:,} bytes, allowed are {LARGEST:,}")
+    weights = weights_file(training)
+    weights_sha256 = checksum(weights)
+    if (size := weights.stat().st_size) > LARGEST:
+        raise ConfigError(f"{weights} has {size:,} bytes, allowed are {LARGEST:,}")
     return config, facts, weights_sha256
 
 

@@ -25,10 +25,10 @@ from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train.series_test import test_series
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import MANIFEST, TEST, WEIGHTS, check_seals, read_manifest
-from autodl.spaces.plan_maker import plan_maker
+from autodl.runs.folder import MANIFEST, TEST, check_seals
 from autodl.system.files import write_json
-from autodl.trained.folder import load_trained
+from autodl.trained.folder import load_trained, trained_pictures
+from autodl.trained.model import build_model, give_weights, is_packed, weights_file
 from autodl.trained.test_result import test_result
 from autodl.trial import Architecture
 
@@ -105,7 +105,7 @@ def _load_same(config: TrainConfig, folder: Path) -> Dataset:
     """
     dataset = load(config.data)
     try:
-        pictures = read_manifest(folder)["identity"]["Pictures"]
+        pictures = trained_pictures(folder)
         if pictures.get("official") and "checksum" not in pictures:
             if dataset.official:
                 return dataset
@@ -135,17 +135,19 @@ def _logits(
     dataset: Dataset,
 ) -> NDArray[np.float64]:
     """Logits ``[N, classes]`` that the trained network gives the test pictures."""
-    from autodl.reparam.training_form import training_network
     from autodl.training.device import select_device
     from autodl.training.metrics import logits_of
-    from autodl.training.weights import load_weights
 
     select_device(config.general.device)
-    size = dataset.test.images.shape[1]
-    make_plan = plan_maker(config.network, picture_signature(len(dataset.classes), size))
-    network = training_network(make_plan(architecture), config.train)
-    load_weights(network, folder / WEIGHTS)
-    check_seals(folder, (WEIGHTS,))
+    weights = weights_file(folder)
+    network = build_model(
+        config,
+        architecture,
+        picture_signature(len(dataset.classes), dataset.test.images.shape[1]),
+        packed=is_packed(weights),
+    )
+    give_weights(network, weights)
+    check_seals(folder, (weights.name,))
     normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
     logits: NDArray[np.float32] = logits_of(
         network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))
@@ -154,11 +156,12 @@ def _logits(
 
 
 def _weights_sha256(folder: Path) -> str:
+    weights = weights_file(folder)
     try:
-        return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
     except OSError as error:
         raise CheckpointError(
-            f"cannot read the weights {folder / WEIGHTS}: {error.strerror};"
+            f"cannot read the weights {weights}: {error.strerror};"
             " train anew, or bring the file back"
         ) from None
 

@@ -162,7 +162,7 @@ def foresee(config: WidthConfig, network: Supernet, pictures: int) -> Annealing:
     Raises:
         ConfigError: no rate anneals within the annealed epochs.
     """
-    from autodl.supernets.width.annealing import annealed_updates, choose_rate, simulate
+    from autodl.supernets.width.annealing import annealed_updates, choose_rate, foretell
     from autodl.supernets.width.projection_descent import layer_shapes
     from autodl.supernets.width.transition import descent_of
 
@@ -173,7 +173,7 @@ def foresee(config: WidthConfig, network: Supernet, pictures: int) -> Annealing:
     seed, descent = config.general.seed, descent_of(options)
     if options.projection_rate is None:
         return choose_rate(shapes, descent, updates, seed)
-    return simulate(shapes, descent, options.projection_rate, updates, seed)
+    return foretell(shapes, descent, options.projection_rate, updates, seed)
 
 
 def _trainer(
@@ -207,10 +207,13 @@ def _rate(
     folder: Path,
     progress: Callable[[str], None],
 ) -> float:
-    """The rate of the descent: the config's, the one chosen before, or chosen now."""
-    path = folder / ANNEALING
-    if config.supernet.projection_rate is not None:
-        return config.supernet.projection_rate  # large networks take long to simulate
+    """The rate of the descent: the config's, the one chosen before, or chosen now.
+
+    What it will do is simulated, told and kept before anything is trained.
+    """
+    path, given = folder / ANNEALING, config.supernet.projection_rate
+    if given is not None and (path.exists() or (folder / CHECKPOINT).exists()):
+        return given
     if path.exists():
         try:
             return float(json.loads(path.read_text(encoding="utf-8"))["rate"])
@@ -218,8 +221,26 @@ def _rate(
             raise StoreError(f"{path} is damaged; delete it to choose the rate anew") from None
     chosen = foresee(config, network, pictures)
     progress(str(chosen))
+    progress(chosen.told())
+    if chosen.left > _ANNEALED:  # the rate is the config's
+        progress(
+            f"Phi will end at {100 * chosen.left:.1f} % of its start, so candidates will still"
+            " share; stop here and raise Supernet.projection_rate, or leave it out"
+            + _why_not_independent(config)
+        )
     write_json(path, asdict(chosen))
     return chosen.rate
+
+
+def _why_not_independent(config: WidthConfig) -> str:
+    """What stands against it besides the rate."""
+    meta, widths = config.supernet.meta_width, config.width.candidates
+    if meta is None or meta >= sum(widths):
+        return ""
+    return (
+        f"; {sum(widths)} channels of all candidates in a meta width of {meta} cannot become"
+        " independent at any rate: leave out Supernet.meta_width"
+    )
 
 
 def _train(

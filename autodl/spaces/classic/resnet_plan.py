@@ -14,9 +14,10 @@ from autodl.plans.layers import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPo
 from autodl.plans.plan import Plan, PlanBuilder
 from autodl.plans.stacking import conv_norm, conv_norm_relu
 
-# where the shape changes, "pool": mean of 2x2 and a 1x1 convolution alone (APS' retraining);
+# where the shape changes, "pool": mean of 2x2 and a 1x1 convolution alone;
+# "pool_norm": the same, and a batch-norm where the stride is 1 (APS' retraining);
 # "norm": a 1x1 convolution with stride and a batch-norm; "always": the same in every block
-Shortcuts: TypeAlias = Literal["pool", "norm", "always"]
+Shortcuts: TypeAlias = Literal["pool", "pool_norm", "norm", "always"]
 _SMALL = 64  # pictures up to here keep their size in the stem
 
 
@@ -114,15 +115,15 @@ def _block(
     x = conv_norm(builder, x, f"{name}.second", outer, 3)
     bypass = entry
     if shortcuts == "always" or stride > 1 or builder.shape(entry)[0] != outer:
-        bypass = _shortcut(builder, entry, f"{name}.shortcut", outer, stride, shortcuts == "pool")
+        bypass = _shortcut(builder, entry, f"{name}.shortcut", outer, stride, shortcuts)
     x = builder.add(f"{name}.sum", Add(), x, bypass)
     return builder.add(f"{name}.relu", Relu(), x)
 
 
 def _shortcut(
-    builder: PlanBuilder, x: int, name: str, channels: int, stride: int, pools: bool
+    builder: PlanBuilder, x: int, name: str, channels: int, stride: int, kind: Shortcuts
 ) -> int:
-    if not pools:
+    if kind not in ("pool", "pool_norm") or (kind == "pool_norm" and stride == 1):
         return conv_norm(builder, x, name, channels, 1, stride=stride)
     inputs, height, width = builder.shape(x)
     if stride > 1:

@@ -12,10 +12,11 @@ from autodl.config.sections import Section
 class WidthNetworkOptions(Section):
     """What the channel numbers leave open."""
 
-    shortcuts: Literal["pool", "norm", "always"] | None = Field(
+    shortcuts: Literal["pool", "pool_norm", "norm", "always"] | None = Field(
         None,
-        description="of a ResNet: pool and 1x1 convolution, or 1x1 convolution and batch-norm;"
-        " null: pool on CIFAR, norm for resnet18",
+        description="of a ResNet: pool and 1x1 convolution, and pool_norm has a batch-norm where"
+        " the stride is 1 (as the authors); or 1x1 convolution and batch-norm; null: pool on CIFAR,"
+        " norm for resnet18",
     )
     cells_per_stage: int = Field(3, ge=1, description="of a network of cells")
     stages: int = Field(3, ge=1, description="of a network of cells")

@@ -29,8 +29,9 @@ def width_plan(
     """Spell out the plain network with these channel numbers.
 
     Args:
-        shortcuts: of a ResNet; None takes those that the authors of APS retrain with: ``pool`` for
-            small pictures, ``norm`` for ResNet-18, which is what its published costs count.
+        shortcuts: of a ResNet; None takes ``pool`` for small pictures, and ``norm`` for ResNet-18,
+            which is what its published costs count. The authors of APS retrain both with
+            ``pool_norm``: a pool where the stride is 2, a batch-norm where it is 1.
         cells_per_stage, stages: of the network of cells.
         dropout: before the classifier; the ResNets have none.
 

@@ -70,6 +70,8 @@ class WidthOptions(Section):
 class SupernetOptions(Section):
     """``Supernet`` section: shared weights, their projections, and their training."""
 
+    ADDED = ("projection_decay",)
+
     epochs: int = Field(40, ge=1)
     warmup_epochs: int = Field(15, ge=0, description="with uniform widths and fixed projections")
     batch_size: int = Field(128, ge=2)
@@ -94,6 +96,7 @@ class SupernetOptions(Section):
     )
     projection_weight: float = Field(5e-3, gt=0, description="of the orthogonality loss")
     projection_momentum: float = Field(0.9, ge=0, lt=1)
+    projection_decay: float = Field(0.0, ge=0, description="weight decay, as the authors have it")
     projection_interval: int = Field(1, ge=1, description="updates of the weights for one of them")
     projection_loss: Literal["l1", "l2"] = "l1"
     detach: bool = Field(True, description="false: the cross-entropy moves the projections as well")
@@ -127,6 +130,7 @@ class DescentOptions(Section):
     projection_momentum: float = Field(0.9, ge=0, lt=1)
     projection_interval: int = Field(1, ge=1, description="updates of the weights for one of them")
     projection_loss: Literal["l1", "l2"] = "l1"
+    projection_decay: float = Field(0.0, ge=0, description="weight decay, as the authors have it")
     detach: bool = Field(True, description="false: the cross-entropy moves the projections as well")
     overlap: float = Field(1.0, ge=0, le=1, description="at the start of a transition")
     noise: float = Field(1e-3, ge=0, description="deviation of what breaks the symmetry")

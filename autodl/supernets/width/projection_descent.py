@@ -58,6 +58,7 @@ class ProjectionDescent:
                 weight=self._descent.weight,
                 kind=self._descent.kind,
                 also=_gradients(group),
+                decay=self._descent.decay,
             )
             for projection, matrix in zip(group, self._stacks[index], strict=True):
                 projection.matrix.set_value(paddle.to_tensor(matrix))

@@ -120,12 +120,15 @@ def descend(
     weight: float,
     kind: LossKind,
     also: Matrix | None = None,
+    decay: float = 0.0,
 ) -> tuple[Matrix, Matrix]:
     """One step of projected gradient descent: SGD with momentum, then unit columns.
 
     Args:
         weight: of the orthogonality loss.
         also: a further gradient, of the cross-entropy where it is let in.
+        decay: of the matrix. It shortens columns, which normalising undoes: it turns none of them,
+            but for what is left of it in the velocity.
 
     Returns:
         The new matrix and the new velocity.
@@ -133,6 +136,8 @@ def descend(
     gradient = weight * orthogonality_gradient(matrix, kind)
     if also is not None:
         gradient = gradient + also
+    if decay:
+        gradient = gradient + decay * matrix
     velocity = momentum * velocity + gradient
     return unit_columns(matrix - rate * velocity).astype(matrix.dtype), velocity
 
@@ -211,10 +216,12 @@ def welch_bound(count: int, meta: int) -> float:
 def noisy(matrix: Matrix, noise: float, rng: np.random.Generator, groups: int) -> Matrix:
     """Copies of a layout with Gaussian noise of their own: float32 ``[groups, C, N]``.
 
-    Without noise the ordinal point is stationary: the loss would never move it.
+    Columns have unit norm from the start, as after every step of ``descend``: else Phi would fall
+    by the first step's normalisation alone, and not because anything is shared less. Without noise
+    the ordinal point is stationary: the loss would never move it.
     """
     shape = (groups, *matrix.shape)
-    return (matrix + noise * rng.standard_normal(shape)).astype(np.float32)
+    return unit_columns(matrix + noise * rng.standard_normal(shape)).astype(np.float32)
 
 
 def uniform_bound(fan_in: int) -> float:

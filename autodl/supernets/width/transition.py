@@ -39,6 +39,7 @@ def descent_of(options: SupernetOptions | DescentOptions) -> Descent:
         kind=options.projection_loss,
         overlap=options.overlap,
         noise=options.noise,
+        decay=options.projection_decay,
     )
 
 

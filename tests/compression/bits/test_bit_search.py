@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from autodl.compression.bits.bit_agent import BitAgent
-from autodl.compression.bits.bit_search import BitSearch, Budget, best_within, observe
+from autodl.compression.bits.bit_search import BitSearch, Budget, _Search, best_within, observe
+from autodl.compression.bits.levels import Levels
 from autodl.compression.bits.options import BitSearchOptions
 from autodl.compression.bits.rounded_layers import layers_to_round, weights_of
 from autodl.compression.choice import Task
@@ -49,6 +50,22 @@ def test_budget_is_never_exceeded(average):
         assert spent <= average * sum(counts) * (1 + 1e-9)
 
 
+def test_the_levels_of_the_layers_are_paid_for():
+    """As they are in a packed file: two float32 numbers of a layer, 64 bits."""
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        counts = tuple(rng.integers(500, 5000, size=rng.integers(1, 8)).tolist())
+        budget, given = Budget(counts, 3.0, 2, 8, levels=64), {}
+        for layer in rng.permutation(len(counts)).tolist():
+            given[layer] = budget.clip(layer, 8, given)
+        stored = sum(
+            Levels.even(0.0, 1.0, bits).storage_bits(counts[n]) for n, bits in given.items()
+        )
+        assert stored <= 3.0 * sum(counts) * (1 + 1e-9)
+    with pytest.raises(CompressionError, match=r"with the levels of the layers 8\.400 on average"):
+        Budget((10,), 3.0, 2, 8, levels=64)
+
+
 def test_budgets_that_cannot_be_kept():
     for average, most in ((1.5, 8), (3.0, 1)):
         with pytest.raises(CompressionError, match="must be at least least_bits 2"):
@@ -91,6 +108,43 @@ def test_search_goes_on_where_it_was():
     found = BitSearch(BitSearchOptions(**OPTIONS)).choose(resumed).details["rollouts"]
     for kept in ("bits", "reward"):
         assert [done[kept] for done in found] == [done[kept] for done in expected]
+
+
+@pytest.mark.parametrize("count", [0, 19, 20, 30])
+def test_rewards_are_of_pictures_that_nothing_was_trained_on_if_there_are_enough(count):
+    whole, lines = task(), []
+    images = np.random.default_rng(5).integers(0, 256, (count, 8, 8, 3)).astype(np.uint8)
+    whole.unseen = lambda: Pictures(images, np.arange(count) % 4)
+    whole.progress = lines.append
+    search = _Search(whole, BitSearchOptions(**OPTIONS))
+    rewarding = search._rewarding.train.images
+    assert len(rewarding) == 20
+    assert all(any((one == known).all() for known in images) for one in rewarding) == (count >= 20)
+    assert len(search._training.train) == (60 if count >= 20 else 40)
+    details = BitSearch(BitSearchOptions(**OPTIONS)).choose(whole).details
+    assert details["reward_pictures_trained_on"] == (count < 20)
+    assert any("20 pictures that the network was trained on" in line for line in lines) == (
+        count < 20
+    )
+
+
+def test_a_search_of_an_earlier_version_goes_on_as_it_was_begun():
+    """Without levels in its budget, and with rewards of pictures of the training."""
+    saved, options = [], {**OPTIONS, "count_levels": False}
+    whole = task()
+    whole.save = lambda state: saved.append(dict(state))
+    expected = BitSearch(BitSearchOptions(**options)).choose(whole).details["rollouts"]
+    old = {k: v for k, v in saved[1].items() if k not in ("trained_on", "levels_counted")}
+    resumed = task()
+    resumed.saved = decode_state(encode_state(old))
+    resumed.unseen = lambda: pytest.fail("rewards of two kinds cannot be compared")
+    details = BitSearch(BitSearchOptions(**OPTIONS)).choose(resumed).details
+    assert [done["bits"] for done in details["rollouts"]] == [done["bits"] for done in expected]
+    assert not details["levels_counted"]
+    assert details["reward_pictures_trained_on"]
+    assert BitSearchOptions(**OPTIONS).identity().keys() == {
+        name for name in BitSearchOptions.model_fields if name != "count_levels"
+    }
 
 
 def test_best_within_seconds():

@@ -89,8 +89,13 @@ def test_folder_and_result(finished, config_file):
     assert 2 <= len(rows) <= 4
     assert rows[0]["channels"] == list(result.architecture.channels)
     assert [row["accuracy"] for row in rows] == sorted((r["accuracy"] for r in rows), reverse=True)
-    assert lines[1].startswith("[Supernet][Epoch 1/4]")
-    assert "Phi: 100.0 %" in lines[1]
+    # what the given rate will do is said before anything is trained
+    assert lines[1].startswith("projection rate 2: Phi falls below 90 % after")
+    assert lines[2].startswith("Phi by update: 0: 100.0 %, ")
+    assert lines[3].startswith("Phi will end at ")
+    assert "stop here and raise Supernet.projection_rate" in lines[3]
+    assert lines[4].startswith("[Supernet][Epoch 1/4]")
+    assert "Phi: 100.0 %" in lines[4]
     (file,) = (folder / "vdl").glob("vdlrecords.*")
     written = LogReader(file_path=str(file)).tags()
     tags = {tag.partition(".log/")[2].replace("%", "/") for tag in written}

@@ -70,7 +70,7 @@ def test_names_of_records_do_not_depend_on_the_widths_but_for_shortcuts():
 
 @pytest.mark.parametrize("size", [16, 30, 32, 9])
 def test_both_shortcuts_fit_pictures_of_any_size(size):
-    for shortcuts in ("pool", "norm", "always"):
+    for shortcuts in ("pool", "pool_norm", "norm", "always"):
         widths = WidthArchitecture("resnet20", (8, 4) * 9 + (4,))
         plan = width_plan(widths, image_size=size, shortcuts=shortcuts)
         assert plan.output_shape == (10,)
@@ -117,3 +117,19 @@ def _mobile(width):
 def test_a_depthwise_layer_has_the_channels_before_it():
     with pytest.raises(ConfigError, match=r"depthwise layer of stage1\.block0 has the 8"):
         width_plan(WidthArchitecture("mobilenet_v2", (8,) * 4 + (9,) + (8,) * 47))
+
+
+def test_a_pool_takes_the_place_of_the_batch_norm_where_the_stride_is_two():
+    """As the authors of APS retrain: width-changing shortcuts of stride 1 carry a batch-norm."""
+    channels = (4, 4, 8, *[8] * 4, 8, 16, *[16] * 4, 16, 24, *[24] * 4)
+    plan = width_plan(WidthArchitecture("resnet20", channels), shortcuts="pool_norm")
+    kinds = {}
+    for record in plan.records:
+        if ".shortcut." in record.name:
+            block = record.name.split(".shortcut.")[0]
+            kinds.setdefault(block, []).append(type(record.layer).__name__)
+    assert kinds == {
+        "stage0.block0": ["Conv", "BatchNorm"],
+        "stage1.block0": ["AvgPool", "Conv"],
+        "stage2.block0": ["AvgPool", "Conv"],
+    }

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.supernets.width import annealing
 from autodl.supernets.width.annealing import (
     AxisShape,
     Descent,
     LayerShape,
     annealed_updates,
     choose_rate,
+    foretell,
     simulate,
 )
 
@@ -22,7 +24,7 @@ LAYERS = [LayerShape(AXIS, None), LayerShape(AXIS, AXIS), LayerShape(AXIS, AXIS)
 
 
 @pytest.mark.parametrize("kind", ["l1", "l2"])
-@pytest.mark.parametrize("updates", [60, 300, 1_500])
+@pytest.mark.parametrize("updates", [80, 300, 1_500])
 def test_the_chosen_rate_anneals_within_the_phase(kind, updates):
     found = choose_rate(LAYERS, Descent(kind=kind), updates)
     assert found.updates == updates
@@ -80,3 +82,24 @@ def test_numbers_of_updates():
     assert annealed_updates(5_000, 128, 10, 1) == 390
     assert annealed_updates(5_000, 128, 10, 4) == 98
     assert annealed_updates(10, 128, 10, 1) == 10
+
+
+def test_nothing_anneals_at_a_rate_of_nearly_zero():
+    """Phi is measured on unit columns from the start: noise of 0.1 made it fall to 70 % at once."""
+    layers = [LayerShape(AxisShape((4, 8), 12), AxisShape((4, 8), 12))]
+    found = simulate(layers, Descent(noise=0.1), 1e-12, 10)
+    assert found.left == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_long_annealing_is_foretold_with_larger_steps(monkeypatch):
+    layers = [LayerShape(AxisShape((2, 3, 4), 9), AxisShape((2, 3, 4), 9))]
+    descent = Descent(kind="l2", noise=1e-2, momentum=0.0)
+    exact = simulate(layers, descent, 0.2, 2_000)
+    assert foretell(layers, descent, 0.2, 2_000) == exact
+    monkeypatch.setattr(annealing, "_MOST_OPERATIONS", 1.0)
+    coarse = foretell(layers, descent, 0.2, 2_000)
+    assert coarse.curve[-1][0] == coarse.updates == 2_000
+    assert len(coarse.curve) == 51
+    # to a step, which is 40 updates
+    assert coarse.high == pytest.approx(exact.high, abs=40)
+    assert coarse.told().startswith("Phi by update: 0: 100.0 %, ")

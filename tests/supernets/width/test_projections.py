@@ -306,3 +306,22 @@ def test_bad_input():
 
 def test_kaiming_uniform_of_slope_root_five():
     assert np.isclose(uniform_bound(27), 1 / np.sqrt(27), rtol=1e-15)
+
+
+def test_projections_start_with_unit_columns():
+    """Else the first step's normalisation would be taken for annealing: Phi is measured before."""
+    start = layout((4, 8), 12, 1.0)
+    found = noisy(start, 0.1, np.random.default_rng(0), groups=3)
+    # float32
+    np.testing.assert_allclose(np.square(found).sum(axis=1), 1.0, rtol=1e-6)
+    assert not (found == start).all()
+    np.testing.assert_array_equal(noisy(start, 0.0, np.random.default_rng(0), 1)[0], start)
+
+
+def test_weight_decay_turns_no_column_that_stands_still():
+    """Without momentum it only shortens them, and they are brought to unit norm again."""
+    matrix = noisy(layout((3, 5), 8, 1.0), 0.05, np.random.default_rng(1), 1).astype(np.float64)
+    still = {"rate": 0.1, "momentum": 0.0, "weight": 0.0, "kind": "l1"}
+    moved, velocity = descend(matrix, np.zeros_like(matrix), decay=0.3, **still)
+    np.testing.assert_allclose(velocity, 0.3 * matrix, rtol=1e-12)
+    np.testing.assert_allclose(moved, unit_columns(matrix), rtol=1e-12)
