@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
@@ -40,3 +41,11 @@ def test_no_folder_is_crowded():
     for folder in folders:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= MOST_FILES_OF_A_FOLDER, folder.relative_to(ROOT)
+
+
+def test_texts_name_verbs_and_no_files_of_tools():
+    """Who has installed the package has no folder ``tools``."""
+    package = [path for path in OWN if PACKAGE in path.parents]
+    assert not [
+        path for path in package if re.search(r"tools/[a-z_]+\.py", path.read_text("utf-8"))
+    ]

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--model",
         metavar="NAME_OR_RUN",
-        help="a released network, or a folder of tools/train.py: of one network, or of several, of"
+        help="a released network, or a folder of autodl train: of one network, or of several, of"
         " which the best is taken",
     )
     parser.add_argument("--out", type=Path, help="folder to make; the network's own is only read")

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         nargs="?",
         metavar="FOLDER",
-        help="of tools/train.py or compress.py: of one network, or several: the best is taken",
+        help="of autodl train or compress: of one network, or several: the best is taken",
     )
     parser.add_argument("--model", metavar="NAME", help="in place of FOLDER, a released network")
     add_models_argument(parser)

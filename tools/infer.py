@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--model", metavar="NAME", help="a released network, or a folder")
     who.add_argument(
-        "--run", type=Path, metavar="FOLDER", help="of tools/train.py: a network for series"
+        "--run", type=Path, metavar="FOLDER", help="of autodl train: a network for series"
     )
     who.add_argument("--ensemble", action="store_true", help="the released ensemble")
     add_models_argument(parser)

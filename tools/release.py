@@ -125,7 +125,7 @@ def release(args: argparse.Namespace) -> None:
     )
     print(f"wrote {published.folder}: held-out {published.metrics.held_out.accuracy:.4f}", end="")
     if published.metrics.test is None:
-        print(f"; no test accuracy: run tools/eval.py {args.training} before releasing it")
+        print(f"; no test accuracy: run autodl eval {args.training} before releasing it")
     else:
         print(f", test {published.metrics.test.accuracy:.4f}")
 

@@ -191,7 +191,7 @@ def _folder(options: DataOptions) -> Dataset:
 
 
 def _npz(options: DataOptions) -> Dataset:
-    return load_npz(_path(options, "a file made by tools/prepare_data.py"))
+    return load_npz(_path(options, "a file made by autodl prepare_data"))
 
 
 def _sample(options: DataOptions) -> Dataset:

@@ -1,7 +1,7 @@
 """``cifar10-mini``: real CIFAR-10 pictures that ship inside the package.
 
 100 pictures of each class to train and search on and 20 of each to try things on, all cut
-from the training part of CIFAR-10 by ``tools/prepare_data.py`` with its defaults. The ones
+from the training part of CIFAR-10 by ``autodl prepare_data`` with its defaults. The ones
 to try come from the 2,500 of the reserve rule (``splits.py``), which nothing trains on. The
 pictures went through one JPEG round trip: results are on "CIFAR-10 (JPEG)".
 

@@ -135,7 +135,7 @@ def read_subset(path: Path) -> Subset:
             raise TypeError("names that are no text")
     except FileNotFoundError as error:
         raise DataError(
-            f"{path} does not exist: make such a subset with tools/prepare_data.py"
+            f"{path} does not exist: make such a subset with autodl prepare_data"
         ) from error
     except (
         *(OSError, ValueError, KeyError, TypeError, EOFError, MemoryError),
@@ -143,7 +143,7 @@ def read_subset(path: Path) -> Subset:
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"{path} is damaged or no subset of tools/prepare_data.py ({reason}): make it again"
+            f"{path} is damaged or no subset of autodl prepare_data ({reason}): make it again"
         ) from error
     return _assemble(path, arrays, name, classes, about)
 

@@ -158,8 +158,7 @@ def _check_members(members: Sequence[ReleasedNetwork], chosen: EnsembleMetrics, 
         own = None if member.metrics is None else member.metrics.weights_sha256
         if known not in (None, own):
             raise CheckpointError(
-                f"{root / FILE} was made with another {member.name}; make it anew by"
-                " tools/release.py"
+                f"{root / FILE} was made with another {member.name}; make it anew by autodl release"
             )
 
 

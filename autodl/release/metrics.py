@@ -36,7 +36,7 @@ class HeldOutScores(Section):
 
 
 class TestScores(Section):
-    """On the test set, read once by ``tools/eval.py``."""
+    """On the test set, read once by ``autodl eval``."""
 
     accuracy: Share
     interval: tuple[Share, Share]

@@ -122,7 +122,7 @@ def load(
         if not pretrained or classes is not None:
             raise ConfigError(
                 f"{name} is a trained network, which is loaded as it is; pretrained and classes are"
-                " for released ones (tools/release.py)"
+                " for released ones (autodl release)"
             )
         return from_training(name)
     folder = find(name, models)

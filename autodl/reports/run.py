@@ -1,4 +1,4 @@
-"""A run as plain data: what ``tools/report.py`` prints and other programs read."""
+"""A run as plain data: what ``autodl report`` prints and other programs read."""
 
 from __future__ import annotations
 

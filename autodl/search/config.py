@@ -57,7 +57,7 @@ class SearchConfig(Sections):
         if not self.network.entry.searched:
             raise ConfigError(
                 f"Network.name {self.network.name} has nothing to search for; train it by"
-                " tools/train.py, or name a network that a Space has architectures for"
+                " autodl train, or name a network that a Space has architectures for"
             )
         if self.search.cache and not self.search.reuse:
             raise ConfigError(
@@ -84,7 +84,7 @@ def check_objectives(config: SearchConfig) -> None:
     options = config.objectives
     if "latency_ms" in options.names and options.latency_table is None:
         raise ConfigError(
-            "Objectives names latency_ms but no latency_table; make one by tools/latency.py"
+            "Objectives names latency_ms but no latency_table; make one by autodl latency"
         )
     known = (*PLAN_COSTS, *TRAINED)
     for name in options.names if config.evaluator.name == "TrainEvaluator" else ():

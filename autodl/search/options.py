@@ -87,7 +87,7 @@ class ObjectivesOptions(Section):
         {}, description="the most that is allowed, checked before any training"
     )
     reward: dict[str, CostTerm] = Field({}, description="costs that the reward is traded off with")
-    latency_table: Path | None = Field(None, description="made by tools/latency.py")
+    latency_table: Path | None = Field(None, description="made by autodl latency")
     allow_foreign: bool = Field(
         False, description="the table is of another machine, which the networks are for"
     )

@@ -37,7 +37,7 @@ def load_trained(
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"{folder} holds no finished training: {error}; give a folder that tools/train.py made"
+            f"{folder} holds no finished training: {error}; give a folder that autodl train made"
         ) from None
     name, known = _config_name(folder), list(overrides)
     check_seals(folder, (METRICS, name))
@@ -60,7 +60,7 @@ def load_same(training: Path, config: TrainConfig) -> SearchData:
     if not {"checksum", "split"} <= set(known):
         raise StoreError(
             f"{training} does not say on which pictures it was trained (of imported networks nobody"
-            " knows), so nobody can tell which it never saw; take a network of tools/train.py"
+            " knows), so nobody can tell which it never saw; take a network of autodl train"
         )
     data = load_split(config.data)
     if (data.checksum, dict(data.split)) != (known["checksum"], known["split"]):
@@ -77,7 +77,7 @@ def _config_name(folder: Path) -> str:
     if not (folder / TRAINING).exists():
         raise StoreError(
             f"{folder} was packed by an earlier version, which did not keep how its network is"
-            " built; run tools/compress.py with --resume on it once more"
+            " built; run autodl compress with --resume on it once more"
         )
     return TRAINING
 

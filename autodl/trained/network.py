@@ -1,4 +1,4 @@
-"""Networks that ``tools/train.py`` or ``tools/compress.py`` has finished, found and loaded."""
+"""Networks that ``autodl train`` or ``autodl compress`` has finished, found and loaded."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class TrainedNetwork:
 def best_trained(folder: Path) -> Path:
     """The folder itself, or the network in it that is best on the held-out pictures.
 
-    ``tools/train.py --out FOLDER`` makes a folder for each network inside it.
+    ``autodl train --out FOLDER`` makes a folder for each network inside it.
 
     Raises:
         StoreError: there is no finished training, but perhaps a search.
@@ -109,9 +109,9 @@ def best_trained(folder: Path) -> Path:
     found = {path.parent: _accuracy(path) for path in sorted(folder.glob(f"*/{METRICS}"))}
     if found:
         return max(found, key=lambda path: found[path])
-    hint = "give a folder that tools/train.py made"
+    hint = "give a folder that autodl train made"
     if (folder / TRIALS).exists():
-        hint = f"first train the best of this search by tools/train.py --run {folder}"
+        hint = f"first train the best of this search by autodl train --run {folder}"
     raise StoreError(f"{folder} holds no finished training; {hint}")
 
 

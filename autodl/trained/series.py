@@ -1,4 +1,4 @@
-"""Networks for series that ``tools/train.py`` has finished: loaded, and asked about new series."""
+"""Networks for series that ``autodl train`` has finished: loaded, and asked about new series."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_mistakes(refused, small_training, tmp_path):
     refused(line, "compress", *SMALL, "--study", "--model", "NAME")
     refused("give --model NAME_OR_RUN and --out FOLDER", "compress", *SMALL)
     refused(
-        "give a folder that tools/train.py made, or the name of a released network",
+        "give a folder that autodl train made, or the name of a released network",
         *("compress", *SMALL, "--model", tmp_path / "no", "--out", tmp_path / "out"),
     )
     refused(

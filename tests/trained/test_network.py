@@ -75,7 +75,7 @@ def test_what_is_no_training(tmp_path):
     with pytest.raises(StoreError, match=r"no finished training; give a folder that tools/train"):
         best_trained(tmp_path / "nowhere")
     (tmp_path / "trials.sqlite").touch()
-    with pytest.raises(StoreError, match=f"of this search by tools/train.py --run {tmp_path}"):
+    with pytest.raises(StoreError, match=f"of this search by autodl train --run {tmp_path}"):
         best_trained(tmp_path)
 
 

@@ -84,7 +84,7 @@ def find_source(model: str) -> Path:
         return find(model)
     except UnknownNameError as error:
         raise StoreError(
-            f"{model} holds no finished training; give a folder that tools/train.py made, or the"
+            f"{model} holds no finished training; give a folder that autodl train made, or the"
             f" name of a released network ({error})"
         ) from None
 

@@ -1,6 +1,6 @@
 """Brings the LRC models that the original released into this project's networks.
 
-The folder that is written is like one of ``tools/train.py``, with what is known: weights,
+The folder that is written is like one of ``autodl train``, with what is known: weights,
 architecture, network, normalisation. There are no held-out pictures, for the original trained on
 all 50,000; the test set is that of the official CIFAR-10 archive, and no other data are accepted.
 """

@@ -64,7 +64,7 @@ def publish(
 
     Args:
         training: folder of a finished training; its test accuracy is taken from the record that
-            ``tools/eval.py`` has left there, and missing without one.
+            ``autodl eval`` has left there, and missing without one.
         folder: to make, such as ``models/NAME``; it must not be there.
         found_by: which search proposed the network, for people.
         overrides: ``Data.path=...``, where the data are now.
@@ -193,7 +193,7 @@ def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
     try:
         known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
         if known["weights_sha256"] != weights_sha256:
-            raise StoreError(f"{record} is of other weights; run tools/eval.py {training}")
+            raise StoreError(f"{record} is of other weights; run autodl eval {training}")
         kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
         return TestScores(**kept, data=public_name(known["data"], known["checksum"]))
     except (OSError, ValueError, KeyError, TypeError) as error:  # also pydantic's

@@ -70,7 +70,7 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
                 break
             count, read = 2 * count, count
     if not distinct:
-        raise StoreError(f"{run} has no complete trial; `tools/report.py {run}` says why")
+        raise StoreError(f"{run} has no complete trial; `autodl report {run}` says why")
     kept = list(distinct.values())[:top]
     return [(f"trial-{trial.id:04d}", trial.architecture) for trial in kept]
 

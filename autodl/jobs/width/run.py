@@ -1,7 +1,7 @@
 """A whole width search: one supernet is trained, and the best widths within a budget are decoded.
 
 A folder holds ``config.yaml``, ``run.json``, ``annealing.json`` (the curve of Phi foreseen),
-``checkpoint.safetensors``, and at the end ``architecture.json``, which ``tools/train.py`` takes,
+``checkpoint.safetensors``, and at the end ``architecture.json``, which ``autodl train`` takes,
 ``ranking.json`` and ``metrics.json``. The test part of the data is never looked at.
 """
 
