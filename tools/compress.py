@@ -19,6 +19,7 @@ import _start
 from autodl.system.console import (
     add_config_arguments,
     add_resume_arguments,
+    check_resume_arguments,
     print_config,
     run_tool,
     tell,
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--study", action="store_true", help=argparse.SUPPRESS)  # what it was
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
+    check_resume_arguments(parser, args)
     if args.study:
         parser.error(
             "a study is a verb of its own now; type: autodl study -c study/bits.yaml -o"
@@ -54,18 +56,22 @@ def run(args: argparse.Namespace) -> int:
     from autodl.jobs.compress.config import load_compress
     from autodl.jobs.compress.result import result_lines
     from autodl.jobs.compress.run import compress
-    from autodl.runs.folder import accept_changed_plugins
     from autodl.trial import TrialFailure
 
     config = load_compress(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
 
-    if args.accept_changed_plugins:
-        accept_changed_plugins(args.out, config.general.plugins)
     progress = (lambda line: None) if args.json else tell
     try:
-        result = compress(config, args.model, args.out, resume=args.resume, progress=progress)
+        result = compress(
+            config,
+            args.model,
+            args.out,
+            resume=args.resume,
+            accept_changed_plugins=args.accept_changed_plugins,
+            progress=progress,
+        )
     except TrialFailure as failure:
         print(f"failed: {failure}", file=sys.stderr)
         return 1

@@ -19,6 +19,7 @@ import _start
 from autodl.system.console import (
     add_config_arguments,
     add_resume_arguments,
+    check_resume_arguments,
     print_config,
     run_tool,
     tell,
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of a supernet of widths: say how sharing will be annealed, and stop",
     )
     args = parser.parse_args(argv)
+    check_resume_arguments(parser, args)
     if args.out is None and not (args.print_config or args.anneal):
         parser.error("give a run folder: --out FOLDER")
     return run_tool(lambda: choose(args))
@@ -57,7 +59,6 @@ def search_widths(args: argparse.Namespace) -> int:
     """Train a supernet, and say which widths are the best in it."""
     from autodl.jobs.width.config import load_width
     from autodl.jobs.width.run import preview, result_lines, run_width_search
-    from autodl.runs.folder import accept_changed_plugins
 
     config = load_width(args.config, args.override)
     if args.print_config:
@@ -65,9 +66,13 @@ def search_widths(args: argparse.Namespace) -> int:
     if args.anneal:
         print(preview(config))
         return 0
-    if args.accept_changed_plugins:
-        accept_changed_plugins(args.out, config.general.plugins)
-    result = run_width_search(config, args.out, resume=args.resume, progress=tell)
+    result = run_width_search(
+        config,
+        args.out,
+        resume=args.resume,
+        accept_changed_plugins=args.accept_changed_plugins,
+        progress=tell,
+    )
     print("\n".join(result_lines(config, result)))
     return 0
 
@@ -76,7 +81,6 @@ def search(args: argparse.Namespace) -> int:
     """Run the search and say where its result is."""
     from autodl.jobs.search.parts import load_search
     from autodl.jobs.search.run import run_search
-    from autodl.runs.folder import accept_changed_plugins
     from autodl.search.budget import INTERRUPTED
     from autodl.search.observers.outcome import shown_as
     from autodl.search.observers.progress import console_progress
@@ -84,10 +88,14 @@ def search(args: argparse.Namespace) -> int:
     config = load_search(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
-    if args.accept_changed_plugins:
-        accept_changed_plugins(args.out, config.general.plugins)
     progress = console_progress(sys.stdout)
-    result = run_search(config, args.out, resume=args.resume, observers=[progress])
+    result = run_search(
+        config,
+        args.out,
+        resume=args.resume,
+        accept_changed_plugins=args.accept_changed_plugins,
+        observers=[progress],
+    )
     if config.search.note:
         print(config.search.note.strip())
     interrupted = result.stopped == INTERRUPTED

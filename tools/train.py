@@ -23,6 +23,7 @@ import _start
 from autodl.system.console import (
     add_config_arguments,
     add_resume_arguments,
+    check_resume_arguments,
     print_config,
     run_tool,
     tell,
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder; each network gets one inside it")
     add_resume_arguments(parser, "go on from the checkpoints there")
     args = parser.parse_args(argv)
+    check_resume_arguments(parser, args)
     if not args.print_config:
         if args.out is None:
             parser.error("give --out FOLDER")
@@ -74,14 +76,17 @@ def train_supernet(args: argparse.Namespace) -> int:
     """Train a supernet, and say which widths are the best in it."""
     from autodl.jobs.width.config import load_width
     from autodl.jobs.width.run import result_lines, run_width_search
-    from autodl.runs.folder import accept_changed_plugins
 
     config = load_width(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
-    if args.accept_changed_plugins:
-        accept_changed_plugins(args.out, config.general.plugins)
-    result = run_width_search(config, args.out, resume=args.resume, progress=tell)
+    result = run_width_search(
+        config,
+        args.out,
+        resume=args.resume,
+        accept_changed_plugins=args.accept_changed_plugins,
+        progress=tell,
+    )
     print("\n".join(result_lines(config, result)))
     return 0
 
@@ -90,7 +95,6 @@ def train(args: argparse.Namespace) -> int:
     """Train every chosen architecture and rank them by held-out accuracy."""
     from autodl.jobs.train.run import choose, retrain
     from autodl.recipes.config import load_train
-    from autodl.runs.folder import accept_changed_plugins
     from autodl.trial import TrialFailure
 
     config = load_train(args.config, args.override)
@@ -106,8 +110,6 @@ def train(args: argparse.Namespace) -> int:
         def progress(line: str, name: str = name) -> None:
             tell(f"{name} {line}")
 
-        if args.accept_changed_plugins:
-            accept_changed_plugins(args.out / name, config.general.plugins)
         try:
             done.append(
                 retrain(
@@ -115,6 +117,7 @@ def train(args: argparse.Namespace) -> int:
                     architecture,
                     args.out / name,
                     resume=args.resume,
+                    accept_changed_plugins=args.accept_changed_plugins,
                     progress=progress,
                     share=share,
                 )

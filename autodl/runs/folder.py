@@ -16,14 +16,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from autodl import __version__
-from autodl.config.plugins import import_plugins, plugin_identity, provided
+from autodl.config.plugins import import_plugins, provided
 from autodl.config.reading import RawConfig, load_config
 from autodl.errors import ConfigError, StoreError
 from autodl.runs.plugin_sources import find_sources, keep_sources
@@ -61,6 +61,7 @@ def run_folder(
     start: Mapping[str, Any],
     *,
     resume: bool,
+    accept_changed_plugins: bool = False,
     reduced: Callable[[Mapping[str, Any]], Any] = dict,
 ) -> Iterator[Path]:
     """Open a run folder for writing, alone, and record this start in its manifest.
@@ -72,6 +73,7 @@ def run_folder(
         start: what may differ from start to start (budget, workers, device).
         resume: go on with what is there; without it a folder that is not empty is refused.
             A folder that is missing or empty is started afresh either way.
+        accept_changed_plugins: see ``check_identity``.
         reduced: brings an identity on record into today's form, see ``Sections.reduced``.
 
     Raises:
@@ -83,8 +85,9 @@ def run_folder(
     with locked(folder):
         check_content(folder, resume)  # again: another process may just have left it
         if (folder / MANIFEST).exists():
-            check_identity(folder, identity, reduced)
-            manifest = read_manifest(folder)
+            manifest = check_identity(
+                folder, identity, reduced, accept_changed_plugins=accept_changed_plugins
+            )
         else:
             plain = json.loads(json.dumps(identity))
             manifest = {"created": _now(), "identity": plain, "starts": []}
@@ -213,17 +216,29 @@ def check_seals(folder: Path, names: Iterable[str] | None = None) -> None:
 
 
 def check_identity(
-    folder: Path, identity: Mapping[str, Any], reduced: Callable[[Mapping[str, Any]], Any] = dict
-) -> None:
-    """Refuse to take the run in a folder for another one.
+    folder: Path,
+    identity: Mapping[str, Any],
+    reduced: Callable[[Mapping[str, Any]], Any] = dict,
+    *,
+    accept_changed_plugins: bool = False,
+) -> dict[str, Any]:
+    """Refuse to take the run in a folder for another one; nothing is written.
 
     Args:
         reduced: brings an identity on record into today's form, see ``Sections.reduced``.
+        accept_changed_plugins: the plugins may be others than they were. Results of before are
+            kept, but not shared with architectures that are evaluated later.
+
+    Returns:
+        The manifest; accepted plugins are in its identity, and what they were before on record.
 
     Raises:
-        StoreError: it differs; the first key that does is named.
+        StoreError: it differs; the first key that does is named. Or the manifest is damaged.
     """
-    known = read_manifest(folder).get("identity")
+    manifest = read_manifest(folder)
+    if accept_changed_plugins:
+        manifest = _with_plugins(manifest, _plugins_of(identity), folder / MANIFEST)
+    known = manifest.get("identity")
     known = reduced(known) if isinstance(known, dict) else known
     if differing := _first_difference(known, json.loads(json.dumps(identity))):
         key, old, new = differing
@@ -231,6 +246,27 @@ def check_identity(
             f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."
             f" {_CHANGED_PLUGIN if key == 'Global.plugins' else _MAY_CHANGE}"
         )
+    return manifest
+
+
+def _with_plugins(manifest: dict[str, Any], now: list[str], path: Path) -> dict[str, Any]:
+    """The manifest of a run that is one of these plugins from now on.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    identity, changes = manifest.get("identity"), manifest.get("plugin_changes", [])
+    general = identity.get("Global") if isinstance(identity, dict) else None
+    if not (isinstance(identity, dict) and isinstance(general, dict) and isinstance(changes, list)):
+        raise StoreError(f"{path} is damaged: it does not say what the plugins were")
+    before = _plugins_of(identity)
+    if before == now:
+        return manifest
+    return {
+        **manifest,
+        "identity": {**identity, "Global": {**general, "plugins": now}},
+        "plugin_changes": [*changes, {"time": _now(), "before": before, "now": now}],
+    }
 
 
 class _Default:
@@ -307,33 +343,6 @@ def run_plugins(folder: Path) -> list[str]:
     names = _plugins_of(run_config(folder).values)
     known = _plugins_of(read_manifest(folder).get("identity") or {}) if names else []
     return find_sources(folder, names, known) if len(known) == len(names) else names
-
-
-def accept_changed_plugins(folder: Path, plugins: Sequence[str]) -> None:
-    """Take a run for one of these plugins from now on, and record what they were before.
-
-    Results of before are kept, but not shared with architectures that are evaluated later.
-
-    Args:
-        folder: nothing happens where no run is.
-        plugins: as in ``Global.plugins``.
-
-    Raises:
-        StoreError: the manifest is damaged.
-    """
-    if not (folder / MANIFEST).exists():
-        return
-    manifest = read_manifest(folder)
-    identity = manifest["identity"]
-    before, now = _plugins_of(identity), plugin_identity(plugins)
-    if before == now:
-        return
-    change = {"time": _now(), "before": before, "now": now}
-    update_manifest(
-        folder,
-        identity={**identity, "Global": {**identity["Global"], "plugins": now}},
-        plugin_changes=[*manifest.get("plugin_changes", ()), change],
-    )
 
 
 def _plugins_of(sections: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,7 @@ class Run:
         folder: made by ``open`` if missing.
         config: of the job.
         resume: go on with what is there.
+        accept_changed_plugins: even if the plugins are not what they were, see ``check_identity``.
         tell: called with a line for people, now and then.
 
     Raises:
@@ -64,6 +65,7 @@ class Run:
         config: Sections,
         *,
         resume: bool = False,
+        accept_changed_plugins: bool = False,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         if folder.is_dir():
@@ -72,6 +74,7 @@ class Run:
         self.tell = tell
         self._config = config
         self._resume = resume
+        self._accept = accept_changed_plugins
         self._log: EventLog | None = None
 
     @contextmanager
@@ -93,6 +96,7 @@ class Run:
             identity,
             plain,
             resume=self._resume,
+            accept_changed_plugins=self._accept,
             reduced=self._config.reduced,
         ):
             try:
@@ -112,7 +116,9 @@ class Run:
         path = self.folder / METRICS
         if not path.exists():
             return None
-        check_identity(self.folder, identity, self._config.reduced)
+        check_identity(
+            self.folder, identity, self._config.reduced, accept_changed_plugins=self._accept
+        )
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             check_seals(self.folder)

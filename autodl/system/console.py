@@ -149,6 +149,12 @@ def add_resume_arguments(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def check_resume_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Exit with code 2 if a change of plugins is accepted for a run that is not gone on with."""
+    if args.accept_changed_plugins and not args.resume:
+        parser.error("--accept-changed-plugins is for a run that is gone on with: give --resume")
+
+
 def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
     """``--plugin FILE``, repeated."""
     parser.add_argument(

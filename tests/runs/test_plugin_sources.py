@@ -13,7 +13,7 @@ from autodl.errors import PluginError, StoreError
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
 from autodl.reports.run import read_run
-from autodl.runs.folder import MANIFEST, accept_changed_plugins, read_manifest, run_plugins
+from autodl.runs.folder import MANIFEST, locked, read_manifest, run_plugins, update_manifest
 from autodl.runs.plugin_sources import FOLDER, find_sources, keep_sources
 
 pytestmark = pytest.mark.usefixtures("own_tables")
@@ -30,6 +30,9 @@ CONFIG = {
     "Space": {"nodes": 3},
     "Evaluator": {"name": "TokenCount"},
 }
+
+
+ACCEPT = {"resume": True, "accept_changed_plugins": True}
 
 
 @pytest.fixture
@@ -95,20 +98,35 @@ def test_a_changed_plugin_is_refused_with_the_way_on_and_accepted_on_request(mad
     config = load_search(made.config, ["Search.max_trials=4"])
     with pytest.raises(StoreError, match=r"Global\.plugins was .*--accept-changed-plugins"):
         run_search(config, made.run, resume=True)
-    accept_changed_plugins(made.run, config.general.plugins)
-    assert run_search(config, made.run, resume=True).finished == 4
+    assert run_search(config, made.run, **ACCEPT).finished == 4
     manifest = read_manifest(made.run)
     (change,) = manifest["plugin_changes"]
     assert (change["before"], change["now"]) == ([before], [now])
     assert manifest["identity"]["Global"]["plugins"] == [now]
     assert len(list((made.run / FOLDER).iterdir())) == 2
-    accept_changed_plugins(made.run, config.general.plugins)  # nothing is new
+    run_search(config, made.run, **ACCEPT)  # nothing is new
     assert read_manifest(made.run)["plugin_changes"] == [change]
 
 
-def test_accepting_where_no_run_is_does_nothing(tmp_path):
-    accept_changed_plugins(tmp_path / "none", [])
-    assert not (tmp_path / "none").exists()
+def test_nothing_is_accepted_of_a_run_that_is_refused(made):
+    """Whether it is another run, or another process is writing to it."""
+    made.plugin.write_text(f"# a comment\n{STRATEGY}")
+    forget()
+    before = (made.run / MANIFEST).read_bytes()
+    other = load_search(made.config, ["Space.nodes=4"])
+    with pytest.raises(StoreError, match=r"Space\.nodes was 3"):
+        run_search(other, made.run, **ACCEPT)
+    same = load_search(made.config)
+    with locked(made.run), pytest.raises(StoreError, match="another process"):
+        run_search(same, made.run, **ACCEPT)
+    assert (made.run / MANIFEST).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [{"identity": 3}, {"identity": {}}, {"plugin_changes": 3}])
+def test_accepting_for_a_damaged_manifest_is_one_error(made, damage):
+    update_manifest(made.run, **damage)
+    with pytest.raises(StoreError, match=r"run\.json is damaged"):
+        run_search(load_search(made.config), made.run, **ACCEPT)
 
 
 def test_an_original_is_taken_where_it_is_as_it_was_and_a_copy_where_it_was_changed(tmp_path):

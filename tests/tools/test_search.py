@@ -227,6 +227,7 @@ def test_a_changed_plugin_is_accepted_where_the_user_says_so(tmp_path):
     plugin.write_text(f"# a comment\n{PLUGIN.read_text()}")
     again = ("-c", config, "--out", tmp_path / "run", "--resume")
     refused(run(*again), "Global.plugins was", "--accept-changed-plugins")
+    refused(run(*again[:-1], "--accept-changed-plugins"), "give --resume")
     assert run(*again, "--accept-changed-plugins", "-o", "Search.max_trials=8").returncode == 0
     assert len(read_manifest(tmp_path / "run")["plugin_changes"]) == 1
     plugin.unlink()

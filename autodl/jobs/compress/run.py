@@ -53,6 +53,7 @@ def compress(
     out: Path,
     *,
     resume: bool = False,
+    accept_changed_plugins: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Compress a trained network in a folder of its own, or go on with it.
@@ -73,7 +74,9 @@ def compress(
     folder = find_source(model)
     trained = trained_with(folder).train
     config = config.with_changes_of(trained)
-    run = Run(out, config, resume=resume, tell=progress)
+    run = Run(
+        out, config, resume=resume, accept_changed_plugins=accept_changed_plugins, tell=progress
+    )
     identity = {
         **config.identity(),
         **form_identity(trained),

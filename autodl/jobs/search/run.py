@@ -81,6 +81,7 @@ def run_search(
     folder: Path | str,
     *,
     resume: bool = False,
+    accept_changed_plugins: bool = False,
     observers: Sequence[Observer] = (),
 ) -> SearchResult:
     """Run a search in a folder, or go on with one, until a budget of ``Search`` is used up.
@@ -92,7 +93,7 @@ def run_search(
         AutoDLError: config, data, packages, device or folder are unusable; a folder that was not
             there is not made then.
     """
-    run = Run(Path(folder), config, resume=resume)
+    run = Run(Path(folder), config, resume=resume, accept_changed_plugins=accept_changed_plugins)
     check_trials(run.folder)
     with ExitStack() as stack:
         parts = _prepare(config, run.folder, stack)

@@ -129,6 +129,7 @@ def retrain(
     folder: Path,
     *,
     resume: bool = False,
+    accept_changed_plugins: bool = False,
     progress: Callable[[str], None] = lambda line: None,
     share: Share | None = None,
 ) -> Retrained:
@@ -152,7 +153,17 @@ def retrain(
     from autodl.training.weights import save_weights
 
     share = share or ALONE
-    run = Run(folder, config, resume=resume, tell=progress) if share.leads else None
+    run = (
+        Run(
+            folder,
+            config,
+            resume=resume,
+            accept_changed_plugins=accept_changed_plugins,
+            tell=progress,
+        )
+        if share.leads
+        else None
+    )
     device = select_device(config.general.device)
     data = load_task(config.data)
     plan = _plan(config, architecture, data)

@@ -63,6 +63,7 @@ def run_width_search(
     folder: Path,
     *,
     resume: bool = False,
+    accept_changed_plugins: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> WidthResult:
     """Search in a folder, or go on with the search there from its checkpoint.
@@ -74,7 +75,9 @@ def run_width_search(
         AutoDLError: config, data, device, folder or checkpoint are unusable.
         TrialFailure: the loss is not finite.
     """
-    run = Run(folder, config, resume=resume, tell=progress)
+    run = Run(
+        folder, config, resume=resume, accept_changed_plugins=accept_changed_plugins, tell=progress
+    )
     data = PictureTask.of(load_split(config.data))
     space = space_for(config, data)
     identity = {**config.identity(), "Pictures": describe(data)}
