@@ -13,6 +13,7 @@ from autodl.errors import AutoDLError
 
 PlainPart: TypeAlias = dict[str, Any]
 _OF_SGD = ("momentum", "nesterov", "weight_decay", "gradient_clip")
+_OF_SCHEDULE = ("schedule", "learning_rate", "warmup_epochs", "lowest_rate", "schedule_epochs")
 
 
 def part(kind: str) -> AfterValidator:
@@ -41,7 +42,7 @@ class TrainOptions(Section):
         *("branches", "branch_scale", "inherit", "resize_kernels"),
         *("auxiliary_weight", "drop_path", "lrc_weight"),
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
-        *("optimiser", "terms", "hooks", "form"),
+        *("optimiser", "terms", "hooks", "form", "rate"),
         *("lowest_rate", "schedule_epochs", "vertical_flip", "brightness"),
     )
 
@@ -51,6 +52,9 @@ class TrainOptions(Section):
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before the cosine")
     schedule: Literal["cosine", "linear"] = Field(
         "cosine", description="how the rate falls behind the warm-up"
+    )
+    rate: Annotated[PlainPart, part("Schedule")] | None = Field(
+        None, description="schedule of the rate, name and options; null: the one of schedule"
     )
     lowest_rate: float = Field(0.0, ge=0, description="what the rate falls to")
     schedule_epochs: int | None = Field(
@@ -130,10 +134,24 @@ class TrainOptions(Section):
         description="stop when the training loss exceeds the first, and the lowest so many times",
     )
 
+    def _changed(self, keys: tuple[str, ...]) -> list[str]:
+        """Those that are not at their defaults."""
+        fields = type(self).model_fields
+        return [key for key in keys if getattr(self, key) != fields[key].default]
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        changed = self._changed(_OF_SCHEDULE)
+        if self.rate is not None and changed:
+            raise ValueError(
+                f"{changed[0]} {getattr(self, changed[0])} and rate {self.rate['name']} both say"
+                " what the learning rate is; give it in rate, or leave one out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_optimiser(self) -> Self:
-        fields = type(self).model_fields
-        changed = [key for key in _OF_SGD if getattr(self, key) != fields[key].default]
+        changed = self._changed(_OF_SGD)
         if self.optimiser is not None and changed:
             raise ValueError(
                 f"{changed[0]} {getattr(self, changed[0])} is of SGD; give it in optimiser, where"

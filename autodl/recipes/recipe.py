@@ -51,14 +51,10 @@ class Recipe:
 def recipe_of(options: TrainOptions) -> Recipe:
     """What a flat ``Train`` section says."""
     section = options.SECTION
-    rate = {
-        name: getattr(options, name)
-        for name in ("learning_rate", "warmup_epochs", "lowest_rate", "schedule_epochs")
-    }
     return Recipe(
         epochs=options.epochs,
         batch_size=options.batch_size,
-        schedule=make_part("Schedule", {"name": options.schedule, **rate}),
+        schedule=make_part("Schedule", options.rate or _falling(options)),
         optimiser=make_part("Optimiser", options.optimiser or _sgd(options)),
         changes=changes_of(options),
         stop=Stopping(options.patience, options.min_improvement, options.divergence),
@@ -76,6 +72,16 @@ def form_of(options: TrainOptions) -> Component:
     """What a network becomes for the training that a flat section describes."""
     scale = {"scale": options.branch_scale} if options.branches == "acb" else {}
     return make_part("Form", options.form or {"name": options.branches, **scale})
+
+
+def _falling(options: TrainOptions) -> dict[str, object]:
+    return {
+        "name": options.schedule,
+        "learning_rate": options.learning_rate,
+        "warmup_epochs": options.warmup_epochs,
+        "lowest_rate": options.lowest_rate,
+        "schedule_epochs": options.schedule_epochs,
+    }
 
 
 def _sgd(options: TrainOptions) -> dict[str, object]:

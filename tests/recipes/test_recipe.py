@@ -51,7 +51,7 @@ def test_flat_keys_become_parts():
 
 
 def test_runs_that_name_no_parts_keep_their_identity():
-    assert not {"optimiser", "terms", "hooks", "form"} & set(TrainOptions().identity())
+    assert not {"optimiser", "terms", "hooks", "form", "rate"} & set(TrainOptions().identity())
 
 
 def test_named_parts_follow_the_flat_ones_and_are_complete():
@@ -82,6 +82,11 @@ def test_named_parts_follow_the_flat_ones_and_are_complete():
         (
             {"optimiser": {"name": "AdamW"}, "momentum": 0.5},
             r"^Train\.momentum 0\.5 is of SGD; give it in optimiser",
+        ),
+        ({"rate": {"name": "stepp"}}, r"^Train\.rate: .*'stepp'.*step"),
+        (
+            {"rate": {"name": "step"}, "learning_rate": 0.2},
+            r"learning_rate 0\.2 and rate step both say what the learning rate is",
         ),
         ({"form": {"name": "abc"}}, r"^Train\.form: .*'abc'.*acb"),
         (
@@ -116,3 +121,18 @@ def test_a_form_of_a_plugin_is_chosen_in_the_section():
     assert read(**options.to_plain()) == options
     same = read(form={"name": "acb", "scale": 0.5})
     assert recipe_of(same).form == recipe_of(read(branches="acb", branch_scale=0.5)).form
+
+
+@pytest.mark.usefixtures("own_tables")
+def test_a_schedule_of_the_catalogue_or_of_a_plugin_is_chosen_in_the_section():
+    step = recipe_of(read(epochs=4, rate={"name": "step", "learning_rate": 0.2})).schedule
+    rates = [step.factory()(step.options, 4, 1)(done) for done in range(4)]
+    assert rates == pytest.approx([0.2, 0.2, 0.02, 0.002])  # rounding of float64
+    register("Schedule", "halving", Halving, lambda options, epochs, steps: lambda step: 0.5)
+    options = read(rate={"name": "halving", "every": 3})
+    assert recipe_of(options).schedule.to_plain() == {"name": "halving", "every": 3}
+    assert read(**options.to_plain()) == options
+    same = read(rate={"name": "linear", "learning_rate": 0.3})
+    assert (
+        recipe_of(same).schedule == recipe_of(read(schedule="linear", learning_rate=0.3)).schedule
+    )
