@@ -26,6 +26,7 @@ from autodl.drawing.run_curves import (
 )
 from autodl.objectives.dominance import front
 from autodl.objectives.trade_off import TradeOff
+from autodl.tasks.task import Metric, quality_shown
 
 _COLUMNS = 2
 _PANEL = (6.4, 4.2)  # inches
@@ -33,7 +34,11 @@ _LABEL = (0.075, 0.05)  # of a panel: the room that a trial's id takes
 
 
 def draw_front(
-    trade_off: TradeOff, limits: Mapping[str, float] = MappingProxyType({}), title: str = ""
+    trade_off: TradeOff,
+    limits: Mapping[str, float] = MappingProxyType({}),
+    title: str = "",
+    *,
+    error: Metric | None = None,
 ) -> Figure:
     """One panel for each cost, with all complete trials as dots and the front emphasised.
 
@@ -44,7 +49,9 @@ def draw_front(
     Args:
         trade_off: any number of trials, also none.
         limits: the highest value allowed of a cost, a line across.
+        error: whose negative the quality is, if it is that; the error itself is drawn then.
     """
+    quality = quality_shown(trade_off.quality, error)
     count = len(trade_off.costs)
     columns = min(count, _COLUMNS)
     rows = math.ceil(count / columns)
@@ -52,10 +59,10 @@ def draw_front(
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for column, (cost, axes) in enumerate(zip(trade_off.costs, panels, strict=False), 1):
-        _draw_panel(axes, trade_off, column)
+        _draw_panel(axes, trade_off, column, quality)
         if cost in limits:
             axes.axvline(limits[cost], color=GREY, linestyle="--", linewidth=1, label="limit")
-        axes.set(xlabel=readable_metric(cost), ylabel=trade_off.quality)
+        axes.set(xlabel=readable_metric(cost), ylabel=quality.label)
         legend_above(axes)
     for axes in panels:  # the one that is left over
         axes.set_axis_off()
@@ -64,7 +71,7 @@ def draw_front(
     return figure
 
 
-def _draw_panel(axes: Axes, trade_off: TradeOff, column: int) -> None:
+def _draw_panel(axes: Axes, trade_off: TradeOff, column: int, quality: Metric) -> None:
     bare_axes(axes)
     ids, table, members = trade_off.ids, trade_off.values, np.array(trade_off.front, int)
     if not len(table):
@@ -72,11 +79,13 @@ def _draw_panel(axes: Axes, trade_off: TradeOff, column: int) -> None:
     x, y = table[:, column], table[:, 0]
     on_line = members[front(np.stack([y[members], -x[members]], axis=1))]
     on_line = on_line[np.lexsort((y[on_line], x[on_line]))]
+    if not quality.higher_is_better:
+        y = table[:, 0] = -y
     others = np.setdiff1d(members, on_line)
     rest = np.setdiff1d(np.arange(len(table)), members)
 
     def text(place: int) -> str:
-        values = zip(trade_off.names, table[place], strict=True)
+        values = zip((quality.label, *trade_off.costs), table[place], strict=True)
         shown = (f"{readable_metric(name)} {readable_number(value)}" for name, value in values)
         return f"trial {ids[place]}: {', '.join(shown)}"
 

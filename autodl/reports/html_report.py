@@ -17,10 +17,11 @@ from autodl.reports.html_page import captioned, facts, note, page, picture, plot
 from autodl.reports.run import (
     count_states,
     describe_inheritance,
-    describe_metrics,
     describe_part,
     describe_reuse,
     describe_rewards,
+    describe_trial,
+    error_in,
     failures,
     front_cells,
     metric_of,
@@ -31,10 +32,11 @@ from autodl.reports.run import (
 from autodl.search.observers.outcome import one_line, reached
 from autodl.spaces.codec import decode_architecture
 from autodl.system.yaml_text import dump
-from autodl.tasks.task import Metric
+from autodl.tasks.task import Metric, quality_shown
+from autodl.trial import ACCURACY
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives
-_COLUMNS = (*_USUAL_COSTS, "latency_ms", "train_accuracy", "epochs", "effective_epochs")
+_EPOCHS = ("epochs", "effective_epochs")
 
 
 def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) -> str:
@@ -54,7 +56,7 @@ def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) 
         section("Rewards and time", _curves(report)),
         _trade_offs(report),
         section("Best trials", _best_table(best[:top], report)),
-        section("Best architectures", _drawings(drawn, metric_of(report))),
+        section("Best architectures", _drawings(drawn, report)),
         section(
             "More architectures on the front",
             _front_drawings(report, [trial["id"] for trial in drawn], 2 * drawings),
@@ -77,8 +79,8 @@ def _facts(report: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> list
         ("reused", describe_reuse(report)),
         ("inherited", describe_inheritance(report)),
         (metric_of(report).label, describe_rewards(best, metric_of(report))),
-        ("best", _caption(best[0], metric_of(report)) if best else ""),
-        ("objectives", _objectives(report["objectives"])),
+        ("best", _caption(best[0], report) if best else ""),
+        ("objectives", _objectives(report["objectives"], error_in(report))),
         *zip(("strategy", "space", "data"), names, strict=True),
         ("started", str(starts[0].get("time", "")).replace("T", " ")),
         ("ended", str(manifest.get("ended", "not yet"))),
@@ -90,8 +92,13 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{seconds / 60:.1f} minutes"
 
 
-def _objectives(goals: Mapping[str, Any] | None) -> str:
-    """The section ``Objectives`` as a sentence; empty without it."""
+def _objectives(goals: Mapping[str, Any] | None, error: Metric | None = None) -> str:
+    """The section ``Objectives`` as a sentence; empty without it.
+
+    Args:
+        error: what the networks make small, if it is that; its negative is the reward, which
+            costs divide then.
+    """
     if not goals:
         return ""
     small = ", ".join(readable_metric(name) for name in goals.get("minimise") or ())
@@ -99,11 +106,15 @@ def _objectives(goals: Mapping[str, Any] | None) -> str:
         f"{readable_metric(name)} at most {readable_number(most)}"
         for name, most in (goals.get("limits") or {}).items()
     )
-    scaling = "".join(_scaling(name, term) for name, term in (goals.get("reward") or {}).items())
+    quality = quality_shown(ACCURACY, error)
+    sign, scale = ("", "×") if quality.higher_is_better else ("-", "/")
+    scaling = "".join(
+        f" {scale} {_scaling(name, term)}" for name, term in (goals.get("reward") or {}).items()
+    )
     parts = (
-        f"accuracy high; {small} low" if small else "",
+        f"{quality.label} {quality.wanted}; {small} low" if small else "",
         limits,
-        f"reward = accuracy{scaling}" if scaling else "",
+        f"reward = {sign}{quality.label}{scaling}" if scaling else "",
     )
     return "; ".join(part for part in parts if part)
 
@@ -113,7 +124,7 @@ def _scaling(name: str, term: Mapping[str, Any]) -> str:
     exponent, below = f"{term['exponent']:g}", term.get("exponent_below")
     if below is not None and below != term["exponent"]:
         exponent = f"({exponent}; up to the target {below:g})"
-    return f" × ({readable_metric(name)} / {readable_number(term['target'])})^{exponent}"
+    return f"({readable_metric(name)} / {readable_number(term['target'])})^{exponent}"
 
 
 def _curves(report: Mapping[str, Any]) -> str:
@@ -174,13 +185,16 @@ def _trade_offs(report: Mapping[str, Any]) -> str:
     found = trade_off(report["trials"], costs)
     if not costs or not found.ids:
         return ""
-    figure = plot(draw_front(found, goals.limits), f"{found.quality} against cost")
+    error = error_in(report)
+    quality = quality_shown(found.quality, error)
+    panels = draw_front(found, goals.limits, error=error)
+    figure = plot(panels, f"{quality.label} against cost")
     figure = f'<div class="plots">{figure}</div>'
     if not goals.costs:
         text = "The search minimised no cost; what its trials cost is shown all the same."
-        return section(f"{found.quality.capitalize()} against cost", note(text) + figure)
-    head = ["trial", *(readable_metric(name) for name in found.names)]
-    rows = [front_cells(row) for row in report["front"]]
+        return section(f"{quality.label.capitalize()} against cost", note(text) + figure)
+    head = ["trial", *(readable_metric(name) for name in (quality.label, *found.costs))]
+    rows = [front_cells(row, quality) for row in report["front"]]
     return section("Pareto front", figure + table(head, rows))
 
 
@@ -189,7 +203,7 @@ def _front_drawings(report: Mapping[str, Any], known: Sequence[int], most: int) 
     members = _spread([row["id"] for row in report["front"] or ()], most)
     trials = {trial["id"]: trial for trial in report["trials"]}
     unknown = [trials[member] for member in members if member not in known]
-    return _drawings(unknown, metric_of(report))
+    return _drawings(unknown, report)
 
 
 def _spread(items: Sequence[int], most: int) -> list[int]:
@@ -204,37 +218,46 @@ def _best_table(best: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) ->
         return ""
     front, metric = {row["id"] for row in report["front"] or ()}, metric_of(report)
     costs = Goals.of({"Objectives": report["objectives"]}).costs
-    wanted = dict.fromkeys(["accuracy", *costs, *_COLUMNS])
+    quality = quality_shown(ACCURACY, error_in(report))
+    usual = (*_USUAL_COSTS, "latency_ms", f"train_{quality.name}", *_EPOCHS)
+    wanted = dict.fromkeys([*([] if metric == quality else [ACCURACY]), *costs, *usual])
     metrics = [name for name in wanted if any(name in trial["metrics"] for trial in best)]
+
+    def number(trial: Mapping[str, Any], name: str) -> float | None:
+        value = trial["metrics"].get(name)
+        return value if value is None or name != ACCURACY else quality.value(value)
+
     rows: list[list[str | float]] = [
         [
             rank,
             trial["id"],
             metric.digits(trial["reward"]),
-            *(readable_number(trial["metrics"].get(name)) for name in metrics),
+            *(readable_number(number(trial, name)) for name in metrics),
             f"{trial['seconds']:.1f}",
             ", ".join(filter(None, ["on the front" * (trial["id"] in front), trial["reason"]])),
         ]
         for rank, trial in enumerate(best, start=1)
     ]
-    heads = ["rank", "trial", metric.label, *map(readable_metric, metrics), "seconds", "note"]
+    names = (quality.label if name == ACCURACY else readable_metric(name) for name in metrics)
+    heads = ["rank", "trial", metric.label, *names, "seconds", "note"]
     if not any(row[-1] for row in rows):
         return table(heads[:-1], [row[:-1] for row in rows])
     return table(heads, rows, words=1)
 
 
-def _caption(trial: Mapping[str, Any], metric: Metric) -> str:
-    numbers = f"{metric.label} {metric.digits(trial['reward'])}", describe_metrics(trial["metrics"])
+def _caption(trial: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    metric, told = metric_of(report), describe_trial(trial, report)
+    numbers = f"{metric.label} {metric.digits(trial['reward'])}", told
     return f"trial {trial['id']}: {', '.join(filter(None, numbers))}"
 
 
-def _drawings(trials: Sequence[Mapping[str, Any]], metric: Metric) -> str:
-    drawn = "".join(_drawing(trial, metric) for trial in trials)
+def _drawings(trials: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> str:
+    drawn = "".join(_drawing(trial, report) for trial in trials)
     return f'<div class="cells">{drawn}</div>' if drawn else ""
 
 
-def _drawing(trial: Mapping[str, Any], metric: Metric) -> str:
-    caption = _caption(trial, metric)
+def _drawing(trial: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    caption = _caption(trial, report)
     try:
         figure = draw_architecture(decode_architecture(trial["architecture"]))
     except AutoDLError:  # a space without a drawing

@@ -15,14 +15,15 @@ from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest, run_co
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
 from autodl.search.observers.outcome import (
+    error_of,
     full_epochs,
     one_line,
     reached,
     shown_as,
     without_numbers,
 )
-from autodl.tasks.task import REWARD, Metric
-from autodl.trial import Trial, TrialState
+from autodl.tasks.task import REWARD, Metric, quality_shown
+from autodl.trial import ACCURACY, Trial, TrialState
 
 _IDS = 8  # of trials that failed alike, so many are named
 
@@ -36,8 +37,9 @@ def read_run(folder: Path) -> dict[str, Any]:
     None if none is complete), ``objectives`` (the section of the config, None without it),
     ``front`` (ids and values of the Pareto front, best quality first; None without objectives),
     ``epochs`` (of a whole training, None without one), ``metric`` (what people are shown of a
-    reward, its negative where lower is better) and ``manifest``. A run that is still going on can
-    be read.
+    reward, its negative where lower is better), ``error`` (of trials and front the ``accuracy`` is
+    its negative; None where it is no such thing) and ``manifest``. A run that is still going on
+    can be read.
 
     Raises:
         StoreError: the folder holds no run, or a damaged one.
@@ -54,7 +56,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
         trials = [row(trial) for trial in store.trials(curves=False)]
         best = [row(trial) for trial in store.best()]
-    goals = Goals.of(config)
+    goals, error = Goals.of(config), error_of(config)
     return {
         "run": folder.resolve().name,
         "trials": trials,
@@ -63,6 +65,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         "front": front_values(trade_off(trials, goals.costs)) if goals.costs else None,
         "epochs": full_epochs(config),
         "metric": asdict(shown_as(config)),
+        "error": asdict(error) if error else None,
         "manifest": manifest,
     }
 
@@ -120,6 +123,11 @@ def count_states(report: Mapping[str, Any]) -> str:
 def metric_of(report: Mapping[str, Any]) -> Metric:
     """What people are shown of a reward."""
     return Metric(**report["metric"]) if "metric" in report else REWARD
+
+
+def error_in(report: Mapping[str, Any]) -> Metric | None:
+    """The error whose negative the ``accuracy`` of trials and front is, if it is that."""
+    return Metric(**found) if (found := report.get("error")) else None
 
 
 def describe_rewards(best: Sequence[Mapping[str, Any]], metric: Metric = REWARD) -> str:
@@ -184,21 +192,22 @@ def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
         reused = f" ({one_line(trial['reason'])})" if trial["reason"] else ""
         lines.append(
             f"{rank:>4} {trial['id']:>6} {metric.digits(trial['reward']):>8}"
-            f" {trial['seconds']:>8.1f}  {describe_metrics(trial['metrics'])}{reused}"
+            f" {trial['seconds']:>8.1f}  {describe_trial(trial, report)}{reused}"
         )
-    lines += _front_lines(report["front"])
+    lines += _front_lines(report["front"], error_in(report))
     return [
         *lines,
         *(f"{name_ids(ids)} FAILED: {one_line(reason)}" for reason, ids in failures(report)),
     ]
 
 
-def _front_lines(front: Sequence[Mapping[str, Any]] | None) -> list[str]:
+def _front_lines(front: Sequence[Mapping[str, Any]] | None, error: Metric | None) -> list[str]:
     """A table of the front, as wide as its words."""
     if not front:
         return []
-    names = list(front[0])
-    rows = [["trial", *names[1:]], *map(front_cells, front)]
+    _, name, *costs = front[0]
+    quality = quality_shown(name, error)
+    rows = [["trial", quality.label, *costs], *(front_cells(row, quality) for row in front)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = (
         "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=True))
@@ -207,20 +216,32 @@ def _front_lines(front: Sequence[Mapping[str, Any]] | None) -> list[str]:
     return [f"Pareto front of {len(front)}:", *table]
 
 
-def front_cells(row: Mapping[str, Any]) -> list[str]:
+def front_cells(row: Mapping[str, Any], quality: Metric) -> list[str]:
     """A row of the front as texts, all qualities with equally many digits."""
-    trial_id, quality, *costs = row.values()
-    return [str(trial_id), f"{quality:.4f}", *map(readable_number, costs)]
+    trial_id, value, *costs = row.values()
+    return [str(trial_id), quality.digits(value), *map(readable_number, costs)]
 
 
-def describe_metrics(metrics: Mapping[str, float | None]) -> str:
-    """The numbers of a trial that people look at first; those that it lacks are left out."""
+def describe_trial(trial: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """The metrics of a trial in words, without the error where it is what is shown of a reward."""
+    metrics, error = trial["metrics"], error_in(report)
+    if metric_of(report) == error:
+        metrics = {**metrics, ACCURACY: None}
+    return describe_metrics(metrics, error)
+
+
+def describe_metrics(metrics: Mapping[str, float | None], error: Metric | None = None) -> str:
+    """The numbers of a trial that people look at first; those that it lacks are left out.
+
+    With an ``error`` it is told in place of the ``accuracy``, which is the negative of it.
+    """
+    quality = quality_shown(ACCURACY, error)
     shown = {
-        "accuracy": ("accuracy {:.4f}", 1),
+        ACCURACY: (f"{quality.label} {{:.4f}}", quality.value(1)),
         "parameters": ("{:,.1f} k parameters", 1e-3),
         "macs": ("{:,.2f} M MACs", 1e-6),
         "latency_ms": ("{:.3g} ms", 1),
-        "train_accuracy": ("training accuracy {:.3f}", 1),
+        f"train_{quality.name}": (f"training {quality.label} {{:.3f}}", 1),
         "epochs": ("{:.0f} epochs", 1),
         "effective_epochs": ("{:.0f} with the inherited", 1),
     }

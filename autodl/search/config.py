@@ -15,12 +15,25 @@ from autodl.errors import ConfigError, did_you_mean
 from autodl.recipes.options import TrainOptions
 from autodl.search.likeness import work_part
 from autodl.search.options import ObjectivesOptions, SearchOptions
+from autodl.tasks.catalogue import ERRORS
+from autodl.tasks.task import ACCURACY
 
 PLAN_COSTS = ("parameters", "macs", "latency_ms")  # known before any training
-TRAINED = (  # what TrainEvaluator tells besides
-    *("held_out_loss", "train_loss", "train_accuracy", "epochs", "stopped_early"),
+TRAINED = (  # what TrainEvaluator tells besides, whatever is learned
+    *("held_out_loss", "train_loss", "epochs", "stopped_early"),
     *("seconds", "compute_seconds"),
 )
+
+
+def told_by_training(data: str) -> tuple[str, ...]:
+    """What ``TrainEvaluator`` tells besides the plan's costs, by the name of the examples.
+
+    The metric of the training part; where it is an error, which is not the reward itself, that of
+    the part held out, too.
+    """
+    if (error := ERRORS.get(data)) is None:
+        return *TRAINED, f"train_{ACCURACY.name}"
+    return *TRAINED, f"train_{error.name}", f"held_out_{error.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ def check_objectives(config: SearchConfig) -> None:
         raise ConfigError(
             "Objectives names latency_ms but no latency_table; make one by autodl latency"
         )
-    known = (*PLAN_COSTS, *TRAINED)
+    known = (*PLAN_COSTS, *told_by_training(config.data.name))
     for name in options.names if config.evaluator.name == "TrainEvaluator" else ():
         if name not in known:
             raise ConfigError(

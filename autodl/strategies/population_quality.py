@@ -23,7 +23,8 @@ def population_quality(
     """``mean * (std / target_std) ** w``: higher for a better mean and for a smaller spread.
 
     ``std`` is that of the population (divided by N), at least 1e-8; ``w`` is the first exponent
-    where it is at most ``target_std``, else the second. Equal to the mean at ``target_std``.
+    where it is at most ``target_std``, else the second. Equal to the mean at ``target_std``. A mean
+    below 0, of negatives of errors, is divided instead: there, too, a smaller spread is better.
 
     Source: Fang et al., EAT-NAS, arXiv:1901.05884, which names the ingredients; the form is that
     of MnasNet's reward (Tan et al., CVPR 2019, equation 2), the numbers are this project's.
@@ -36,7 +37,8 @@ def population_quality(
     values = np.asarray(accuracies, np.float64)
     std = max(values.std(), _LEAST_STD)
     exponent = exponents[0] if std <= target_std else exponents[1]
-    return float(values.mean() * (std / target_std) ** exponent)
+    mean = values.mean()
+    return float(mean * (std / target_std) ** (exponent if mean >= 0 else -exponent))
 
 
 class Saturation:

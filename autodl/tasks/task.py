@@ -35,6 +35,11 @@ class Metric:
         """The value that gave a reward: the inverse of ``reward``, which is its own."""
         return self.reward(reward)
 
+    @property
+    def wanted(self) -> str:
+        """How its values should be, in a word."""
+        return "high" if self.higher_is_better else "low"
+
     def digits(self, reward: float) -> str:
         """The value that gave a reward, with four digits, as people are shown it."""
         return f"{self.value(reward):.4f}"
@@ -43,6 +48,16 @@ class Metric:
 REWARD = Metric("reward", "reward")  # for whatever is not the error of a task alone
 ACCURACY = Metric("accuracy", "top1")
 ABSOLUTE_ERROR = Metric("absolute_error", "mae", higher_is_better=False)
+
+
+def quality_shown(name: str, error: Metric | None) -> Metric:
+    """What people are shown of the quality that costs are traded off with.
+
+    Args:
+        name: the quality's key in records, of which a higher value is better.
+        error: whose negative the quality is, if it is that.
+    """
+    return error or Metric(name, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 from autodl.drawing.figures import to_pixels, to_svg
 from autodl.drawing.pareto import draw_front
 from autodl.objectives.trade_off import TradeOff
+from autodl.tasks.task import ABSOLUTE_ERROR
 
 COSTS = ("parameters", "macs", "latency_ms")
 
@@ -61,6 +62,17 @@ def test_a_browser_says_what_a_dot_is():
     assert "<title>trial 10: accuracy 0.9000, parameters 28,042</title>" in svg
     assert "<a " not in svg
     assert "</a>" not in svg
+
+
+def test_an_error_is_drawn_as_it_is():
+    found = trade_off((-0.5, 1), (-0.25, 2), (-0.75, 2))
+    figure = draw_front(found, error=ABSOLUTE_ERROR)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "mae"
+    assert drawn(axes) == {"trial": [[2, 0.75]], "Pareto front": [[1, 0.5], [2, 0.25]]}
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 0.5], [2, 0.25]])
+    assert "<title>trial 11: mae 0.2500, parameters 2</title>" in to_svg(figure)
+    assert found.values[:, 0].tolist() == [-0.5, -0.25, -0.75]  # what is kept stays
 
 
 def test_many_dots_cost_no_megabytes():

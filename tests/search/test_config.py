@@ -24,7 +24,7 @@ from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.runs.folder import TRIALS
 from autodl.runs.store import TrialStore
-from autodl.search.config import PLAN_COSTS, TRAINED, resolve_search
+from autodl.search.config import PLAN_COSTS, resolve_search, told_by_training
 from autodl.search.evaluate import StagedEvaluator
 from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
 from autodl.search.fidelity.median import MedianRule
@@ -87,7 +87,13 @@ def test_what_training_tells_is_known():
     architecture = make_space(config).sample(assemble.np.random.default_rng(0))
     evaluator = assemble.make_evaluator(config)
     metrics = evaluator(architecture, assemble.np.random.default_rng(0)).metrics
-    assert {*metrics, "latency_ms"} == {*PLAN_COSTS, *TRAINED, "accuracy"}
+    assert {*metrics, "latency_ms"} == {*PLAN_COSTS, *told_by_training("cifar10-mini"), "accuracy"}
+
+
+def test_of_errors_training_tells_both_parts_and_no_accuracy():
+    told = told_by_training("NextValue")
+    assert {"train_absolute_error", "held_out_absolute_error"} <= {*told}
+    assert "train_accuracy" not in told
 
 
 def test_a_plugin_that_trains_may_tell_of_anything(told):

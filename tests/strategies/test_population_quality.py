@@ -37,6 +37,14 @@ def test_each_side_of_the_target_has_its_exponent():
     assert population_quality(wide, exponents=(0.0, -1.0)) == pytest.approx(0.05, rel=1e-14)
 
 
+def test_negatives_of_errors_are_better_for_a_smaller_spread_too():
+    # twice the target of 0.01: the mean of -0.5 divided by 2 ** -0.07; half of it: by 0.5 ** -0.07
+    wide, narrow = population_quality([-0.48, -0.52]), population_quality([-0.495, -0.505])
+    assert wide == pytest.approx(-0.5 * 2**0.07, rel=1e-12)  # rounding of the deviation
+    assert narrow == pytest.approx(-0.5 * 2**-0.07, rel=1e-12)
+    assert narrow > wide
+
+
 def test_members_that_are_all_alike_have_a_finite_quality():
     expected = 0.7 * (1e-8 / 0.01) ** -0.07
     assert population_quality([0.7] * 5) == pytest.approx(expected, rel=1e-14)

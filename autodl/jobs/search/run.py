@@ -44,7 +44,7 @@ from autodl.search.fidelity.rule import FidelityRule
 from autodl.search.loop import search
 from autodl.search.objectives import objective_values
 from autodl.search.observers.observer import Observer, RunInfo
-from autodl.search.observers.outcome import shown_as
+from autodl.search.observers.outcome import error_of, shown_as
 from autodl.search.observers.visualdl_log import VisualDLLog
 from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
@@ -261,7 +261,8 @@ def _conclude(
     if best is not None:
         save_architecture(best.architecture, folder / BEST)
         picture = _draw(best, folder / PICTURE, shown_as(config.to_plain()))
-    front = _draw_front(store, config.objectives, folder / FRONT)
+    error = error_of(config.to_plain())
+    front = _draw_front(store, config.objectives, folder / FRONT, error)
     run.finish(
         ended=stopped or exhausted or "complete",
         finished_trials=done,
@@ -293,7 +294,9 @@ def _draw(best: Trial, path: Path, metric: Metric) -> Path | None:
     return path
 
 
-def _draw_front(store: TrialStore, objectives: ObjectivesOptions, path: Path) -> Path | None:
+def _draw_front(
+    store: TrialStore, objectives: ObjectivesOptions, path: Path, error: Metric | None
+) -> Path | None:
     """Draw the Pareto front, if there is one."""
     if not objectives.minimise:
         return None
@@ -303,5 +306,5 @@ def _draw_front(store: TrialStore, objectives: ObjectivesOptions, path: Path) ->
     found = TradeOff.of(store.trials(curves=False), objectives.minimise)
     if not found.front:
         return None
-    save_figure(draw_front(found, objectives.limits), path)
+    save_figure(draw_front(found, objectives.limits, error=error), path)
     return path

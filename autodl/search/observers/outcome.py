@@ -18,17 +18,43 @@ def full_epochs(config: Mapping[str, Any]) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def error_of(config: Mapping[str, Any]) -> Metric | None:
+    """The error that the networks of a run are trained to make small, from its configuration.
+
+    The ``accuracy`` in its records is the negative of it. None where nothing is trained, or where
+    a higher metric is better.
+    """
+    evaluator = table("Evaluator").get((config.get("Evaluator") or {}).get("name", ""))
+    if evaluator is None or not evaluator.trains:
+        return None
+    return ERRORS.get((config.get("Data") or {}).get("name", ""))
+
+
 def shown_as(config: Mapping[str, Any]) -> Metric:
     """What people are shown of the rewards of a run, from its resolved configuration.
 
     Where networks are trained and their error alone makes the reward, its negative, it is the
     error, lower is better; else the reward as it is.
     """
-    evaluator = table("Evaluator").get((config.get("Evaluator") or {}).get("name", ""))
     scaled = (config.get("Objectives") or {}).get("reward")
-    if evaluator is None or not evaluator.trains or scaled:
-        return REWARD
-    return ERRORS.get((config.get("Data") or {}).get("name", ""), REWARD)
+    return REWARD if scaled else error_of(config) or REWARD
+
+
+def diagnostics_shown(diagnostics: Mapping[str, float], error: Metric | None) -> dict[str, float]:
+    """The numbers of an update as people are shown them.
+
+    Args:
+        diagnostics: by name, as a strategy tells them.
+        error: see ``error_of``; it takes the place of the accuracy.
+    """
+    if error is None:
+        return dict(diagnostics)
+    return {
+        name.replace("accuracy", error.label): error.value(value)
+        if name == "mean_accuracy"  # a spread has no sign
+        else value
+        for name, value in diagnostics.items()
+    }
 
 
 def reached(fidelity: float, epochs: int | None) -> str:

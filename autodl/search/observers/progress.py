@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from autodl.search.observers.observer import Observer, RunInfo
 from autodl.search.observers.outcome import (
+    diagnostics_shown,
+    error_of,
     full_epochs,
     one_line,
     outcome,
@@ -45,6 +47,7 @@ class Tally:
     workers: int = 1
     epochs: int | None = None
     metric: Metric = REWARD
+    error: Metric | None = None
     best: Trial | None = None
     done: int = 0
     failed: int = 0
@@ -58,8 +61,9 @@ class Tally:
     def of(cls, run: RunInfo) -> Tally:
         """The tally at the start of a run."""
         epochs = full_epochs(run.config)
-        metric = shown_as(run.config)
-        return cls(run.max_trials, max(run.workers, 1), epochs, metric, run.best, run.finished)
+        metric, error = shown_as(run.config), error_of(run.config)
+        workers = max(run.workers, 1)
+        return cls(run.max_trials, workers, epochs, metric, error, run.best, run.finished)
 
     def add(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Count a finished trial."""
@@ -137,7 +141,8 @@ class LineProgress:
 
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Print the numbers of an update."""
-        self._print(f"[Search][Update {diagnostics['update']:.0f}] {_numbers(diagnostics)}")
+        shown = _numbers(diagnostics_shown(diagnostics, self._tally.error))
+        self._print(f"[Search][Update {diagnostics['update']:.0f}] {shown}")
 
     def ended(self, best: Trial | None, done: int, seconds: float) -> None:
         """Print the outcome."""
@@ -201,7 +206,7 @@ class LiveProgress:
 
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Show the numbers of an update."""
-        self._diagnostics = dict(diagnostics)
+        self._diagnostics = diagnostics_shown(diagnostics, self._tally.error)
 
     def ended(self, best: Trial | None, done: int, seconds: float) -> None:
         """Replace the display by one line."""

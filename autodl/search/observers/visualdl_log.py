@@ -15,7 +15,7 @@ from autodl.runs.event_log import EventLog
 from autodl.runs.folder import LOG, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.observers.observer import RunInfo
-from autodl.search.observers.outcome import shown_as
+from autodl.search.observers.outcome import error_of, shown_as
 from autodl.spaces.codec import encode_text
 from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
@@ -84,6 +84,7 @@ class VisualDLLog:
         self._can_draw = True
         self._goals = Goals()
         self._metric = REWARD
+        self._error: Metric | None = None
         self._trade_off: TradeOff | None = None
         self._front_at: int | None = None  # trials that were finished when it last changed
 
@@ -91,7 +92,7 @@ class VisualDLLog:
     def started(self, run: RunInfo) -> None:
         """Open the log, or continue it."""
         self._log = EventLog(run.folder / LOG)
-        self._metric = shown_as(run.config)
+        self._metric, self._error = shown_as(run.config), error_of(run.config)
         self._counts = {name: int(self._log.last(f"search/{name}") or 0) for name in _COUNTS}
         self._log.hyper_parameters(_settings(run.config), ["search/best"])
         if run.latest is not None and not self._log.has("search/failed", run.finished):
@@ -215,7 +216,7 @@ class VisualDLLog:
         from autodl.drawing.pareto import draw_front
 
         title = f"Pareto front after {done} trials"
-        figure = draw_front(self._trade_off, self._goals.limits, title)
+        figure = draw_front(self._trade_off, self._goals.limits, title, error=self._error)
         self._log.picture("best/front", to_pixels(figure), done)
         return True
 

@@ -61,3 +61,45 @@ def test_lines_and_reports_show_the_error(run):
     assert f"mae {value}" in page
     assert "mae by trial" in page
     assert f"-{value}" not in text + lines
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory):
+    """A search by evolution whose error is traded off against a cost."""
+    goals = {"minimise": ["macs"], "reward": {"macs": {"target": 1e3, "exponent": -0.07}}}
+    config = {
+        **CONFIG,
+        "Strategy": {"name": "Evolution", "population": 2, "tournament": 2},
+        "Objectives": goals,
+    }
+    stream = io.StringIO()
+    folder = tmp_path_factory.mktemp("traded") / "next"
+    run_search(resolve_search(RawConfig(config)), folder, observers=[console_progress(stream)])
+    return read_run(folder), stream.getvalue()
+
+
+def test_where_costs_are_traded_off_the_error_is_shown_too(traded):
+    report, text = traded
+    best = report["best"]
+    error = best["metrics"]["held_out_absolute_error"]
+    assert best["metrics"]["accuracy"] == -error  # the key that is kept
+    assert report["front"][0]["accuracy"] < 0
+    lines = "\n".join(summary_lines(report))
+    page = html_report(report)
+    assert f"mae {error:.4f}" in lines
+    assert f"training mae {best['metrics']['train_absolute_error']:.3f}" in lines
+    assert re.search(r"trial +mae +macs", lines)
+    assert f"{-report['front'][0]['accuracy']:.4f}" in lines
+    assert "mae low; MACs low; reward = -mae / (MACs / 1,000)^-0.07" in page
+    assert "mae against cost" in page
+    assert re.search(r"mean_mae: \d", text)
+    for told in (text, lines, page.split("Settings and manifest")[0]):
+        assert "accuracy" not in told.lower()
+
+
+def test_an_error_that_is_shown_for_the_reward_is_not_told_twice(traded):
+    report, _ = traded
+    plain = {**report, "metric": report["error"], "objectives": {"minimise": ["macs"]}}
+    ranks = "\n".join(summary_lines(plain)).split("Pareto front")[0]
+    assert len(re.findall(r"(?<!training )mae", ranks)) == 2  # of all trials, and a head
+    assert html_report(plain).count("<button>mae</button>") == 2  # best trials, front

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from autodl.search.observers.outcome import full_epochs, one_line, outcome, reached, shown_as
+from autodl.search.observers.outcome import (
+    diagnostics_shown,
+    error_of,
+    full_epochs,
+    one_line,
+    outcome,
+    reached,
+    shown_as,
+)
 from autodl.spaces.cell.architecture import CellPair
 from autodl.tasks.task import ABSOLUTE_ERROR, REWARD
 from autodl.trial import Evaluation, Trial, TrialState
@@ -75,3 +83,17 @@ def test_an_error_is_shown_as_it_is_not_as_the_negative_that_is_the_reward():
     assert outcome(trial, None, ABSOLUTE_ERROR) == "mae: 0.1250"
     part = Trial(3, PAIR, TrialState.PRUNED, Evaluation(-0.125, fidelity=0.5))
     assert outcome(part, 4, ABSOLUTE_ERROR) == "pruned at 2 of 4 epochs, mae 0.1250"
+
+
+def test_the_error_of_a_run_is_known_where_costs_scale_the_reward_too():
+    scaled = {**NEXT, "Objectives": {"reward": {"macs": {"target": 1.0}}}}
+    assert error_of(NEXT) == error_of(scaled) == ABSOLUTE_ERROR
+    assert error_of({**NEXT, "Data": {"name": "cifar10"}}) is None
+    assert error_of({**NEXT, "Evaluator": {"name": "TargetMatch"}}) is None
+
+
+def test_diagnostics_tell_the_error_and_a_spread_without_a_sign():
+    numbers = {"update": 3, "quality": -1.5, "mean_accuracy": -1.344, "std_accuracy": 0.25}
+    assert diagnostics_shown(numbers, None) == numbers
+    shown = {"update": 3, "quality": -1.5, "mean_mae": 1.344, "std_mae": 0.25}
+    assert diagnostics_shown(numbers, ABSOLUTE_ERROR) == shown

@@ -229,3 +229,15 @@ def test_ended_without_a_start():
     for display in (LiveProgress(terminal), LineProgress(pipe)):
         display.ended(None, 0, 0.0)
     assert "[Search][End] trials: 0/0" in pipe.getvalue()
+
+
+@pytest.mark.parametrize("display", [LineProgress, LiveProgress])
+def test_an_update_tells_the_error_of_a_run_that_predicts_numbers(display):
+    config = {"Evaluator": {"name": "TrainEvaluator"}, "Data": {"name": "NextValue"}}
+    stream = Terminal() if display is LiveProgress else io.StringIO()
+    shown = display(stream)
+    shown.started(RunInfo(folder=Path("runs/next"), config=config, max_trials=24, workers=2))
+    shown.learned({"update": 1, "mean_accuracy": -1.344})
+    shown.ended(None, 0, 1.0)
+    assert "mean_mae: 1.344" in stream.getvalue()
+    assert "accuracy" not in stream.getvalue()
