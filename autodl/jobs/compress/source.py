@@ -13,7 +13,8 @@ from autodl.config.reading import override
 from autodl.data.batches import iterate
 from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData, left_over, load_split
-from autodl.errors import CheckpointError, DataError, StoreError, UnknownNameError
+from autodl.data.options import DataOptions
+from autodl.errors import CheckpointError, ConfigError, DataError, StoreError, UnknownNameError
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import form_of, recipe_of
@@ -94,12 +95,19 @@ def trained_with(folder: Path) -> TrainConfig:
 
     Raises:
         AutoDLError: a file is missing or damaged.
+        ConfigError: it is a network for series.
     """
     if _released(folder):
         from autodl.release.network import training_config
 
         return training_config(folder)
-    return load_trained(folder)[0]
+    config = load_trained(folder)[0]
+    if not isinstance(config.data, DataOptions):
+        raise ConfigError(
+            f"compression is for networks for pictures, and that in {folder} is for series"
+            f" (Data.name {config.data.name}); choose one that was trained on pictures"
+        )
+    return config
 
 
 def load_source(folder: Path) -> TrainedNetwork:

@@ -9,6 +9,8 @@ import pytest
 
 from autodl.config.reading import RawConfig
 from autodl.errors import ConfigError, DataError
+from autodl.jobs.compress.config import resolve_compress
+from autodl.jobs.compress.run import compress
 from autodl.jobs.export import describe, export, export_lines
 from autodl.jobs.train.final_test import measure_once
 from autodl.jobs.train.run import retrain
@@ -49,6 +51,17 @@ def classifier(tmp_path_factory):
 def predictor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("level") / "net"
     return trained(folder, "SequenceLstm", {"name": "NextValue", "targets": ["level"]})
+
+
+def test_compression_is_for_pictures(classifier, predictor, tmp_path):
+    for folder, _ in (classifier, predictor):
+        with pytest.raises(ConfigError, match="compression is for networks for pictures"):
+            compress(
+                resolve_compress(RawConfig({"Global": {"device": "cpu"}})),
+                str(folder),
+                tmp_path / "out",
+            )
+    assert not (tmp_path / "out").exists()
 
 
 def test_lines_of_progress_have_the_metric_of_the_task(classifier, predictor):
