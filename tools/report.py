@@ -89,9 +89,11 @@ def table(args: argparse.Namespace) -> None:
     from contextlib import closing
 
     from autodl.evaluation.table import write_table
+    from autodl.reports.run import refuse_training
     from autodl.runs.folder import TRIALS
     from autodl.runs.store import TrialStore
 
+    refuse_training(args.paths[0])
     with closing(TrialStore(args.paths[0] / TRIALS, read_only=True)) as store:
         count = write_table(store.trials(), args.csv)
     print(f"wrote {args.csv}: {count} architectures")

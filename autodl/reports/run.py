@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from autodl.drawing.names import readable_number
+from autodl.errors import StoreError
 from autodl.objectives.trade_off import Goals, TradeOff
-from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest, run_config
+from autodl.runs.folder import CONFIG, TRIALS, import_run_plugins, read_manifest, run_config
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
 from autodl.search.observers.outcome import (
@@ -42,11 +43,12 @@ def read_run(folder: Path) -> dict[str, Any]:
     can be read.
 
     Raises:
-        StoreError: the folder holds no run, or a damaged one.
+        StoreError: the folder holds no run, or a damaged one, or a training.
     """
     manifest = read_manifest(folder)
     import_run_plugins(folder)
     config = run_config(folder).values
+    refuse_training(folder)
     check_trials(folder)
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
         parents = store.parents()
@@ -68,6 +70,18 @@ def read_run(folder: Path) -> dict[str, Any]:
         "error": asdict(error) if error else None,
         "manifest": manifest,
     }
+
+
+def refuse_training(folder: Path) -> None:
+    """Raise StoreError if the folder is of one training, which has no trials to tell of."""
+    if (folder / TRIALS).exists() or not (folder / CONFIG).exists():
+        return  # the store, or that there is none, says the rest
+    sections = run_config(folder).values
+    if "Train" in sections and not {"Search", "Compression"} & set(sections):
+        raise StoreError(
+            f"{folder} is a training, not a search, and has no trials; `autodl eval {folder}` says"
+            " what its network is worth"
+        )
 
 
 def trade_off(trials: Iterable[Mapping[str, Any]], costs: Sequence[str]) -> TradeOff:

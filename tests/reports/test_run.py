@@ -150,9 +150,15 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         read_run(tmp_path)
 
 
+def test_a_training_is_no_search(small_training):
+    with pytest.raises(StoreError, match=r"is a training, not a search.*`autodl eval "):
+        read_run(small_training.folder)
+
+
 def test_a_run_without_trials_is_reported(tmp_path):
     TrialStore(tmp_path / "trials.sqlite").close()
     write_json(tmp_path / "run.json", {"identity": {}, "starts": []})
+    (tmp_path / "config.yaml").write_text("Search: {max_trials: 3}\n")
     report = read_run(tmp_path)
     assert report["best"] is None
     assert summary_lines(report) == [f"run {tmp_path.name}: 0 trials (none)"]
