@@ -33,6 +33,7 @@ def run(tmp_path):
         failed = Trial(1, proposals[1].architecture, TrialState.FAILED, reason="it burnt")
         store.finish(failed)
     write_json(tmp_path / "run.json", {"identity": {}, "starts": []})
+    (tmp_path / "config.yaml").write_text("Search: {max_trials: 4}\n")
     return tmp_path
 
 
@@ -184,7 +185,7 @@ def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(tm
             "Search.executor=inline",
         ],
         [TOOL, run, "--json"],
-        [tools / "draw.py", run / "best.json", "--out", run / "a.svg", "--plugin", plugin],
+        [TOOL, run / "best.json", "--out", run / "a.svg", "--plugin", plugin],
     ]
     outputs = [
         subprocess.run([sys.executable, *map(str, c)], capture_output=True, text=True, check=True)
