@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from autodl.agents.autodl_agent import AutoDLAgent
-from autodl.agents.options import ControllerOptions
+from autodl.agents.options import AgentOptions, ControllerOptions
 from autodl.agents.width_controller import WidthController
 from autodl.agents.width_policy import PricedDecisions
 from autodl.spaces.cell.space import CellSpace
@@ -31,7 +31,8 @@ def stored():
 def test_the_agent_goes_on_from_the_middle_of_a_batch(stored):
     """Two trials of a batch of four are told; six more make it learn twice."""
     space = CellSpace(nodes=3, operations=("conv_1x1", "conv_3x3", "max_pool_3x3"))
-    agent = AutoDLAgent(space, seed=9, batch_size=4, hidden=6, learning_rate=0.05)
+    options = AgentOptions(batch_size=4, hidden=6, learning_rate=0.05)
+    agent = AutoDLAgent(space, options, seed=9)
     agent.restore(stored["agent"])
     assert agent.diagnostics()["update"] == 10
     found = []
