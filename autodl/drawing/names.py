@@ -20,7 +20,7 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
     (r"skip", Family("skip", "#ECECEC", "#6B6B6B")),
     (r"max_pool", Family("max pooling", "#F8D5D3", "#B23A35")),
     (r"avg_pool", Family("average pooling", "#FCEDB9", "#9A7400")),
-    (r"dil_conv", Family("dilated convolution", "#E2D9F3", "#6A4BA8")),
+    (r"dil_conv|dilated_", Family("dilated convolution", "#E2D9F3", "#6A4BA8")),
     (r"sep_conv", Family("separable convolution", "#CFEAE3", "#1C7C69")),
     (r"conv_\d+x\d+_\d+x\d+$", Family("pair of convolutions", "#FBDFC4", "#BC6512")),
     (r"conv_", Family("convolution", "#D3E5F6", "#2C6AA6")),

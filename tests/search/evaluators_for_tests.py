@@ -44,10 +44,10 @@ def evaluate(architecture, rng, scale):
     if command == EXIT:
         os._exit(3)
     if command == HALF:  # of a message to the driver: its length, and less than that
-        os.write(int(sys.argv[1]), struct.pack("!i", 100) + b"half")
+        os.write(int(sys.argv[2]), struct.pack("!i", 100) + b"half")
         os._exit(5)
     if command == CLOSE:  # its pipe, and live on
-        os.close(int(sys.argv[1]))
+        os.close(int(sys.argv[2]))
     if command in (HANG, CLOSE):
         time.sleep(60)
     if command == HOG:

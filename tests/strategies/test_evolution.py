@@ -331,5 +331,6 @@ def test_a_population_of_a_thousand_is_fast():
 
 
 def test_a_space_of_one_architecture_is_refused_at_the_start():
+    space = CellSpace(nodes=1, operations=("conv_3x3",))
     with pytest.raises(ConfigError, match="nothing to vary in a space of one architecture; widen"):
-        Evolution(CellSpace(nodes=1, operations=("conv_3x3",)), population=64)
+        Evolution(space, EvolutionOptions(population=64))
