@@ -347,7 +347,7 @@ def test_a_cache_of_other_work_leaves_no_folder_behind(tmp_path):
 
 def test_a_network_with_nothing_to_search_for_is_refused():
     text = refused(DEMO, "Network={name: VGG16}")
-    assert text.startswith("Network.name VGG16 has nothing to search for; train it by tools/train")
+    assert text.startswith("Network.name VGG16 has nothing to search for; train it by autodl train")
 
 
 def test_another_rule_than_that_of_the_base_takes_none_of_its_options(tmp_path):
