@@ -72,7 +72,7 @@ def test_the_best_of_several_is_taken(folder):
 
 
 def test_what_is_no_training(tmp_path):
-    with pytest.raises(StoreError, match=r"no finished training; give a folder that tools/train"):
+    with pytest.raises(StoreError, match=r"no finished training; give a folder that autodl train"):
         best_trained(tmp_path / "nowhere")
     (tmp_path / "trials.sqlite").touch()
     with pytest.raises(StoreError, match=f"of this search by autodl train --run {tmp_path}"):
