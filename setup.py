@@ -75,6 +75,7 @@ setup(
         "matplotlib",
         "numpy<2.4",
         "pillow",
+        "pot",
         "pydantic>=2",
         "pyyaml",
         "rich",
