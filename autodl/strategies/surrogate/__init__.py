@@ -1,0 +1,1 @@
+"""Strategies that learn what architectures are worth, and choose by what they have learned."""
