@@ -10,7 +10,12 @@ from autodl.config.sections import Section
 class TableOptions(Section):
     """``Evaluator`` section of a search in a table of finished trainings."""
 
-    path: str = Field(description="a CSV file, or the name of a shipped one")
+    ADDED = ("reward",)
+
+    path: str = Field(description="a CSV file, or the name of a shipped one; or arrays in an .npz")
+    reward: str | None = Field(
+        None, description="column that is the reward; null: the one of this name"
+    )
 
 
 class TokenCountOptions(Section):

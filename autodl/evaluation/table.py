@@ -1,7 +1,8 @@
 """A table of finished trainings: a small space in which a search takes a second.
 
-One row per architecture: its cells in canonical form, its reward, and what training it cost. A
-table is made from a run that trained a whole space (``ExhaustiveSearch``).
+One row per architecture: its cells in canonical form, its reward, and what training it cost. Such a
+CSV file is made from a run that trained a whole space (``ExhaustiveSearch``); those of published
+benchmarks are arrays, see ``array_table.py``.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from autodl.errors import DataError, EncodingError
+from autodl.errors import ConfigError, DataError, EncodingError
+from autodl.evaluation.array_table import read_arrays
 from autodl.spaces.cell.architecture import Cell, CellPair
 from autodl.spaces.cell.canonical import canonical_pair
 from autodl.spaces.codec import Architecture
@@ -23,7 +26,8 @@ from autodl.system.resources import resource
 from autodl.trial import Evaluation, Trial, TrialFailure
 
 _CELLS = ("normal_operations", "normal_edges", "reduction_operations", "reduction_edges")
-_NUMBERS = ("reward", "parameters", "macs", "seconds", "train_loss", "held_out_loss")
+_REWARD = "reward"
+_NUMBERS = (_REWARD, "parameters", "macs", "seconds", "train_loss", "held_out_loss")
 
 
 def write_table(trials: Iterable[Trial], path: Path) -> int:
@@ -87,35 +91,93 @@ def _cell(operations: str, edges: str) -> Cell:
     return Cell.from_names(operations.split(), tuple(int(bit) for bit in edges))
 
 
-class TableEvaluator:
-    """Looks an architecture up in a table instead of training it.
+class Table(Protocol):
+    """The numbers of finished trainings, by architecture."""
 
-    ``path`` is a file, or the name of one that ships in ``configs/tables``.
-    """
+    @property
+    def kind(self) -> str:
+        """The kind of its architectures."""
+        ...
 
-    def __init__(self, path: str) -> None:
-        found = Path(path)
-        self._table = read_table(found if found.is_file() else resource("configs", "tables", path))
+    @property
+    def columns(self) -> Sequence[str]:
+        """What is known of them."""
+        ...
 
-    def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
-        """The stored result of the same graph, however its nodes are named.
+    def numbers(self, architecture: Architecture) -> Mapping[str, float] | None:
+        """What is known of an architecture; None if the table does not have it."""
+        ...
+
+
+class CellTable:
+    """A CSV file's cell pairs; one is found however its nodes are named."""
+
+    kind = "cell_pair"
+    columns = _NUMBERS
+
+    def __init__(self, path: Path) -> None:
+        """Read it.
 
         Raises:
-            TrialFailure: the table does not have it.
+            DataError: see ``read_table``.
         """
+        self._rows = read_table(path)
+
+    def numbers(self, architecture: Architecture) -> Mapping[str, float] | None:
+        """The stored result of the same graph."""
         if not isinstance(architecture, CellPair):
-            raise TrialFailure("the table holds cell pairs")
-        found = self._table.get(canonical_pair(architecture))
-        if found is None:
+            return None
+        found = self._rows.get(canonical_pair(architecture))
+        return None if found is None else {_REWARD: found.reward, **found.metrics}
+
+
+class TableEvaluator:
+    """Looks an architecture up in a table instead of training it."""
+
+    def __init__(self, path: str, reward: str | None = None) -> None:
+        """Read the table.
+
+        Args:
+            path: a file, or the name of one that ships in ``configs/tables``; ``.npz`` is one of
+                arrays, any other a CSV file of cell pairs.
+            reward: the column that is the reward; None is ``reward``. All others are metrics.
+
+        Raises:
+            DataError: the table is unusable.
+            ConfigError: it has no such column.
+        """
+        found = Path(path)
+        if not found.is_file() and found.suffix != ".npz":
+            found = resource("configs", "tables", path)
+        self._table: Table = read_arrays(found) if found.suffix == ".npz" else CellTable(found)
+        self._reward = reward or _REWARD
+        if self._reward not in self._table.columns:
+            said = "is missing" if reward is None else f"names {reward!r}"
+            raise ConfigError(
+                f"Evaluator.reward {said}: the columns of {path} are"
+                f" {', '.join(self._table.columns)}"
+            )
+
+    @property
+    def kind(self) -> str:
+        """The kind of architectures that it knows."""
+        return self._table.kind
+
+    def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
+        """The stored result.
+
+        Raises:
+            TrialFailure: the table does not have the architecture, or no reward for it.
+        """
+        numbers = self._table.numbers(architecture)
+        if numbers is None:
             raise TrialFailure("the table does not have this architecture")
-        return found
+        if self._reward not in numbers:
+            raise TrialFailure(f"the table has no {self._reward} of this architecture")
+        others = {name: value for name, value in numbers.items() if name != self._reward}
+        return Evaluation(numbers[self._reward], others)
 
     def costs(self, architecture: Architecture) -> dict[str, float]:
-        """Its parameters and MACs; NaN if the table does not have the architecture."""
-        found = None
-        if isinstance(architecture, CellPair):
-            found = self._table.get(canonical_pair(architecture))
-        return {
-            name: found.metrics[name] if found is not None else math.nan
-            for name in ("parameters", "macs")
-        }
+        """Its parameters and MACs; NaN if the table does not have them."""
+        numbers = self._table.numbers(architecture) or {}
+        return {name: numbers.get(name, math.nan) for name in ("parameters", "macs")}

@@ -40,6 +40,16 @@ class Priced(Role, Protocol):
 
 
 @runtime_checkable
+class OfOneKind(Role, Protocol):
+    """An evaluator that knows nothing but architectures of one kind."""
+
+    @property
+    def kind(self) -> str:
+        """The ``kind`` of their JSON objects."""
+        ...
+
+
+@runtime_checkable
 class StagedEvaluator(Evaluator, Protocol):
     """An evaluator that can stop on the way and go on later; ``Fidelity`` needs one."""
 

@@ -7,6 +7,8 @@ from autodl.config.components import Entry
 
 ARCHITECTURES = {
     "cell_pair": "autodl.spaces.cell.architecture:CellPair",
+    "chain": "autodl.spaces.chain.architecture:ChainArchitecture",
+    "edge_cell": "autodl.spaces.edge_cell.architecture:EdgeCell",
     "fixed": "autodl.spaces.fixed:FixedArchitecture",
     "genotype": "autodl.spaces.genotype.architecture:Genotype",
     "mobile": "autodl.spaces.mobile.architecture:MobileArchitecture",
@@ -17,6 +19,13 @@ ARCHITECTURES = {
 SPACES = {
     "CellSpace": Entry(
         "autodl.spaces.cell.options:CellSpaceOptions", "autodl.spaces.cell.space:CellSpace"
+    ),
+    "ChainSpace": Entry(
+        "autodl.spaces.chain.options:ChainSpaceOptions", "autodl.spaces.chain.space:ChainSpace"
+    ),
+    "EdgeCellSpace": Entry(
+        "autodl.spaces.edge_cell.options:EdgeCellSpaceOptions",
+        "autodl.spaces.edge_cell.space:EdgeCellSpace",
     ),
     "MobileSpace": Entry(
         "autodl.config.sections:NoOptions", "autodl.spaces.mobile.space:MobileSpace"

@@ -43,6 +43,22 @@ def _limits(sizes: tuple[int, ...]) -> Integers:
     return np.array(sizes, np.int64)
 
 
+def check_choices(key: str, chosen: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse names to choose from that are none of the known ones, or nothing to choose from.
+
+    Args:
+        key: of the config, for the message.
+
+    Raises:
+        ConfigError: none, an unknown name, or one twice.
+    """
+    if not chosen or len(set(chosen)) < len(chosen) or not {*chosen} <= {*known}:
+        raise ConfigError(
+            f"{key} must be some of {', '.join(known)}, each once;"
+            f" got {', '.join(map(str, chosen)) or 'none'}"
+        )
+
+
 def random_row(sizes: Sequence[int], rng: np.random.Generator) -> Integers:
     """A row with every decision uniform and independent, int64 ``[len(sizes)]``."""
     return rng.integers(np.asarray(sizes, np.int64))

@@ -16,7 +16,9 @@ from autodl.runs.store import TrialStore
 from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.chain.space import ChainSpace
 from autodl.spaces.codec import encode_text
+from autodl.spaces.edge_cell.space import EdgeCellSpace
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.spaces.rows import listing
 from autodl.spaces.sequence.space import SequenceSpace
@@ -30,6 +32,8 @@ SPACES = {
     "cells": CellSpace(nodes=3),
     "mobile": MobileSpace(),
     "series": SequenceSpace(blocks=3),
+    "edges": EdgeCellSpace(),
+    "chains": ChainSpace(),
     "widths": make_width_space("resnet20", (4, 8, 16)),
     "own": Signs(),
 }

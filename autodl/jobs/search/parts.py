@@ -19,7 +19,7 @@ from autodl.objectives.latency.table import LatencyTable
 from autodl.plans.plan import Plan
 from autodl.search.asking import Costs, Limits
 from autodl.search.config import SearchConfig, load_search, resolve_search
-from autodl.search.evaluate import Evaluator, Priced, evaluate_trial
+from autodl.search.evaluate import Evaluator, OfOneKind, Priced, evaluate_trial
 from autodl.search.executors.devices import gpu_of_worker, gpus_to_share
 from autodl.search.executors.executor import Executor
 from autodl.search.executors.inline import InlineExecutor
@@ -132,17 +132,25 @@ def check_plan(config: SearchConfig, space: Any, data: Task | None) -> None:
 
 
 def _check_told(config: SearchConfig, space: Any) -> None:
-    """Raise ConfigError for an objective that an evaluator of ours, which trains nothing, lacks.
+    """Raise ConfigError for an evaluator of ours, which trains nothing, that does not fit.
 
-    That of a plugin may take long and is not tried, and one that fails on this architecture tells
-    nothing here: their trials fail instead, each with this reason.
+    It is for architectures of another kind, or lacks an objective. That of a plugin may take long
+    and is not tried, and one that fails on this architecture tells nothing here: their trials fail
+    instead, each with this reason.
     """
-    objectives = config.objectives
-    if objectives == ObjectivesOptions() or config.evaluator.entry.plugin:
+    objectives, seed = config.objectives, config.general.seed
+    if config.evaluator.entry.plugin:
         return
-    seed = config.general.seed
-    architecture = space.sample(np.random.default_rng(seed))
     evaluator = build(config.evaluator)
+    if isinstance(evaluator, OfOneKind) and evaluator.kind != space.kind:
+        raise ConfigError(
+            f"Evaluator {config.evaluator.name} knows architectures of the kind {evaluator.kind},"
+            f" and Space {config.space.name} proposes {space.kind}; name a Space or a table of the"
+            " other's kind"
+        )
+    if objectives == ObjectivesOptions():
+        return
+    architecture = space.sample(np.random.default_rng(seed))
     evaluation = evaluate_trial(evaluator, 0, architecture, seed).evaluation
     if evaluation is None:
         return

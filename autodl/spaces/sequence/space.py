@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autodl.errors import ConfigError
-from autodl.spaces.rows import check_row, random_row
+from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.sequence.architecture import (
     GATES,
     HEADS,
@@ -47,11 +47,7 @@ class SequenceSpace:
         for name, known in (("operations", OPERATIONS), ("gates", GATES), ("heads", HEADS)):
             chosen = tuple(getattr(self, name))
             object.__setattr__(self, name, chosen)
-            if not chosen or len(set(chosen)) < len(chosen) or not {*chosen} <= {*known}:
-                raise ConfigError(
-                    f"Space.{name} must be some of {', '.join(known)}, each once;"
-                    f" got {', '.join(map(str, chosen)) or 'none'}"
-                )
+            check_choices(f"Space.{name}", chosen, known)
 
     @property
     def alternatives(self) -> tuple[tuple[Any, ...], ...]:

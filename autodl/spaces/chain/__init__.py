@@ -1,0 +1,1 @@
+"""Chains of blocks, one of a few in every place (NAS-Bench-Macro)."""

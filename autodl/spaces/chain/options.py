@@ -1,0 +1,14 @@
+"""``Space`` and ``Network`` sections of chains of blocks."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from autodl.config.sections import Section
+from autodl.spaces.chain.architecture import BLOCKS
+
+
+class ChainSpaceOptions(Section):
+    """Which chains can be proposed."""
+
+    blocks: tuple[str, ...] = Field(BLOCKS, description="names of blocks that places choose from")

@@ -1,0 +1,1 @@
+"""Cells with an operation on every edge (NAS-Bench-201)."""

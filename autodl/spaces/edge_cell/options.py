@@ -1,0 +1,16 @@
+"""``Space`` and ``Network`` sections of cells with operations on edges."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from autodl.config.sections import Section
+from autodl.spaces.edge_cell.architecture import OPERATIONS
+
+
+class EdgeCellSpaceOptions(Section):
+    """Which cells can be proposed."""
+
+    operations: tuple[str, ...] = Field(
+        OPERATIONS, description="names of operations that edges choose from"
+    )

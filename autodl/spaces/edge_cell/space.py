@@ -1,0 +1,84 @@
+"""The space of cells with an operation on every edge: rows of six decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from autodl.errors import ConfigError
+from autodl.spaces.edge_cell.architecture import EDGES, OPERATIONS, EdgeCell
+from autodl.spaces.edge_cell.canonical import first_of_twins
+from autodl.spaces.rows import check_choices, check_row, random_row
+from autodl.spaces.space import Integers
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCellSpace:
+    """All cells of four nodes over the named operations; 15,625 over all five.
+
+    A row has the operation of each edge, in the order of ``EDGES``; a code is a position among the
+    operations of this space.
+
+    Raises:
+        ConfigError: no operation, an unknown one, or one twice.
+    """
+
+    operations: tuple[str, ...] = OPERATIONS
+
+    kind: ClassVar[str] = "edge_cell"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "operations", tuple(self.operations))
+        check_choices("Space.operations", self.operations, OPERATIONS)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of choices of each edge."""
+        return (len(self.operations),) * len(EDGES)
+
+    def decode(self, row: Integers) -> EdgeCell:
+        """The cell with these codes: int ``[6]``.
+
+        Raises:
+            EncodingError: another number of codes, no integers, or one that is out of range.
+        """
+        return EdgeCell(tuple(self.operations[code] for code in check_row(row, self.sizes)))
+
+    def encode(self, architecture: EdgeCell) -> Integers:
+        """Codes of a cell: the inverse of ``decode``, int64 ``[6]``.
+
+        Raises:
+            ConfigError: it is none of this space.
+        """
+        operations = self.check(architecture).operations
+        return np.array([self.operations.index(name) for name in operations], np.int64)
+
+    def check(self, architecture: object) -> EdgeCell:
+        """Return the architecture if it is of this space, else raise ConfigError."""
+        if not isinstance(architecture, EdgeCell):
+            raise ConfigError(
+                "this space holds cells with operations on edges, got a"
+                f" {type(architecture).__name__}"
+            )
+        if foreign := [name for name in architecture.operations if name not in self.operations]:
+            raise ConfigError(
+                f"the cell uses {foreign[0]!r}, which this space leaves out; it chooses from"
+                f" {', '.join(self.operations)}"
+            )
+        return architecture
+
+    def sample(self, rng: np.random.Generator) -> EdgeCell:
+        """A cell with every operation uniform and independent."""
+        return self.decode(random_row(self.sizes, rng))
+
+    def canonical(self, architecture: EdgeCell) -> EdgeCell:
+        """The first cell of this space that is the same network, see ``canonical.py``.
+
+        Raises:
+            ConfigError: it is none of this space.
+        """
+        cell = self.check(architecture)
+        twins = first_of_twins(tuple(sorted(self.operations)))
+        return EdgeCell(twins[cell.operations])
