@@ -39,8 +39,8 @@ def folder(tmp_path_factory):
 
 def test_the_page_has_files_and_commands():
     names = ["my_space.py", "my_evaluator.py", "my_strategy.py", "my_drawing.py", "my_search.yaml"]
-    assert [name for name, _ in FILES] == [*names, "my_operations.py"]
-    assert len(COMMANDS) == 4
+    assert [name for name, _ in FILES] == [*names, "my_task.py", "my_operations.py"]
+    assert len(COMMANDS) == 6
 
 
 def test_the_space_is_about_twenty_lines():

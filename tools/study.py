@@ -92,8 +92,8 @@ def sum_up(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     if args.json:
         print(json.dumps({**table, "tuning": tuning}))
     else:
-        job = results.job
-        lines = table_lines(table, args.columns or job.columns, args.columns or job.compared)
+        columns = args.columns or results.columns, args.columns or results.compared
+        lines = table_lines(table, *columns)
         print("\n".join([*tuning_lines(tuning), *lines]))
     return 0
 

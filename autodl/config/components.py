@@ -26,14 +26,16 @@ class Entry:
     """A component: its options model and its factory, themselves or as ``module:name``.
 
     ``trains`` marks evaluators that read the sections Data, Network and Train, ``searched``
-    networks that take an architecture; the others are as people designed them. ``plugin`` is
-    whether ``register`` added it.
+    networks that take an architecture; the others are as people designed them. ``quality`` is what
+    an evaluator's rewards are called; without it they are the metric of the task where it trains,
+    and rewards like no other where it does not. ``plugin`` is whether ``register`` added it.
     """
 
     options: str | type[Section]
     factory: str | Callable[..., Any]
     trains: bool = False
     searched: bool = True
+    quality: str = ""
     plugin: bool = False
 
     def load_options(self) -> type[Section]:
@@ -98,6 +100,7 @@ def register(
     *,
     trains: bool = False,
     searched: bool = True,
+    quality: str = "",
 ) -> None:
     """Add a component (for plugins).
 
@@ -109,7 +112,7 @@ def register(
             used; what it is called with is said in ``autodl/jobs/search/parts.py``, at
             ``make_space`` and its neighbours, and how it is given its options at
             ``Component.arguments``.
-        trains, searched: see ``Entry``.
+        trains, searched, quality: see ``Entry``.
 
     Raises:
         ValueError: the name is taken.
@@ -125,7 +128,7 @@ def register(
     known = table(section)
     if name in known:
         raise ValueError(f"{section} {name!r} exists already; choose another name")
-    known[name] = Entry(options, factory, trains, searched, plugin=True)
+    known[name] = Entry(options, factory, trains, searched, quality, plugin=True)
     note_provided(section, name)
 
 

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from autodl.tasks.task import REWARD, Metric
+
 Curves = NDArray[np.float64]
 
 
@@ -24,26 +26,32 @@ class Group:
     seconds: Curves
 
 
-def draw_comparison(groups: Mapping[str, Group], title: str = "") -> Figure:
+def draw_comparison(
+    groups: Mapping[str, Group], title: str = "", metric: Metric = REWARD
+) -> Figure:
     """Mean over seeds of the best so far, with a band of one standard deviation.
 
     On the left against trials; on the right against seconds, each seed's curve being held between
     its trials, up to the time that all seeds reached.
+
+    Args:
+        metric: what is drawn of a reward; of the negative of an error, the error.
     """
+    sign, corner = metric.value(1), "lower right" if metric.higher_is_better else "upper right"
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     by_trials, by_seconds = figure.subplots(1, 2, sharey=True)
     for name, group in groups.items():
         trials = np.arange(1, group.best.shape[1] + 1)
         label = f"{name} ({len(group.best)} seeds)"
-        _band(by_trials, trials, group.best, label)
+        _band(by_trials, trials, sign * group.best, label)
         times = np.linspace(0, group.seconds[:, -1].min(), 400)
         held = np.stack(
             [_held(row, best, times) for row, best in zip(group.seconds, group.best, strict=True)]
         )
-        _band(by_seconds, times, held, label)
-    by_trials.set(xlabel="trials", ylabel="best reward so far (mean, ± 1 std)")
+        _band(by_seconds, times, sign * held, label)
+    by_trials.set(xlabel="trials", ylabel=f"best {metric.label} so far (mean, ± 1 std)")
     by_seconds.set(xlabel="seconds of evaluation, in sum")
-    by_trials.legend(loc="lower right", frameon=False)
+    by_trials.legend(loc=corner, frameon=False)
     for axes in (by_trials, by_seconds):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

@@ -26,7 +26,7 @@ from autodl.drawing.run_curves import (
 )
 from autodl.objectives.dominance import front
 from autodl.objectives.trade_off import TradeOff
-from autodl.tasks.task import Metric, quality_shown
+from autodl.tasks.task import Metric
 
 _COLUMNS = 2
 _PANEL = (6.4, 4.2)  # inches
@@ -38,7 +38,7 @@ def draw_front(
     limits: Mapping[str, float] = MappingProxyType({}),
     title: str = "",
     *,
-    error: Metric | None = None,
+    quality: Metric | None = None,
 ) -> Figure:
     """One panel for each cost, with all complete trials as dots and the front emphasised.
 
@@ -49,9 +49,10 @@ def draw_front(
     Args:
         trade_off: any number of trials, also none.
         limits: the highest value allowed of a cost, a line across.
-        error: whose negative the quality is, if it is that; the error itself is drawn then.
+        quality: what people are shown of the quality, such as the error whose negative it is; by
+            default the quality by its name in records.
     """
-    quality = quality_shown(trade_off.quality, error)
+    quality = quality or Metric(trade_off.quality, trade_off.quality)
     count = len(trade_off.costs)
     columns = min(count, _COLUMNS)
     rows = math.ceil(count / columns)

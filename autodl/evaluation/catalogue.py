@@ -9,7 +9,9 @@ EVALUATORS = {
         trains=True,
     ),
     "TableEvaluator": Entry(
-        "autodl.evaluation.options:TableOptions", "autodl.evaluation.table:TableEvaluator"
+        "autodl.evaluation.options:TableOptions",
+        "autodl.evaluation.table:TableEvaluator",
+        quality="accuracy",
     ),
     "TargetMatch": Entry(
         "autodl.evaluation.options:TargetMatchOptions",

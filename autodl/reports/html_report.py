@@ -21,18 +21,18 @@ from autodl.reports.run import (
     describe_reuse,
     describe_rewards,
     describe_trial,
-    error_in,
     failures,
     front_cells,
     metric_of,
     name_ids,
+    quality_in,
     ranked,
     trade_off,
 )
 from autodl.search.observers.outcome import one_line, reached
 from autodl.spaces.codec import decode_architecture
 from autodl.system.yaml_text import dump
-from autodl.tasks.task import Metric, quality_shown
+from autodl.tasks.task import Metric
 from autodl.trial import ACCURACY
 
 _USUAL_COSTS = ("parameters", "macs")  # of a run without objectives
@@ -80,7 +80,7 @@ def _facts(report: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> list
         ("inherited", describe_inheritance(report)),
         (metric_of(report).label, describe_rewards(best, metric_of(report))),
         ("best", _caption(best[0], report) if best else ""),
-        ("objectives", _objectives(report["objectives"], error_in(report))),
+        ("objectives", _objectives(report["objectives"], quality_in(report))),
         *zip(("strategy", "space", "data"), names, strict=True),
         ("started", str(starts[0].get("time", "")).replace("T", " ")),
         ("ended", str(manifest.get("ended", "not yet"))),
@@ -92,12 +92,11 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{seconds / 60:.1f} minutes"
 
 
-def _objectives(goals: Mapping[str, Any] | None, error: Metric | None = None) -> str:
+def _objectives(goals: Mapping[str, Any] | None, quality: Metric) -> str:
     """The section ``Objectives`` as a sentence; empty without it.
 
     Args:
-        error: what the networks make small, if it is that; its negative is the reward, which
-            costs divide then.
+        quality: what is traded off; of an error the reward is the negative, which costs divide.
     """
     if not goals:
         return ""
@@ -106,7 +105,6 @@ def _objectives(goals: Mapping[str, Any] | None, error: Metric | None = None) ->
         f"{readable_metric(name)} at most {readable_number(most)}"
         for name, most in (goals.get("limits") or {}).items()
     )
-    quality = quality_shown(ACCURACY, error)
     sign, scale = ("", "×") if quality.higher_is_better else ("-", "/")
     scaling = "".join(
         f" {scale} {_scaling(name, term)}" for name, term in (goals.get("reward") or {}).items()
@@ -185,9 +183,8 @@ def _trade_offs(report: Mapping[str, Any]) -> str:
     found = trade_off(report["trials"], costs)
     if not costs or not found.ids:
         return ""
-    error = error_in(report)
-    quality = quality_shown(found.quality, error)
-    panels = draw_front(found, goals.limits, error=error)
+    quality = quality_in(report, found.quality)
+    panels = draw_front(found, goals.limits, quality=quality)
     figure = plot(panels, f"{quality.label} against cost")
     figure = f'<div class="plots">{figure}</div>'
     if not goals.costs:
@@ -218,7 +215,7 @@ def _best_table(best: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) ->
         return ""
     front, metric = {row["id"] for row in report["front"] or ()}, metric_of(report)
     costs = Goals.of({"Objectives": report["objectives"]}).costs
-    quality = quality_shown(ACCURACY, error_in(report))
+    quality = quality_in(report)
     usual = (*_USUAL_COSTS, "latency_ms", f"train_{quality.name}", *_EPOCHS)
     wanted = dict.fromkeys([*([] if metric == quality else [ACCURACY]), *costs, *usual])
     metrics = [name for name in wanted if any(name in trial["metrics"] for trial in best)]

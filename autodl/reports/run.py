@@ -16,14 +16,15 @@ from autodl.runs.folder import CONFIG, TRIALS, import_run_plugins, read_manifest
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
 from autodl.search.observers.outcome import (
-    error_of,
+    SHARE,
     full_epochs,
     one_line,
     reached,
+    recorded_as,
     shown_as,
     without_numbers,
 )
-from autodl.tasks.task import REWARD, Metric, quality_shown
+from autodl.tasks.task import REWARD, Metric
 from autodl.trial import ACCURACY, Trial, TrialState
 
 _IDS = 8  # of trials that failed alike, so many are named
@@ -38,9 +39,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     None if none is complete), ``objectives`` (the section of the config, None without it),
     ``front`` (ids and values of the Pareto front, best quality first; None without objectives),
     ``epochs`` (of a whole training, None without one), ``metric`` (what people are shown of a
-    reward, its negative where lower is better), ``error`` (of trials and front the ``accuracy`` is
-    its negative; None where it is no such thing) and ``manifest``. A run that is still going on
-    can be read.
+    reward, its negative where lower is better), ``quality`` (the same of the ``accuracy`` of trials
+    and front) and ``manifest``. A run that is still going on can be read.
 
     Raises:
         StoreError: the folder holds no run, or a damaged one, or a training.
@@ -58,7 +58,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
         trials = [row(trial) for trial in store.trials(curves=False)]
         best = [row(trial) for trial in store.best()]
-    goals, error = Goals.of(config), error_of(config)
+    goals = Goals.of(config)
     return {
         "run": folder.resolve().name,
         "trials": trials,
@@ -67,7 +67,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         "front": front_values(trade_off(trials, goals.costs)) if goals.costs else None,
         "epochs": full_epochs(config),
         "metric": asdict(shown_as(config)),
-        "error": asdict(error) if error else None,
+        "quality": asdict(recorded_as(config)),
         "manifest": manifest,
     }
 
@@ -139,9 +139,11 @@ def metric_of(report: Mapping[str, Any]) -> Metric:
     return Metric(**report["metric"]) if "metric" in report else REWARD
 
 
-def error_in(report: Mapping[str, Any]) -> Metric | None:
-    """The error whose negative the ``accuracy`` of trials and front is, if it is that."""
-    return Metric(**found) if (found := report.get("error")) else None
+def quality_in(report: Mapping[str, Any], name: str = ACCURACY) -> Metric:
+    """What people are shown of the quality of trials and front, by its key: a reward as such."""
+    if name != ACCURACY:
+        return metric_of(report)
+    return Metric(**report["quality"]) if "quality" in report else SHARE
 
 
 def describe_rewards(best: Sequence[Mapping[str, Any]], metric: Metric = REWARD) -> str:
@@ -208,19 +210,19 @@ def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
             f"{rank:>4} {trial['id']:>6} {metric.digits(trial['reward']):>8}"
             f" {trial['seconds']:>8.1f}  {describe_trial(trial, report)}{reused}"
         )
-    lines += _front_lines(report["front"], error_in(report))
+    lines += _front_lines(report)
     return [
         *lines,
         *(f"{name_ids(ids)} FAILED: {one_line(reason)}" for reason, ids in failures(report)),
     ]
 
 
-def _front_lines(front: Sequence[Mapping[str, Any]] | None, error: Metric | None) -> list[str]:
+def _front_lines(report: Mapping[str, Any]) -> list[str]:
     """A table of the front, as wide as its words."""
-    if not front:
+    if not (front := report["front"]):
         return []
     _, name, *costs = front[0]
-    quality = quality_shown(name, error)
+    quality = quality_in(report, name)
     rows = [["trial", quality.label, *costs], *(front_cells(row, quality) for row in front)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = (
@@ -237,19 +239,19 @@ def front_cells(row: Mapping[str, Any], quality: Metric) -> list[str]:
 
 
 def describe_trial(trial: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """The metrics of a trial in words, without the error where it is what is shown of a reward."""
-    metrics, error = trial["metrics"], error_in(report)
-    if metric_of(report) == error:
+    """The metrics of a trial in words, without the quality where a reward is shown as that."""
+    metrics, quality = trial["metrics"], quality_in(report)
+    if metric_of(report) == quality:
         metrics = {**metrics, ACCURACY: None}
-    return describe_metrics(metrics, error)
+    return describe_metrics(metrics, quality)
 
 
-def describe_metrics(metrics: Mapping[str, float | None], error: Metric | None = None) -> str:
+def describe_metrics(metrics: Mapping[str, float | None], quality: Metric = SHARE) -> str:
     """The numbers of a trial that people look at first; those that it lacks are left out.
 
-    With an ``error`` it is told in place of the ``accuracy``, which is the negative of it.
+    Args:
+        quality: what people are shown of the ``accuracy``.
     """
-    quality = quality_shown(ACCURACY, error)
     shown = {
         ACCURACY: (f"{quality.label} {{:.4f}}", quality.value(1)),
         "parameters": ("{:,.1f} k parameters", 1e-3),

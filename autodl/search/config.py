@@ -15,8 +15,7 @@ from autodl.errors import ConfigError, did_you_mean
 from autodl.recipes.options import TrainOptions
 from autodl.search.likeness import work_part
 from autodl.search.options import ObjectivesOptions, SearchOptions
-from autodl.tasks.catalogue import ERRORS
-from autodl.tasks.task import ACCURACY
+from autodl.tasks.load import declared_metric
 
 PLAN_COSTS = ("parameters", "macs", "latency_ms")  # known before any training
 TRAINED = (  # what TrainEvaluator tells besides, whatever is learned
@@ -31,9 +30,10 @@ def told_by_training(data: str) -> tuple[str, ...]:
     The metric of the training part; where it is an error, which is not the reward itself, that of
     the part held out, too.
     """
-    if (error := ERRORS.get(data)) is None:
-        return *TRAINED, f"train_{ACCURACY.name}"
-    return *TRAINED, f"train_{error.name}", f"held_out_{error.name}"
+    metric = declared_metric(data)
+    if metric.higher_is_better:
+        return *TRAINED, f"train_{metric.name}"
+    return *TRAINED, f"train_{metric.name}", f"held_out_{metric.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from autodl.errors import ConfigError, StoreError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.width.config import WidthConfig
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import ARCHITECTURE, BEST, METRICS, TEST, read_manifest
+from autodl.runs.folder import ARCHITECTURE, BEST, METRICS, TEST, read_manifest, run_config
 from autodl.search.config import SearchConfig
+from autodl.search.observers.outcome import recorded_as, shown_as
 from autodl.studies.outcome import Trials, numbers
 from autodl.trial import TrialState
 
@@ -99,7 +100,9 @@ def _search(config: SearchConfig, folder: Path, source: str | None, tell: Tell) 
     if result.stopped == INTERRUPTED:
         raise KeyboardInterrupt
     if result.best is not None:
-        tell(f"best reward {result.best.reward:.4f} of {result.finished} trials")
+        metric = shown_as(config.to_plain())
+        shown = "none" if result.best.reward is None else metric.digits(result.best.reward)
+        tell(f"best {metric.label} {shown} of {result.finished} trials")
 
 
 def _searched(config: SearchConfig, folder: Path) -> bool:
@@ -115,9 +118,10 @@ def read_search(folder: Path) -> Found:
     Raises:
         StoreError: the folder holds no search.
     """
-    from autodl.reports.run import read_run
+    from autodl.reports.run import metric_of, quality_in, read_run
 
-    done = [trial for trial in read_run(folder)["trials"] if TrialState(trial["state"]).finished]
+    report = read_run(folder)
+    done = [trial for trial in report["trials"] if TrialState(trial["state"]).finished]
     whole = TrialState.COMPLETE.value
     return Found(
         {},
@@ -125,6 +129,8 @@ def read_search(folder: Path) -> Found:
             tuple(t["reward"] if t["state"] == whole else float("nan") for t in done),
             tuple(t["seconds"] for t in done),
             tuple(numbers(t["metrics"]) for t in done),
+            metric_of(report),
+            quality_in(report),
         ),
     )
 
@@ -150,9 +156,10 @@ def _simulated(config: SearchConfig, folder: Path) -> bool:
 
 
 def _read_simulated(folder: Path) -> Found:
-    known = read_json(folder / METRICS)
+    known, quality = read_json(folder / METRICS), recorded_as(run_config(folder).values)
     rewards = tuple(float("nan") if reward is None else reward for reward in known["rewards"])
-    return Found({}, Trials(rewards, tuple(known["seconds"]), tuple(known["metrics"])))
+    numbers_of = tuple(known["seconds"]), tuple(known["metrics"])
+    return Found({}, Trials(rewards, *numbers_of, quality=quality))
 
 
 # -- a training

@@ -7,33 +7,48 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autodl.errors import ConfigError
+from autodl.search.observers.outcome import SHARE
+from autodl.tasks.task import REWARD, Metric
+from autodl.trial import ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
     """The finished trials of a search in order; a reward is NaN where a trial is not complete.
 
-    ``seconds`` are those of each trial's evaluation.
+    ``seconds`` are those of each trial's evaluation. ``metric`` is what people are shown of a
+    reward, ``quality`` of the ``accuracy`` among the metrics; of an error, which is the negative of
+    these, columns and plots have the error.
     """
 
     rewards: tuple[float, ...]
     seconds: tuple[float, ...]
     metrics: tuple[Mapping[str, float], ...] = ()
+    metric: Metric = REWARD
+    quality: Metric = SHARE
 
     def first(self, count: int) -> Trials:
         """The first ``count`` of them."""
-        return Trials(self.rewards[:count], self.seconds[:count], self.metrics[:count])
+        cut = self.rewards[:count], self.seconds[:count], self.metrics[:count]
+        return Trials(*cut, self.metric, self.quality)
 
     def values(self) -> dict[str, float]:
-        """The best reward, all seconds, and what else is known of the best trial.
+        """The best reward or lowest error, all seconds, and what else is known of the best trial.
 
         The reward is NaN without a success; of equal trials the first is the best.
         """
         known = [place for place, reward in enumerate(self.rewards) if reward == reward]
         best = max(known, key=lambda place: self.rewards[place], default=None)
         others = numbers(self.metrics[best]) if best is not None and self.metrics else {}
-        reward = float("nan") if best is None else self.rewards[best]
-        return {"reward": reward, **others, "seconds": float(sum(self.seconds))}
+        reward = float("nan") if best is None else self.metric.value(self.rewards[best])
+        others.pop(f"held_out_{self.metric.name}", None)  # the same; trained in full it is another
+        shown = {
+            self.quality.name if name == ACCURACY else name: self.quality.value(value)
+            if name == ACCURACY
+            else value
+            for name, value in others.items()
+        }
+        return {self.metric.name: reward, **shown, "seconds": float(sum(self.seconds))}
 
 
 @dataclass(frozen=True, slots=True)

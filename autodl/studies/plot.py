@@ -29,9 +29,9 @@ def draw_study(
     """
     outcomes = comparable(results.outcomes)
     if y is None and x is None and all(outcome.trials is not None for outcome in outcomes):
-        return draw_comparison(group_searches(outcomes), title)
+        return draw_comparison(group_searches(outcomes), title, results.metric)
     columns = list(dict.fromkeys(name for outcome in outcomes for name in outcome.values))
-    known = expanded(results.job.compared, columns)
+    known = expanded(results.compared, columns)
     column = y or (known[-1] if known else columns[0])
     curves = sorted({name for outcome in outcomes for name in outcome.curves})
     figure = Figure(figsize=(10 if curves else 6.8, 4), layout="constrained")

@@ -12,6 +12,7 @@ from autodl.studies.outcome import Outcome
 from autodl.studies.statistics import Spread, rank_correlation
 from autodl.studies.steps import read_alone
 from autodl.studies.text import spread_text
+from autodl.tasks.task import REWARD, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,26 @@ class Results:
     outcomes: tuple[Outcome, ...]
     control: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """What people are shown of the rewards of searches, which have one in common."""
+        return next((one.trials.metric for one in self.outcomes if one.trials), REWARD)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that are shown unless others are asked for."""
+        return (*self._own, *self.job.columns)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Those of them that are held against the control."""
+        return (*self._own, *self.job.compared)
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        trials = next((one.trials for one in self.outcomes if one.trials), None)
+        return (trials.metric.name, trials.quality.name) if trials else ()
 
 
 def distinct(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:

@@ -21,6 +21,7 @@ from autodl.studies.statistics import (
     trials_to_reach,
 )
 from autodl.studies.text import signed, spread_text
+from autodl.tasks.task import Metric
 
 _FEW = 12  # seeds whose numbers are shown one by one
 
@@ -31,15 +32,17 @@ def study_table(results: Results) -> dict[str, Any]:
     ``variations`` has for each its ``seeds`` and, by column, ``n``, ``mean``, ``sd`` (n - 1) and
     ``median`` of what the seeds came to; ``differences`` those of ``first`` minus ``second`` in a
     column, paired by the seeds that both have, see ``compare_paired``; ``reached`` the trials
-    until both searches of a pair have the reward that the weaker one ends with; ``runs`` every
-    number. Searches are compared after as many trials as all of them have (``trials``). A number
-    that is not known is None: a column that a run lacks, a deviation of one seed.
+    until both searches of a pair have the reward that the weaker one ends with; ``metric`` what is
+    shown of a reward; ``runs`` every number. Searches are compared after as many trials as all of
+    them have (``trials``). A number that is not known is None: a column that a run lacks, a
+    deviation of one seed.
     """
     outcomes = comparable(results.outcomes)
     names = list(dict.fromkeys(outcome.variation for outcome in outcomes))
     columns = list(dict.fromkeys(name for outcome in outcomes for name in outcome.values))
     table = {
         "control": results.control,
+        "metric": asdict(results.metric),
         "trials": next((len(o.trials.rewards) for o in outcomes if o.trials), None),
         "columns": columns,
         "variations": [_variation(name, outcomes, columns) for name in names],
@@ -49,7 +52,7 @@ def study_table(results: Results) -> dict[str, Any]:
             if shared_seeds(outcomes, *pair)
             for column in columns
         ],
-        "reached": list(_reached_by(outcomes, pairs(names, results.control))),
+        "reached": list(_reached_by(outcomes, pairs(names, results.control), results.metric)),
         "notes": list(results.notes),
         "runs": [outcome.to_json() for outcome in outcomes],
     }
@@ -113,7 +116,7 @@ def group_searches(outcomes: Sequence[Outcome]) -> dict[str, Group]:
 
 
 def _reached_by(
-    outcomes: Sequence[Outcome], compared: Sequence[tuple[str, str]]
+    outcomes: Sequence[Outcome], compared: Sequence[tuple[str, str]], metric: Metric
 ) -> Iterator[dict[str, Any]]:
     """Trials until either search has the reward that the weaker one of its seed ends with."""
     if not outcomes or any(outcome.trials is None for outcome in outcomes):
@@ -124,11 +127,12 @@ def _reached_by(
             continue
         best = []
         for name in (first, second):
-            rows = list(column_of(outcomes, name, "reward"))
+            rows = list(column_of(outcomes, name, metric.name))
             best.append(groups[name].best[[rows.index(seed) for seed in seeds]])
         levels = np.minimum(best[0][:, -1], best[1][:, -1])
         after = [trials_to_reach(curves, levels) for curves in best]
-        rows_by_seed = zip(seeds, best[0][:, -1], best[1][:, -1], levels, *after, strict=True)
+        shown = (metric.value(1) * column for column in (best[0][:, -1], best[1][:, -1], levels))
+        rows_by_seed = zip(seeds, *shown, *after, strict=True)
         names = ("seed", "first_best", "second_best", "level", "first_trials", "second_trials")
         yield {
             "first": first,
@@ -173,7 +177,7 @@ def table_lines(
     differing = [row for row in table["differences"] if row["column"] in names]
     lines += list(_difference_lines([row for row in differing if _says_something(row)]))
     for row in table["reached"]:
-        lines += list(_reached_lines(row))
+        lines += list(_reached_lines(row, Metric(**table["metric"]).label))
     return [*lines, *table["notes"]]
 
 
@@ -239,12 +243,12 @@ def _p(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
 
-def _reached_lines(row: Mapping[str, Any]) -> Iterator[str]:
+def _reached_lines(row: Mapping[str, Any], label: str) -> Iterator[str]:
     """Of two strategies: trials to the same reward, seed by seed if these are few."""
     if row["mean"] is None:
         return
     low, high = _number(row["low"]), _number(row["high"])
-    yield f"trials to the reward that both reach, {row['first']} - {row['second']}:"
+    yield f"trials to the {label} that both reach, {row['first']} - {row['second']}:"
     yield (
         f"  {row['mean']:+.1f} [{low:+.1f}, {high:+.1f}], p = {_p(row['p'])} (Wilcoxon"
         f" {_p(row['wilcoxon'])}), {row['losses']} sooner / {row['ties']} equal /"
@@ -252,7 +256,7 @@ def _reached_lines(row: Mapping[str, Any]) -> Iterator[str]:
     )
     if len(row["by_seed"]) > _FEW:
         return
-    yield "  seed  best reward of both  both reach  after trials"
+    yield f"  seed  {f'best {label} of both':>20}  both reach  after trials"
     for seed in row["by_seed"]:
         numbers = {name: _number(value) for name, value in seed.items()}
         yield (

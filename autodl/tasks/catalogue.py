@@ -1,7 +1,6 @@
 """What can be learned, by the name of its examples: options model, and what reads them."""
 
 from autodl.config.components import Entry
-from autodl.tasks.task import ABSOLUTE_ERROR
 
 _PICTURES = Entry("autodl.data.options:DataOptions", "autodl.tasks.pictures:load_pictures")
 
@@ -19,6 +18,3 @@ TASKS = {
         "autodl.tasks.options:NextValueOptions", "autodl.tasks.next_value:load_next"
     ),
 }
-
-# by the name of the examples; where there is none, a higher metric is better and is the reward
-ERRORS = {"NextValue": ABSOLUTE_ERROR}

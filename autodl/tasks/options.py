@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from autodl.config.paths import AbsolutePath
 from autodl.data.options import Count, ExampleOptions
 from autodl.data.splits import SPLIT_SEED
+from autodl.tasks.task import ABSOLUTE_ERROR, ACCURACY, Metric
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class SequenceClassificationOptions(ExampleOptions):
+class TaskOptions(ExampleOptions):
+    """A ``Data`` section that says what its task is measured by, before any data are read.
+
+    Reports, lines of progress and plots go by it, and ``load_task`` holds the task to it.
+    """
+
+    metric: ClassVar[Metric] = ACCURACY
+
+
+class SequenceClassificationOptions(TaskOptions):
     """Telling the class of a series.
 
     The three parts have classes in like shares. ``held_out`` and ``test`` are shares of the series
@@ -43,13 +53,14 @@ class SequenceClassificationOptions(ExampleOptions):
         return self
 
 
-class NextValueOptions(ExampleOptions):
+class NextValueOptions(TaskOptions):
     """Predicting the value of a series from those before it.
 
     The series is cut by time: the oldest part is trained on, the next scores architectures, the
     newest is the test. No window reaches from one part into another.
     """
 
+    metric: ClassVar[Metric] = ABSOLUTE_ERROR
     name: Literal["NextValue"] = "NextValue"
     path: AbsolutePath | None = Field(
         None, description=".npz or .csv file; null: the embedded level"

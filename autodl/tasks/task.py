@@ -45,19 +45,9 @@ class Metric:
         return f"{self.value(reward):.4f}"
 
 
-REWARD = Metric("reward", "reward")  # for whatever is not the error of a task alone
+REWARD = Metric("reward", "reward")  # for whatever is not the metric of a task alone
 ACCURACY = Metric("accuracy", "top1")
 ABSOLUTE_ERROR = Metric("absolute_error", "mae", higher_is_better=False)
-
-
-def quality_shown(name: str, error: Metric | None) -> Metric:
-    """What people are shown of the quality that costs are traded off with.
-
-    Args:
-        name: the quality's key in records, of which a higher value is better.
-        error: whose negative the quality is, if it is that.
-    """
-    return error or Metric(name, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import METRICS, TRIALS, check_seals
 from autodl.system.files import checksum
-from autodl.tasks.task import ABSOLUTE_ERROR
+from autodl.tasks.load import declared_metric
 from autodl.trained.folder import load_trained
 from autodl.trained.model import build_model, give_weights, is_packed, weights_file
 
@@ -121,10 +121,12 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
     Raises:
         StoreError: no finished training there.
         CheckpointError: its weights are missing, damaged or of another network.
+        ConfigError: it is a network for something else than pictures.
         DataError: the size of the pictures is not on record, and the data cannot be read.
     """
     config, architecture, metrics = load_trained(folder)
-    classes, image_size = tuple(metrics["classes"]), _image_size(config, metrics)
+    image_size = _image_size(config, metrics)
+    classes = tuple(metrics["classes"])
     mirrored = bool(metrics.get("mirrored", False))
     weights = weights_file(folder)
     network = build_model(
@@ -159,8 +161,9 @@ def _accuracy(path: Path) -> float:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         check_seals(path.parent, (METRICS,))
-        if (error := metrics.get(f"held_out_{ABSOLUTE_ERROR.name}")) is not None:
-            return ABSOLUTE_ERROR.reward(float(error))
+        if "held_out_accuracy" not in metrics:
+            metric = declared_metric(load_trained(path.parent)[0].data.name)
+            return metric.reward(float(metrics[f"held_out_{metric.name}"]))
         known = metrics["held_out_accuracy"]
         return -1.0 if known is None else float(known)  # imported ones are the last choice
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StoreError) as error:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.data.options import DataOptions
 from autodl.data.series.labelled import read_labelled
 from autodl.data.series.normalisation import ChannelScale
 from autodl.data.series.recording import read_recording
 from autodl.data.series.table import read_table
 from autodl.errors import ConfigError, DataError
 from autodl.runs.folder import WEIGHTS, check_seals
-from autodl.spaces.plan_maker import plan_maker
 from autodl.system.files import checksum
+from autodl.tasks.load import declared_metric, is_pictures
 from autodl.tasks.options import NextValueOptions, SequenceClassificationOptions
 from autodl.tasks.sequences import series_signature
-from autodl.tasks.task import ABSOLUTE_ERROR, ACCURACY, Metric
+from autodl.tasks.task import Metric
 from autodl.trained.folder import load_trained
+from autodl.trained.model import build_model, give_weights
 from autodl.trained.network import TrainedNetwork, load_trained_network
 
 _NAMES = ("classes", "columns", "targets", "ahead")
@@ -93,7 +93,7 @@ class TrainedSeriesNetwork:
     @property
     def metric(self) -> Metric:
         """What its training was measured by."""
-        return ABSOLUTE_ERROR if isinstance(self.options, NextValueOptions) else ACCURACY
+        return declared_metric(self.options.name)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -159,25 +159,26 @@ def load_series_network(folder: Path) -> TrainedSeriesNetwork:
     """Build a trained network anew and give it its weights.
 
     Raises:
-        ConfigError: it is a network for pictures.
+        ConfigError: it is a network for pictures, or for a plugin's own task.
         StoreError: no finished training there.
         CheckpointError: its weights are missing, damaged or of another network.
     """
-    from autodl.networks.network import PlanNetwork
-    from autodl.training.weights import load_weights
-
     config, architecture, metrics = load_trained(folder)
-    if not isinstance(config.data, SequenceClassificationOptions | NextValueOptions):
+    if is_pictures(config.data):
         raise ConfigError(
             f"{folder} holds a network for pictures (Data.name {config.data.name}), not for series"
         )
+    if not isinstance(config.data, SequenceClassificationOptions | NextValueOptions):
+        raise ConfigError(
+            f"{folder} holds a network for Data.name {config.data.name}, a plugin's own task: the"
+            " plugin alone can read files for it; in Python, autodl.trained.model builds it"
+        )
     outputs = len(metrics.get("classes") or metrics["targets"])
     channels, length = metrics["shape"]
-    make_plan = plan_maker(config.network, series_signature(channels, length, outputs))
-    network = PlanNetwork(make_plan(architecture))
-    load_weights(network, folder / WEIGHTS)
+    signature = series_signature(channels, length, outputs)
+    network = build_model(config, architecture, signature, packed=False)
+    give_weights(network, folder / WEIGHTS)
     check_seals(folder, (WEIGHTS,))
-    network.eval()
     return TrainedSeriesNetwork(
         folder=folder,
         network=network,
@@ -190,6 +191,6 @@ def load_series_network(folder: Path) -> TrainedSeriesNetwork:
 def load_any_network(folder: Path) -> TrainedNetwork | TrainedSeriesNetwork:
     """A trained network, whatever it is for; see the two functions that load one."""
     config, _, _ = load_trained(folder)
-    if isinstance(config.data, DataOptions):
+    if is_pictures(config.data):
         return load_trained_network(folder)
     return load_series_network(folder)

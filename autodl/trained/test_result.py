@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.data.load import public_name
+from autodl.tasks.task import Metric
 
 
 def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -52,6 +53,8 @@ def test_result(
 def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
     """What ``measure_once``, or another measurement of that form, has found, for people."""
     of = public_name(result["data"], result.get("checksum", ""))
+    if "metric" in result:
+        return [_task_line(name, result, of), *_notes(result)]
     if "accuracy" not in result:
         return [*_error_lines(name, result, of), *_notes(result)]
     low, high = result["interval"]
@@ -63,6 +66,16 @@ def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
     ]
     worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
     return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
+
+
+def _task_line(name: str, result: Mapping[str, Any], of: str) -> str:
+    """The metric of a plugin's task."""
+    metric = Metric(**result["metric"])
+    direction = "" if metric.higher_is_better else " (lower is better)"
+    return (
+        f"{name}: test {metric.label} {result[metric.name]:.4f}{direction},"
+        f" loss {result['loss']:.4f}, {result['examples']} of {of}"
+    )
 
 
 def _error_lines(name: str, result: Mapping[str, Any], of: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from autodl.errors import ConfigError
 from autodl.studies.jobs import JOBS
 from autodl.studies.outcome import Outcome, Trials
+from autodl.studies.plot import draw_study
 from autodl.studies.results import Results
 from autodl.studies.table import (
     check_columns,
@@ -20,6 +21,7 @@ from autodl.studies.table import (
     study_table,
     table_lines,
 )
+from autodl.tasks.task import ABSOLUTE_ERROR
 
 NAN = float("nan")
 
@@ -120,6 +122,32 @@ def test_metrics_are_those_of_the_best_trial():
     table = table_of(Outcome("a", 0, {}, trials), Outcome("b", 0, {}, trials.first(1)))
     values = table["variations"][0]["values"]
     assert (values["parameters"]["mean"], values["reward"]["mean"]) == (10.0, 0.1)
+
+
+def test_of_errors_the_lowest_is_the_best_and_nothing_is_negative():
+    def searched(name, rewards, accuracy):
+        metrics = {"held_out_absolute_error": 9.0, "accuracy": accuracy}
+        trials = Trials(tuple(rewards), (1.0,) * 3, (metrics,) * 3, ABSOLUTE_ERROR, ABSOLUTE_ERROR)
+        # what it came to when it was trained in full is another error
+        return Outcome(name, 0, {"held_out_absolute_error": 0.1}, trials)
+
+    outcomes = searched("a", [-0.5, -0.25, -0.5], -0.25), searched("b", [-0.75, -0.5, -1.0], -0.5)
+    table = table_of(*outcomes)
+    first = table["variations"][0]["values"]
+    assert first["absolute_error"]["mean"] == 0.25
+    assert first["held_out_absolute_error"]["mean"] == 0.1
+    assert not {"reward", "accuracy"} & {*table["columns"]}
+    (reached,) = table["reached"]
+    assert reached["by_seed"][0]["level"] == 0.5
+    assert reached["by_seed"][0]["first_trials"] == 1
+    results = Results(JOBS["search"], outcomes, None)
+    text = "\n".join(table_lines(table, results.columns, results.compared))
+    assert "absolute_error, a - b: -0.2500" in text
+    assert "trials to the mae that both reach" in text
+    assert "reward" not in text
+    left, _ = draw_study(results).axes
+    assert left.get_ylabel().startswith("best mae so far")
+    assert left.lines[0].get_ydata().tolist() == [0.5, 0.25, 0.25]
 
 
 def test_trials_to_the_same_reward_are_told_seed_by_seed():

@@ -104,7 +104,7 @@ def trained_with(folder: Path) -> TrainConfig:
     config = load_trained(folder)[0]
     if not isinstance(config.data, DataOptions):
         raise ConfigError(
-            f"compression is for networks for pictures, and that in {folder} is for series"
+            f"compression is for networks for pictures, and that in {folder} is for another"
             f" (Data.name {config.data.name}); choose one that was trained on pictures"
         )
     return config

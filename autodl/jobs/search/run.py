@@ -44,7 +44,7 @@ from autodl.search.fidelity.rule import FidelityRule
 from autodl.search.loop import search
 from autodl.search.objectives import objective_values
 from autodl.search.observers.observer import Observer, RunInfo
-from autodl.search.observers.outcome import error_of, shown_as
+from autodl.search.observers.outcome import quality_of, shown_as
 from autodl.search.observers.visualdl_log import VisualDLLog
 from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
@@ -261,8 +261,8 @@ def _conclude(
     if best is not None:
         save_architecture(best.architecture, folder / BEST)
         picture = _draw(best, folder / PICTURE, shown_as(config.to_plain()))
-    error = error_of(config.to_plain())
-    front = _draw_front(store, config.objectives, folder / FRONT, error)
+    quality = quality_of(config.to_plain())
+    front = _draw_front(store, config.objectives, folder / FRONT, quality)
     run.finish(
         ended=stopped or exhausted or "complete",
         finished_trials=done,
@@ -295,7 +295,7 @@ def _draw(best: Trial, path: Path, metric: Metric) -> Path | None:
 
 
 def _draw_front(
-    store: TrialStore, objectives: ObjectivesOptions, path: Path, error: Metric | None
+    store: TrialStore, objectives: ObjectivesOptions, path: Path, quality: Metric
 ) -> Path | None:
     """Draw the Pareto front, if there is one."""
     if not objectives.minimise:
@@ -306,5 +306,5 @@ def _draw_front(
     found = TradeOff.of(store.trials(curves=False), objectives.minimise)
     if not found.front:
         return None
-    save_figure(draw_front(found, objectives.limits, error=error), path)
+    save_figure(draw_front(found, objectives.limits, quality=quality), path)
     return path

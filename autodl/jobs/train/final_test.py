@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
-from autodl.data.options import DataOptions
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
-from autodl.jobs.train.series_test import test_series
+from autodl.jobs.train.task_test import test_task
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import MANIFEST, TEST, check_seals
 from autodl.system.files import write_json
+from autodl.tasks.load import is_pictures
 from autodl.trained.folder import load_trained, trained_pictures
 from autodl.trained.model import build_model, give_weights, is_packed, weights_file
 from autodl.trained.test_result import test_result
@@ -43,9 +43,9 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         overrides: ``Data.path=...``, where the data are now, and ``Global.device=...``.
 
     Returns:
-        What ``test_result`` gives, ``data`` and its ``checksum``, whether it is ``official``,
-        ``weights_sha256`` and ``time``; ``on_record`` is whether the weights had been tested
-        before, in which case the test set is not read again.
+        What ``test_result`` gives, or the metric of another task under its name; ``data`` and its
+        ``checksum``, whether it is ``official``, ``weights_sha256`` and ``time``; ``on_record`` is
+        whether the weights had been tested before: then the test set is not read again.
 
     Raises:
         ConfigError: an override of something else.
@@ -70,11 +70,11 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             return {**known, "on_record": True}
     from autodl.training.device import select_device
 
-    if isinstance(config.data, DataOptions):
+    if is_pictures(config.data):
         found = _test_pictures(config, architecture, metrics, folder)
     else:
         select_device(config.general.device)
-        found = test_series(folder, config.data)
+        found = test_task(folder, config, architecture, metrics)
     result = {
         **found,
         "weights_sha256": sha256,

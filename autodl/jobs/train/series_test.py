@@ -1,51 +1,33 @@
-"""The test part of series: what a trained network is worth on it."""
+"""The test part of series: what the outputs of a trained network are worth on it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.config.components import table
-from autodl.errors import DataError
-from autodl.runs.folder import read_manifest
 from autodl.tasks.next_value import NextValue
 from autodl.tasks.sequences import SequenceClassification
-from autodl.trained.series import load_series_network
+from autodl.tasks.task import Rows
 from autodl.trained.test_result import test_result
 
 
-def test_series(folder: Path, data: Any) -> dict[str, Any]:
-    """Metric of a finished training on the test part of its series.
+def series_result(
+    task: SequenceClassification | NextValue, outputs: NDArray[np.float32], targets: Rows
+) -> dict[str, Any]:
+    """The metric of the task, its loss and more, and how many ``series`` or ``windows`` there are.
 
     Args:
-        data: the section ``Data``, with the place where the series are now.
-
-    Raises:
-        DataError: the data are unusable, or not those of the training.
-        AutoDLError: no finished training, or its weights are unusable.
+        outputs: of a network for all examples, ``[N, outputs]``.
+        targets: their targets, as the task's batches have them.
     """
-    from autodl.training.metrics import outputs_of
-
-    task: SequenceClassification | NextValue
-    task = table("Data")[data.name].load_factory()(data, test=True)
-    known = read_manifest(folder).get("identity", {}).get(task.examples.capitalize())
-    if known != task.identity():
-        raise DataError(
-            f"{task.name} is not what the network was trained on: other series, which may hold its"
-            " training part, or another cut; give the same by -o Data.path=..."
-        )
-    network = load_series_network(folder).network
-    outputs, targets = outputs_of(network, task.batches("held_out", 256))
     wide = outputs.astype(np.float64)
     if isinstance(task, NextValue):
-        result = _errors(task, wide, targets)
-    else:
-        result = test_result(wide, targets, task.classes)
-        result["series"] = result.pop("pictures")
-    return {**result, "data": task.name, "official": None, "checksum": task.checksum}
+        return _errors(task, wide, targets)
+    result = test_result(wide, targets, task.classes)
+    result["series"] = result.pop("pictures")
+    return result
 
 
 def _errors(

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from autodl.config.components import table
-from autodl.tasks.catalogue import ERRORS
-from autodl.tasks.task import REWARD, Metric
+from autodl.tasks.load import declared_metric
+from autodl.tasks.task import ACCURACY, REWARD, Metric
+from autodl.trial import ACCURACY as QUALITY
 from autodl.trial import Trial, TrialState
+
+SHARE = Metric(QUALITY, QUALITY)
+UNSCALED = Metric("unscaled_reward", "unscaled reward")
 
 
 def full_epochs(config: Mapping[str, Any]) -> int | None:
@@ -18,16 +22,32 @@ def full_epochs(config: Mapping[str, Any]) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def error_of(config: Mapping[str, Any]) -> Metric | None:
-    """The error that the networks of a run are trained to make small, from its configuration.
+def quality_of(config: Mapping[str, Any]) -> Metric:
+    """What people are shown of the quality that costs are traded off with in a run.
 
-    The ``accuracy`` in its records is the negative of it. None where nothing is trained, or where
-    a higher metric is better.
+    It is what the evaluator gave before costs scaled it: the metric of the task, whose negative is
+    told where lower is better; of evaluators that train nothing, what they call it.
+
+    Args:
+        config: of the run, resolved.
     """
-    evaluator = table("Evaluator").get((config.get("Evaluator") or {}).get("name", ""))
-    if evaluator is None or not evaluator.trains:
-        return None
-    return ERRORS.get((config.get("Data") or {}).get("name", ""))
+    section = config.get("Evaluator") or {}
+    entry = table("Evaluator").get(section.get("name", ""))
+    if entry is not None and (name := entry.quality):
+        return Metric(name, name)
+    if entry is not None and not entry.trains:
+        return UNSCALED if _scaled(config) else REWARD
+    metric = declared_metric((config.get("Data") or {}).get("name", ""))
+    return SHARE if metric == ACCURACY else metric
+
+
+def recorded_as(config: Mapping[str, Any]) -> Metric:
+    """What people are shown of the ``accuracy`` in the records of a run.
+
+    That is the quality; but an evaluator of another kind, without objectives, means what it says.
+    """
+    quality, own = quality_of(config), not config.get("Objectives")
+    return SHARE if own and quality == REWARD else quality
 
 
 def shown_as(config: Mapping[str, Any]) -> Metric:
@@ -36,22 +56,25 @@ def shown_as(config: Mapping[str, Any]) -> Metric:
     Where networks are trained and their error alone makes the reward, its negative, it is the
     error, lower is better; else the reward as it is.
     """
-    scaled = (config.get("Objectives") or {}).get("reward")
-    return REWARD if scaled else error_of(config) or REWARD
+    quality = quality_of(config)
+    return REWARD if quality.higher_is_better or _scaled(config) else quality
 
 
-def diagnostics_shown(diagnostics: Mapping[str, float], error: Metric | None) -> dict[str, float]:
+def _scaled(config: Mapping[str, Any]) -> bool:
+    return bool((config.get("Objectives") or {}).get("reward"))
+
+
+def diagnostics_shown(diagnostics: Mapping[str, float], quality: Metric) -> dict[str, float]:
     """The numbers of an update as people are shown them.
 
     Args:
         diagnostics: by name, as a strategy tells them.
-        error: see ``error_of``; it takes the place of the accuracy.
+        quality: see ``quality_of``; it takes the place of the accuracy.
     """
-    if error is None:
-        return dict(diagnostics)
+    label = quality.label.replace(" ", "_")
     return {
-        name.replace("accuracy", error.label): error.value(value)
-        if name == "mean_accuracy"  # a spread has no sign
+        name.replace(QUALITY, label): quality.value(value)
+        if name == f"mean_{QUALITY}"  # a spread has no sign
         else value
         for name, value in diagnostics.items()
     }

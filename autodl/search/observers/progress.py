@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TextIO
 from autodl.search.observers.observer import Observer, RunInfo
 from autodl.search.observers.outcome import (
     diagnostics_shown,
-    error_of,
     full_epochs,
     one_line,
     outcome,
+    quality_of,
     reached,
     shown_as,
 )
@@ -47,7 +47,7 @@ class Tally:
     workers: int = 1
     epochs: int | None = None
     metric: Metric = REWARD
-    error: Metric | None = None
+    quality: Metric = REWARD
     best: Trial | None = None
     done: int = 0
     failed: int = 0
@@ -61,9 +61,9 @@ class Tally:
     def of(cls, run: RunInfo) -> Tally:
         """The tally at the start of a run."""
         epochs = full_epochs(run.config)
-        metric, error = shown_as(run.config), error_of(run.config)
+        metric, quality = shown_as(run.config), quality_of(run.config)
         workers = max(run.workers, 1)
-        return cls(run.max_trials, workers, epochs, metric, error, run.best, run.finished)
+        return cls(run.max_trials, workers, epochs, metric, quality, run.best, run.finished)
 
     def add(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Count a finished trial."""
@@ -141,7 +141,7 @@ class LineProgress:
 
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Print the numbers of an update."""
-        shown = _numbers(diagnostics_shown(diagnostics, self._tally.error))
+        shown = _numbers(diagnostics_shown(diagnostics, self._tally.quality))
         self._print(f"[Search][Update {diagnostics['update']:.0f}] {shown}")
 
     def ended(self, best: Trial | None, done: int, seconds: float) -> None:
@@ -206,7 +206,7 @@ class LiveProgress:
 
     def learned(self, diagnostics: Mapping[str, float]) -> None:
         """Show the numbers of an update."""
-        self._diagnostics = diagnostics_shown(diagnostics, self._tally.error)
+        self._diagnostics = diagnostics_shown(diagnostics, self._tally.quality)
 
     def ended(self, best: Trial | None, done: int, seconds: float) -> None:
         """Replace the display by one line."""

@@ -15,7 +15,7 @@ from autodl.runs.event_log import EventLog
 from autodl.runs.folder import LOG, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.observers.observer import RunInfo
-from autodl.search.observers.outcome import error_of, shown_as
+from autodl.search.observers.outcome import diagnostics_shown, quality_of, shown_as
 from autodl.spaces.codec import encode_text
 from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
@@ -51,7 +51,9 @@ class VisualDLLog:
     """Logs a search for VisualDL; implements ``Observer``.
 
     ``search/reward`` has the trial's id as its step, and so has ``search/pruned_reward``, of trials
-    that were trained in part; ``search/best`` and the counts ``search/failed``, ``search/pruned``
+    that were trained in part; where the reward is the negative of an error, the error stands under
+    its own name in their place (``search/absolute_error``), and ``search/best`` is the lowest.
+    ``search/best`` and the counts ``search/failed``, ``search/pruned``
     and ``search/reused`` have the number of finished trials. ``agent/...`` are the strategy's
     diagnostics by update. The epochs of a trial are a run of their own, ``trials/0007``, so that
     VisualDL lays the curves of chosen trials over each other. ``best/cell`` is the best
@@ -84,7 +86,7 @@ class VisualDLLog:
         self._can_draw = True
         self._goals = Goals()
         self._metric = REWARD
-        self._error: Metric | None = None
+        self._quality = REWARD
         self._trade_off: TradeOff | None = None
         self._front_at: int | None = None  # trials that were finished when it last changed
 
@@ -92,7 +94,7 @@ class VisualDLLog:
     def started(self, run: RunInfo) -> None:
         """Open the log, or continue it."""
         self._log = EventLog(run.folder / LOG)
-        self._metric, self._error = shown_as(run.config), error_of(run.config)
+        self._metric, self._quality = shown_as(run.config), quality_of(run.config)
         self._counts = {name: int(self._log.last(f"search/{name}") or 0) for name in _COUNTS}
         self._log.hyper_parameters(_settings(run.config), ["search/best"])
         if run.latest is not None and not self._log.has("search/failed", run.finished):
@@ -121,14 +123,11 @@ class VisualDLLog:
             return
         is_best = best is not None and best.id == trial.id
         if trial.reward is not None:
-            pruned = trial.state is TrialState.PRUNED
-            tag = "search/pruned_reward" if pruned else "search/reward"
-            self._log.scalar(tag, trial.reward, trial.id)
-            if not self._metric.higher_is_better and not pruned:
-                value = self._metric.value(trial.reward)
-                self._log.scalar(f"search/{self._metric.name}", value, trial.id)
+            part = "pruned_" if trial.state is TrialState.PRUNED else ""
+            tag = f"search/{part}{self._metric.name}"
+            self._log.scalar(tag, self._metric.value(trial.reward), trial.id)
         if best is not None and best.reward is not None:
-            self._log.scalar("search/best", best.reward, done)
+            self._log.scalar("search/best", self._metric.value(best.reward), done)
         if trial.evaluation is not None and (is_best or trial.id < self._curves):
             points = [
                 {key: value for key, value in epoch.items() if key not in _NOT_DRAWN}
@@ -168,7 +167,7 @@ class VisualDLLog:
         """Log the numbers of an update of the strategy."""
         if self._log is None:
             return
-        numbers = dict(diagnostics)
+        numbers = diagnostics_shown(diagnostics, self._quality)
         update = int(numbers.pop("update"))
         for name, value in numbers.items():
             self._log.scalar(f"agent/{name}", value, update)
@@ -216,7 +215,7 @@ class VisualDLLog:
         from autodl.drawing.pareto import draw_front
 
         title = f"Pareto front after {done} trials"
-        figure = draw_front(self._trade_off, self._goals.limits, title, error=self._error)
+        figure = draw_front(self._trade_off, self._goals.limits, title, quality=self._quality)
         self._log.picture("best/front", to_pixels(figure), done)
         return True
 

@@ -99,7 +99,7 @@ def test_where_costs_are_traded_off_the_error_is_shown_too(traded):
 
 def test_an_error_that_is_shown_for_the_reward_is_not_told_twice(traded):
     report, _ = traded
-    plain = {**report, "metric": report["error"], "objectives": {"minimise": ["macs"]}}
+    plain = {**report, "metric": report["quality"], "objectives": {"minimise": ["macs"]}}
     ranks = "\n".join(summary_lines(plain)).split("Pareto front")[0]
     assert len(re.findall(r"(?<!training )mae", ranks)) == 2  # of all trials, and a head
     assert html_report(plain).count("<button>mae</button>") == 2  # best trials, front

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from autodl.search.observers.outcome import (
+    SHARE,
+    UNSCALED,
     diagnostics_shown,
-    error_of,
     full_epochs,
     one_line,
     outcome,
+    quality_of,
     reached,
+    recorded_as,
     shown_as,
 )
 from autodl.spaces.cell.architecture import CellPair
@@ -85,15 +88,33 @@ def test_an_error_is_shown_as_it_is_not_as_the_negative_that_is_the_reward():
     assert outcome(part, 4, ABSOLUTE_ERROR) == "pruned at 2 of 4 epochs, mae 0.1250"
 
 
-def test_the_error_of_a_run_is_known_where_costs_scale_the_reward_too():
-    scaled = {**NEXT, "Objectives": {"reward": {"macs": {"target": 1.0}}}}
-    assert error_of(NEXT) == error_of(scaled) == ABSOLUTE_ERROR
-    assert error_of({**NEXT, "Data": {"name": "cifar10"}}) is None
-    assert error_of({**NEXT, "Evaluator": {"name": "TargetMatch"}}) is None
+SCALED = {"Objectives": {"reward": {"macs": {"target": 1.0}}}}
+
+
+@pytest.mark.parametrize(
+    "config, label",
+    [
+        (NEXT, "mae"),
+        ({**NEXT, **SCALED}, "mae"),
+        ({**NEXT, "Data": {"name": "cifar10"}}, "accuracy"),
+        ({**SCALED, "Evaluator": {"name": "TableEvaluator"}}, "accuracy"),
+        # what counts tokens has no accuracy
+        ({**SCALED, "Evaluator": {"name": "TokenCount"}}, "unscaled reward"),
+        ({"Objectives": {"minimise": ["macs"]}, "Evaluator": {"name": "TokenCount"}}, "reward"),
+    ],
+)
+def test_what_is_traded_off_has_the_name_of_what_it_is(config, label):
+    assert quality_of(config).label == recorded_as(config).label == label
+
+
+def test_an_accuracy_that_an_evaluator_tells_by_itself_is_one():
+    config = {"Evaluator": {"name": "TokenCount"}}
+    assert (quality_of(config).label, recorded_as(config).label) == ("reward", "accuracy")
 
 
 def test_diagnostics_tell_the_error_and_a_spread_without_a_sign():
     numbers = {"update": 3, "quality": -1.5, "mean_accuracy": -1.344, "std_accuracy": 0.25}
-    assert diagnostics_shown(numbers, None) == numbers
+    assert diagnostics_shown(numbers, SHARE) == numbers
     shown = {"update": 3, "quality": -1.5, "mean_mae": 1.344, "std_mae": 0.25}
     assert diagnostics_shown(numbers, ABSOLUTE_ERROR) == shown
+    assert diagnostics_shown({"mean_accuracy": -2.0}, UNSCALED) == {"mean_unscaled_reward": -2.0}

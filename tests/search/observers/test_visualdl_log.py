@@ -75,6 +75,23 @@ def test_scalars(tmp_path):
     assert [path.name for path in (folder / "trials").iterdir()] == ["0001"]
 
 
+def test_an_error_stands_under_its_own_name_and_the_best_is_the_lowest(tmp_path):
+    learned = {"Evaluator": {"name": "TrainEvaluator"}, "Data": {"name": "NextValue"}}
+    log = VisualDLLog()
+    log.started(replace(run_info(tmp_path), config={**CONFIG, **learned}))
+    first, pruned = complete(0, -0.5), replace(complete(1, -0.75), state=TrialState.PRUNED)
+    log.finished(first, first, 1)
+    log.finished(pruned, first, 2)
+    log.learned({"update": 1, "mean_accuracy": -0.5})
+    log.ended(first, 2, 1.0)
+    folder = tmp_path / "vdl"
+    assert points(folder, "search/absolute_error") == [(0, 0.5)]
+    assert points(folder, "search/pruned_absolute_error") == [(1, 0.75)]
+    assert points(folder, "search/best") == [(1, 0.5), (2, 0.5)]
+    assert points(folder, "agent/mean_mae") == [(1, 0.5)]
+    assert "search/reward" not in read(folder).get_tags()["scalar"]
+
+
 def test_pruned_and_reused_trials_have_tags_of_their_own(tmp_path):
     best = complete(0, 0.5)
     curve = ({"loss": 2.0},)
