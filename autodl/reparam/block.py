@@ -77,7 +77,7 @@ class MultiBranchConv2D(nn.Layer):
             )
         self.is_repped = deploy
         self._weight_attr = weight_attr
-        self._norm_options = {"momentum": momentum, "epsilon": epsilon}
+        self._momentum, self._epsilon = momentum, epsilon
         if deploy:
             self._make_parameters(paddle.get_default_dtype())  # zeros, to be loaded
 
@@ -234,8 +234,10 @@ class MultiBranchConv2D(nn.Layer):
             bias_attr=False,
         )
 
-    def _dense(self, **norm_options: Any) -> nn.Sequential:
-        """The branch that is the convolution itself with its batch-norm."""
+    def _dense(
+        self, scale: float = 1.0, *, weight_attr: Any = None, bias_attr: Any = None
+    ) -> nn.Sequential:
+        """The branch that is the convolution itself with its batch-norm; see ``_norm``."""
         shape = self.geometry
         convolution = self._conv(
             shape.in_channels,
@@ -245,14 +247,30 @@ class MultiBranchConv2D(nn.Layer):
             padding=shape.paddle_padding,
             dilation=shape.dilation,
         )
-        return nn.Sequential(convolution, self._norm(shape.out_channels, **norm_options))
+        norm = self._norm(
+            shape.out_channels, scale=scale, weight_attr=weight_attr, bias_attr=bias_attr
+        )
+        return nn.Sequential(convolution, norm)
 
-    def _norm(self, channels: int, *, scale: float = 1.0, **options: Any) -> nn.BatchNorm2D:
-        weight_attr = options.pop("weight_attr", initializer.Constant(scale))
-        return nn.BatchNorm2D(channels, weight_attr=weight_attr, **self._norm_options, **options)
+    def _norm(
+        self,
+        channels: int,
+        *,
+        scale: float = 1.0,
+        weight_attr: Any = None,
+        bias_attr: Any = None,
+    ) -> nn.BatchNorm2D:
+        """A batch-norm whose factors begin at ``scale``, unless ``weight_attr`` says otherwise."""
+        return nn.BatchNorm2D(
+            channels,
+            momentum=self._momentum,
+            epsilon=self._epsilon,
+            weight_attr=weight_attr or initializer.Constant(scale),
+            bias_attr=bias_attr,
+        )
 
     def _padded_norm(self, channels: int, padding: Padding) -> PaddedBatchNorm2D:
-        return PaddedBatchNorm2D(channels, padding, **self._norm_options)
+        return PaddedBatchNorm2D(channels, padding, momentum=self._momentum, epsilon=self._epsilon)
 
 
 def _layers_of(path: str, layer: nn.Layer) -> Iterator[tuple[str, nn.Layer]]:

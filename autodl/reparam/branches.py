@@ -77,8 +77,10 @@ class PaddedBatchNorm2D(nn.BatchNorm2D):
     without gradient, as in the authors' code.
     """
 
-    def __init__(self, channels: int, padding: Padding, **options: Any) -> None:
-        super().__init__(channels, **options)
+    def __init__(
+        self, channels: int, padding: Padding, *, momentum: float = 0.9, epsilon: float = 1e-5
+    ) -> None:
+        super().__init__(channels, momentum=momentum, epsilon=epsilon)
         self.padding = padding
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import paddle
 from paddle import ParamAttr, nn
@@ -28,6 +28,18 @@ BLOCKS: Mapping[str, type[MultiBranchConv2D]] = {
 }
 
 
+class BlockOptions(TypedDict, total=False):
+    """Options of blocks; each kind takes some of them, and a class of one's own others."""
+
+    momentum: float
+    epsilon: float
+    deploy: bool
+    initial_scale: float
+    internal_channels: int | None
+    single_init: bool
+    custom_l2: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """What ``replace_convolutions`` did: the paths it replaced, and why it kept each other one."""
@@ -42,7 +54,7 @@ def replace_convolutions(
     *,
     only: Collection[str] | None = None,
     example: paddle.Tensor | None = None,
-    **options: Any,
+    **options: Unpack[BlockOptions],
 ) -> Replacement:
     """Put a branched block, in place, where the network has an eligible convolution.
 
@@ -59,8 +71,8 @@ def replace_convolutions(
         example: an input of the network, to find who reads a convolution where neither a plan
             nor a ``Sequential`` tells it; see ``conv_norm_pairs``. Without one such a convolution
             is kept, unless no batch-norm is left that could read it.
-        options: for the block's constructor, as ``initial_scale`` or ``momentum``. Momentum and
-            epsilon are else those of the batch-norm that is taken over.
+        options: for the block's constructor, those of its kind. Momentum and epsilon are else
+            those of the batch-norm that is taken over.
 
     Raises:
         UnknownNameError: no block has this name.
@@ -184,7 +196,7 @@ def _block(
     convolution: Any,
     norm: Any,
     geometry: ConvGeometry,
-    options: Mapping[str, Any],
+    options: BlockOptions,
 ) -> MultiBranchConv2D:
     """A block whose full-size branch computes what ``norm(convolution(x))`` does."""
     weight = convolution.weight

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import Unpack
 
 from autodl.config.sections import NoOptions
 from autodl.errors import ConfigError
@@ -13,7 +11,7 @@ from autodl.plans.plan import Plan
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.parts import ScaleOptions
 from autodl.recipes.recipe import recipe_of
-from autodl.reparam.replacement import replace_convolutions
+from autodl.reparam.replacement import BlockOptions, replace_convolutions
 
 
 def training_network(plan: Plan, options: TrainOptions, seed: int | None = None) -> PlanNetwork:
@@ -49,7 +47,7 @@ def plain(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
 
 def asymmetric(network: PlanNetwork, options: ScaleOptions) -> PlanNetwork:
     """Asymmetric convolution blocks; see ``reparam/asymmetric.py``."""
-    return _replaced(network, "acb", {"initial_scale": options.scale})
+    return _replaced(network, "acb", initial_scale=options.scale)
 
 
 def diverse(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
@@ -62,9 +60,7 @@ def repvgg(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
     return _replaced(network, "repvgg")
 
 
-def _replaced(
-    network: PlanNetwork, kind: str, own: Mapping[str, Any] = MappingProxyType({})
-) -> PlanNetwork:
+def _replaced(network: PlanNetwork, kind: str, **own: Unpack[BlockOptions]) -> PlanNetwork:
     """Put blocks in the place of convolutions.
 
     Raises:
