@@ -20,4 +20,8 @@ STRATEGIES = {
     "RandomSearch": Entry(
         "autodl.config.sections:NoOptions", "autodl.strategies.random_search:RandomSearch"
     ),
+    "Surrogate": Entry(
+        "autodl.strategies.options:SurrogateOptions",
+        "autodl.strategies.surrogate.surrogate_search:SurrogateSearch",
+    ),
 }

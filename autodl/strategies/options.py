@@ -1,4 +1,4 @@
-"""``Strategy`` sections of the strategies that evolve a population."""
+"""``Strategy`` sections of evolution and of search by a surrogate."""
 
 from __future__ import annotations
 
@@ -46,3 +46,24 @@ class ElasticTransferOptions(EvolutionOptions):
     mutation: Literal["mutate", "perturb"] = Field(
         "mutate", description="of a parent: one primitive, or one primitive of every block"
     )
+
+
+class SurrogateOptions(Section):
+    """``Strategy`` section of a search by a surrogate."""
+
+    model: Literal["ridge", "pairs", "gp"] = Field(
+        "gp", description="Bayesian linear regression on decisions, or on pairs; Gaussian process"
+    )
+    acquisition: Literal["ei", "ucb", "thompson"] = Field(
+        "ei", description="expected improvement, upper confidence bound, or a draw"
+    )
+    rewards: Literal["ranks", "standardised"] = Field(
+        "ranks", description="learned from: normal scores of their ranks, or rewards themselves"
+    )
+    initial: int = Field(10, ge=1, description="random trials before the first fit")
+    beta: float = Field(4.0, ge=0, description="of ucb: mean + sqrt(beta) deviation")
+    listed: int = Field(4096, ge=0, description="up to so many rows, all are candidates")
+    random: int = Field(1000, ge=1, description="else: random candidates")
+    parents: int = Field(5, ge=1, description="best rows whose neighbours are candidates")
+    mutated: int = Field(500, ge=0, description="candidates around these")
+    shortlist: int = Field(256, ge=1, description="candidates that a draw of a gp compares")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, runtime_checkable
 
@@ -74,6 +74,27 @@ class BatchStrategy(Role, Protocol):
         """One proposal for every generator, or fewer when there is nothing more to propose.
 
         The same as ``ask`` for each of them, up to float rounding of matrix products.
+        """
+        ...
+
+
+@runtime_checkable
+class Choosy(Role, Protocol):
+    """A strategy that ranks candidates, and proposes the first of them that will do."""
+
+    def ask_where(
+        self,
+        rng: np.random.Generator,
+        fits: Callable[[Architecture], bool],
+        running: Sequence[Architecture],
+    ) -> Architecture:
+        """Propose an architecture that ``fits``: is new, and within what is allowed.
+
+        Args:
+            running: what is being tried, or about to be, and not told yet.
+
+        Raises:
+            Exhausted: nothing that fits was found.
         """
         ...
 

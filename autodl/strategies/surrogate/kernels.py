@@ -1,0 +1,99 @@
+"""Kernels: how alike two rows of decisions are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from autodl.spaces.space import Integers
+from autodl.strategies.surrogate.encodings import OneHot
+from autodl.strategies.surrogate.surrogate import Reals
+from autodl.system.roles import Role
+
+Pullback = Callable[[Reals], Reals]
+
+
+@runtime_checkable
+class Kernel(Role, Protocol):
+    """A covariance of rows with settings to learn, all of them logarithms."""
+
+    @property
+    def start(self) -> Reals:
+        """Settings to begin with and the means of their normal priors, float64 ``[P]``."""
+        ...
+
+    @property
+    def spread(self) -> Reals:
+        """Standard deviations of the priors, float64 ``[P]``."""
+        ...
+
+    def matrix(self, settings: Reals, left: Integers, right: Integers) -> Reals:
+        """Covariances, float64 ``[len(left), len(right)]``."""
+        ...
+
+    def diagonal(self, settings: Reals, rows: Integers) -> Reals:
+        """Variances, float64 ``[len(rows)]``."""
+        ...
+
+    def pullback(self, rows: Integers) -> Callable[[Reals], tuple[Reals, Pullback]]:
+        """Settings -> ``matrix(settings, rows, rows)``, and how it depends on them.
+
+        That is: a gradient with respect to the matrix, symmetric ``[n, n]`` -> the gradient with
+        respect to the settings, ``[P]``.
+        """
+        ...
+
+
+class DecisionKernel:
+    """A sum over decisions that agree, plus a product over those that differ; each has a weight.
+
+    ``k(a, b) = A sum_i w_i [a_i = b_i] / sum_i w_i + B exp(-sum_i w_i [a_i != b_i])``: what the
+    single decisions are worth, and what only architectures that agree in nearly all of them
+    share. The second term is that of the exponentiated Hamming distance, with a weight for each
+    decision (automatic relevance determination). Settings: log A, log B, and the log w_i.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._encoding = OneHot(sizes)
+        self._decisions = len(sizes)
+        weights = np.full(len(sizes), np.log(3 / len(sizes)))
+        self.start: Reals = np.concatenate([[-1.0, 0.0], weights])
+        self.spread: Reals = np.concatenate([[1.5, 1.0], np.ones(len(sizes))])
+
+    def matrix(self, settings: Reals, left: Integers, right: Integers) -> Reals:
+        """Covariances, float64 ``[len(left), len(right)]``."""
+        weights = np.exp(settings[2:])
+        scaled = np.repeat(weights, self._encoding.sizes) * self._decisions
+        agree = (self._encoding.features(left) * scaled) @ self._encoding.features(right).T
+        total = weights.sum()
+        return np.asarray(np.exp(settings[0]) / total * agree + np.exp(settings[1] - total + agree))
+
+    def diagonal(self, settings: Reals, rows: Integers) -> Reals:
+        """``A + B`` for every row."""
+        return np.full(len(rows), np.exp(settings[0]) + np.exp(settings[1]))
+
+    def pullback(self, rows: Integers) -> Callable[[Reals], tuple[Reals, Pullback]]:
+        """Settings -> matrix of the rows and its pullback."""
+        differ = (rows.T[:, :, None] != rows.T[:, None, :]).reshape(self._decisions, -1)
+        differ = differ.astype(np.float64)
+        shape = (len(rows), len(rows))
+
+        def value(settings: Reals) -> tuple[Reals, Pullback]:
+            weights = np.exp(settings[2:])
+            share = weights / weights.sum()
+            distance = (weights @ differ).reshape(shape)
+            agreeing = np.exp(settings[0]) * (1 - distance / weights.sum())
+            product = np.exp(settings[1] - distance)
+
+            def back(gradient: Reals) -> Reals:
+                by_sum = np.exp(settings[0]) * (differ @ gradient.reshape(-1))
+                by_product = differ @ (gradient * product).reshape(-1)
+                own = -weights * by_product - share * (by_sum - share @ by_sum)
+                amplitudes = [(gradient * agreeing).sum(), (gradient * product).sum()]
+                return np.concatenate([amplitudes, own])
+
+            return agreeing + product, back
+
+        return value
