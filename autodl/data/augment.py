@@ -6,7 +6,8 @@ items and a cut-out one scatter of them: windows are strided views whose items a
 rows. Augment uint8 first and normalise last: a quarter of the bytes move.
 
 Borders and cut-outs take ``fill``, one value or one per channel. Give the mean colour
-(``Normalisation.mean_colour``), which becomes 0 once normalised.
+(``Normalisation.mean_colour``), which becomes 0 once normalised; ``REFLECTED`` borders continue
+the picture instead.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 Images = NDArray[Any]
 Fill = float | Sequence[float]
+Border = Literal["mean", "reflected"]
+REFLECTED: Border = "reflected"
 FlipRule = Literal["none", "random", "alternating"]
 
 Augment = Callable[[NDArray[np.uint8], NDArray[np.int64], np.random.Generator], NDArray[np.uint8]]
@@ -34,11 +37,18 @@ class Mixed(NamedTuple):
     weight: float
 
 
-def pad_crop(images: Images, rng: np.random.Generator, padding: int, fill: Fill = 0.0) -> Images:
+def pad_crop(
+    images: Images,
+    rng: np.random.Generator,
+    padding: int,
+    fill: Fill | Literal["reflected"] = 0.0,
+) -> Images:
     """Shift every picture by up to ``padding`` pixels each way, uniformly; ``fill`` comes in.
 
+    What comes in may be the picture itself, ``REFLECTED`` about its outermost pixels.
+
     Raises:
-        ValueError: ``padding`` is negative.
+        ValueError: ``padding`` is negative, or the picture has too few pixels to reflect.
     """
     if padding < 0:
         raise ValueError(f"padding must be at least 0, got {padding}")
@@ -46,7 +56,7 @@ def pad_crop(images: Images, rng: np.random.Generator, padding: int, fill: Fill 
         return images.copy()
     count, height, width, channels = images.shape
     top, left = rng.integers(2 * padding + 1, size=(2, count))
-    framed = _frame(images, padding, fill)
+    framed = _reflect(images, padding) if isinstance(fill, str) else _frame(images, padding, fill)
     rows = _row_windows(framed, (height, width), channels)
     return _pixels(rows[np.arange(count), top, left], images)
 
@@ -154,6 +164,7 @@ def mixup(
 def augmenter(
     *,
     padding: int = 4,
+    border: Border = "mean",
     flip_rule: FlipRule = "random",
     vertical: bool = False,
     brightness: float = 0.0,
@@ -166,6 +177,7 @@ def augmenter(
 
     Args:
         padding: see ``pad_crop``; 0 for none.
+        border: what comes in then: ``fill``, or the reflected picture.
         flip_rule: "none", "random" or "alternating".
         vertical: see ``flip_vertically``.
         brightness: see ``change_brightness``; 0 for none.
@@ -179,7 +191,7 @@ def augmenter(
         images: NDArray[np.uint8], positions: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.uint8]:
         if padding:
-            images = pad_crop(images, rng, padding, fill)
+            images = pad_crop(images, rng, padding, fill if border == "mean" else border)
         if flip_rule == "random":
             images = flip(images, rng)
         elif flip_rule == "alternating":
@@ -216,6 +228,15 @@ def _frame(images: Images, margin: int, fill: Fill) -> Images:
     framed[:, margin : margin + height, inner.stop :] = border[inner.stop :]
     framed[:, margin : margin + height, inner] = images.reshape(count, height, width * channels)
     return framed
+
+
+def _reflect(images: Images, margin: int) -> Images:
+    """Copies with a border that continues the picture: the shape that ``_frame`` gives."""
+    count, height, width, channels = images.shape
+    if margin >= min(height, width):
+        raise ValueError(f"cannot reflect {margin} pixels of a picture of {height}x{width}")
+    wide = np.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    return wide.reshape(count, height + 2 * margin, (width + 2 * margin) * channels)
 
 
 def _row_windows(framed: Images, window: tuple[int, int], channels: int) -> Images:

@@ -138,7 +138,8 @@ def _linear(kind: kinds.Linear) -> nn.Layer:
     first = he_normal(kind.in_features)
     if kind.weight_std is not None:
         first = initializer.Normal(std=kind.weight_std)
-    return nn.Linear(kind.in_features, kind.out_features, weight_attr=first)
+    bias = None if kind.bias else False
+    return nn.Linear(kind.in_features, kind.out_features, weight_attr=first, bias_attr=bias)
 
 
 class AvgPool(nn.Layer):
@@ -183,6 +184,26 @@ class GlobalAvgPool(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """``[B, C, H, W]`` to ``[B, C]``."""
         return x.mean(axis=[2, 3])
+
+
+class GlobalMaxPool(nn.Layer):
+    """Maximum over height and width; of equal values the first gets the gradient."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, H, W]`` to ``[B, C]``."""
+        return F.max_pool2d(x, x.shape[2:]).flatten(1)
+
+
+class Times(nn.Layer):
+    """All values times one number."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """A tensor of any shape."""
+        return x * self.factor
 
 
 class Crop(nn.Layer):
@@ -255,6 +276,7 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
         kind.channels, momentum=kind.momentum, epsilon=kind.epsilon
     ),
     kinds.Relu: lambda kind: nn.ReLU(),
+    kinds.Gelu: lambda kind: nn.GELU(),
     kinds.Sigmoid: lambda kind: nn.Sigmoid(),
     kinds.MaxPool: lambda kind: nn.MaxPool2D(
         list(kind.kernel), list(kind.stride), _window_padding(kind.padding)
@@ -265,6 +287,8 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Crop: Crop,
     kinds.DropPath: lambda kind: DropPath(),
     kinds.GlobalAvgPool: lambda kind: GlobalAvgPool(),
+    kinds.GlobalMaxPool: lambda kind: GlobalMaxPool(),
+    kinds.Times: lambda kind: Times(kind.factor),
     kinds.Scale: lambda kind: Scale(),
     kinds.Flatten: lambda kind: nn.Flatten(),
     kinds.Dropout: lambda kind: nn.Dropout(kind.rate),

@@ -124,6 +124,11 @@ class Relu(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Gelu(Layer):
+    """x times the probability that a standard normal number is below x (arXiv:1606.08415)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sigmoid(Layer):
     """1 / (1 + exp(-x))."""
 
@@ -212,6 +217,22 @@ class GlobalAvgPool(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class GlobalMaxPool(Layer):
+    """Maximum over height and width."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """``(channels,)``."""
+        return inputs[0][:1]
+
+
+@dataclass(frozen=True, slots=True)
+class Times(Layer):
+    """All values times one number that is not learned."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scale(Layer):
     """The maps of the first input, each times its number in the second one, ``(channels,)``."""
 
@@ -247,7 +268,7 @@ class DropPath(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Linear(Layer):
-    """A fully connected layer with bias; its weight is ``[in_features, out_features]``.
+    """A fully connected layer; its weight is ``[in_features, out_features]``.
 
     ``weight_std`` is the deviation of its first weights, None that of all other layers' rule.
     """
@@ -255,6 +276,7 @@ class Linear(Layer):
     in_features: int
     out_features: int
     weight_std: float | None = None
+    bias: bool = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """``(out_features,)``."""
@@ -264,8 +286,8 @@ class Linear(Layer):
 
     @property
     def parameters(self) -> int:
-        """Weights and bias."""
-        return (self.in_features + 1) * self.out_features
+        """Weights and, if it has one, the bias."""
+        return (self.in_features + self.bias) * self.out_features
 
     def macs(self, output: Shape) -> int:
         """One for every weight."""

@@ -13,12 +13,14 @@ _NONE = "autodl.config.sections:NoOptions"
 SCHEDULES = {
     "cosine": Entry(f"{_PARTS}:FallingRateOptions", "autodl.recipes.schedules:cosine"),
     "linear": Entry(f"{_PARTS}:FallingRateOptions", "autodl.recipes.schedules:linear"),
+    "triangle": Entry(f"{_PARTS}:TriangleOptions", "autodl.recipes.schedules:triangle"),
     "step": Entry(f"{_PARTS}:RateOptions", "autodl.recipes.schedules:step"),
     "constant": Entry(f"{_PARTS}:RateOptions", "autodl.recipes.schedules:constant"),
 }
 
 OPTIMISERS = {
     "SGD": Entry(f"{_PARTS}:SGDOptions", "autodl.training.optimisers.sgd:sgd"),
+    "Muon": Entry(f"{_PARTS}:MuonOptions", "autodl.training.optimisers.muon:muon"),
     "AdamW": Entry(f"{_PARTS}:AdamWOptions", "autodl.training.optimisers.adamw:adamw"),
 }
 
@@ -35,7 +37,13 @@ TERMS = {
 }
 
 HOOKS = {
-    "Whitening": Entry(_NONE, "autodl.training.hooks.whitening:Whitening"),
+    "UniformStart": Entry(_NONE, "autodl.training.hooks.uniform_start:UniformStart"),
+    "DiracStart": Entry(_NONE, "autodl.training.hooks.dirac_start:DiracStart"),
+    "Whitening": Entry(f"{_PARTS}:WhiteningOptions", "autodl.training.hooks.whitening:Whitening"),
+    "BatchNorms": Entry(
+        f"{_PARTS}:BatchNormsOptions", "autodl.training.hooks.batch_norms:BatchNorms"
+    ),
+    "Lookahead": Entry(f"{_PARTS}:LookaheadOptions", "autodl.training.hooks.lookahead:Lookahead"),
     "DropPath": Entry(f"{_PARTS}:DropOptions", "autodl.training.hooks.drop_path:DroppedEdges"),
     "GrowingPictures": Entry(_NONE, "autodl.training.hooks.growing_pictures:GrowingPictures"),
     "Averaging": Entry(f"{_PARTS}:AverageOptions", "autodl.training.hooks.averaging:Averaging"),

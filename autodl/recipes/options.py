@@ -43,7 +43,7 @@ class TrainOptions(Section):
         *("auxiliary_weight", "drop_path", "lrc_weight"),
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
         *("optimiser", "terms", "hooks", "form", "rate"),
-        *("lowest_rate", "schedule_epochs", "vertical_flip", "brightness"),
+        *("lowest_rate", "schedule_epochs", "vertical_flip", "brightness", "border"),
     )
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
@@ -89,6 +89,9 @@ class TrainOptions(Section):
     gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
     amp: bool = Field(False, description="mixed precision: float16 on a GPU, no effect on a CPU")
     pad_crop: int = Field(4, ge=0, description="pixels of padding before a random crop")
+    border: Literal["mean", "reflected"] = Field(
+        "mean", description="what is padded: the mean colour, or the picture continued"
+    )
     flip: Literal["none", "random", "alternating"] = Field(
         "random", description="mirror pictures: by a coin, or every one in every other epoch"
     )

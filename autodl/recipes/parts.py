@@ -25,13 +25,28 @@ class FallingRateOptions(RateOptions):
     )
 
 
+class TriangleOptions(Section):
+    """Of a schedule that rises in a line, and falls in a line."""
+
+    learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
+    first: float = Field(0.2, gt=0, le=1, description="share of it that the first update has")
+    rise: float = Field(0.23, ge=0, le=1, description="share of the updates until the highest")
+    last: float = Field(0.07, ge=0, le=1, description="share of the highest at the end")
+
+
 class SGDOptions(Section):
     """SGD with momentum."""
+
+    ADDED = ("shift_rate", "decay_biases")
 
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(1e-4, ge=0, description="L2, on weights and batch-norm scales")
     gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
+    shift_rate: float = Field(
+        1.0, gt=0, description="shifts of batch-norms learn so much faster, and decay as before"
+    )
+    decay_biases: bool = Field(False, description="biases of other layers decay like weights")
 
 
 class AdamWOptions(Section):
@@ -44,6 +59,19 @@ class AdamWOptions(Section):
     gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
 
 
+class MuonOptions(Section):
+    """Orthogonal updates of kernels, whose rate is the schedule's; SGD of all else."""
+
+    momentum: float = Field(0.6, ge=0, lt=1, description="of the kernels, Nesterov's")
+    iterations: int = Field(3, ge=1, description="Newton-Schulz steps to an orthogonal update")
+    shift_rate: float = Field(1.0, gt=0, description="of biases and shifts, in rates of kernels")
+    linear_rate: float = Field(1.0, gt=0, description="of linear layers, in rates of kernels")
+    sgd_momentum: float = Field(0.85, ge=0, lt=1, description="of all but kernels, Nesterov's")
+    weight_decay: float = Field(
+        0.0, ge=0, description="L2 of all but kernels, over their rate in rates of kernels"
+    )
+
+
 class WeightOptions(Section):
     """Of a term that has a weight and nothing else."""
 
@@ -54,6 +82,35 @@ class ScaleOptions(Section):
     """Of asymmetric convolutions."""
 
     scale: float = Field(1.0, gt=0, description="first scale of all batch-norms")
+
+
+class WhiteningOptions(Section):
+    """Of the whitened first convolution."""
+
+    ADDED = ("bias_epochs",)
+
+    bias_epochs: int | None = Field(
+        None, ge=0, description="epochs that its bias is trained for; null: all"
+    )
+
+
+class BatchNormsOptions(Section):
+    """Of all batch-norms of a network."""
+
+    momentum: float | None = Field(
+        None, ge=0, lt=1, description="what stays of running statistics; null: the network's own"
+    )
+    scale: bool = Field(True, description="learn the scales; else they stay 1")
+
+
+class LookaheadOptions(Section):
+    """Of weights that are pulled back to a slow copy."""
+
+    every: int = Field(5, ge=1, description="updates between two pulls")
+    decay: float = Field(
+        0.95**5, ge=0, le=1, description="what stays of the slow copy at a pull, at the end"
+    )
+    power: float = Field(3.0, ge=0, description="the decay rises as the power of the time")
 
 
 class AverageOptions(Section):

@@ -98,6 +98,7 @@ def changes_of(options: TrainOptions) -> Changes:
     """How a flat section changes examples."""
     return Changes(
         pad_crop=options.pad_crop,
+        border=options.border,
         flip=options.flip,
         vertical_flip=options.vertical_flip,
         brightness=options.brightness,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import cos, pi
 from typing import TypeAlias
 
-from autodl.recipes.parts import FallingRateOptions, RateOptions
+from autodl.recipes.parts import FallingRateOptions, RateOptions, TriangleOptions
 
 Rate: TypeAlias = Callable[[int], float]
 """Number of the update, 0 for the first -> its learning rate."""
@@ -46,6 +46,25 @@ def linear_rate(
     return lowest + (peak - lowest) * (1.0 - min(done, 1.0))
 
 
+def triangle_rate(
+    step: int, steps: int, peak: float, *, first: float, rise: float, last: float
+) -> float:
+    """A straight line from ``first * peak`` up to ``peak``, then one down to ``last * peak``.
+
+    Args:
+        step: 0 for the first update.
+        steps: number of updates in all; the rate would be ``last * peak`` at ``step == steps``.
+        rise: share of the updates until the peak, rounded down to whole ones.
+
+    Source: Jordan, arXiv:2404.00498, there 0.2, 0.23 and 0.07.
+    """
+    top = int(steps * rise)
+    if step < top:
+        return peak * (first + (1.0 - first) * step / top)
+    done = min((step - top) / max(steps - top, 1), 1.0)
+    return peak * (1.0 + (last - 1.0) * done)
+
+
 def step_rate(epoch: int, epochs: int, peak: float) -> float:
     """``peak``, a tenth of it after half, a hundredth after three quarters of the epochs."""
     return peak * 0.1 ** ((2 * epoch >= epochs) + (4 * epoch >= 3 * epochs))
@@ -63,6 +82,12 @@ def linear(options: FallingRateOptions, epochs: int, steps: int) -> Rate:
     warmup, whole = round(options.warmup_epochs * steps), options.schedule_epochs or epochs
     peak, lowest = options.learning_rate, options.lowest_rate
     return lambda step: linear_rate(step, whole * steps, peak, warmup, lowest)
+
+
+def triangle(options: TriangleOptions, epochs: int, steps: int) -> Rate:
+    """``triangle_rate`` over epochs of so many steps."""
+    shape = {"first": options.first, "rise": options.rise, "last": options.last}
+    return lambda step: triangle_rate(step, epochs * steps, options.learning_rate, **shape)
 
 
 def step(options: RateOptions, epochs: int, steps: int) -> Rate:

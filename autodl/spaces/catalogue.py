@@ -63,6 +63,11 @@ NETWORKS = {
         "autodl.spaces.classic.repvgg:repvgg_plan",
         searched=False,
     ),
+    "Airbench": Entry(
+        "autodl.spaces.classic.options:AirbenchOptions",
+        "autodl.spaces.classic.airbench:airbench_plan",
+        searched=False,
+    ),
     "ResNet9": Entry(
         "autodl.spaces.classic.options:ResNet9Options",
         "autodl.spaces.classic.resnet9:resnet9_plan",

@@ -77,6 +77,7 @@ class PictureTask(SearchData):
         side = self.side(changes, drawing.epoch, drawing.epochs)
         augment = augmenter(
             padding=changes.pad_crop,
+            border=changes.border,
             flip_rule=changes.flip,
             vertical=changes.vertical_flip,
             brightness=changes.brightness,

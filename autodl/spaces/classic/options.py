@@ -17,6 +17,14 @@ class ResNet9Options(Section):
     width: Count = Field(64, description="channels of the first layer; the last stage has 8 times")
 
 
+class AirbenchOptions(Section):
+    """How wide its three stages are."""
+
+    widths: tuple[Count, Count, Count] = Field(
+        (64, 128, 128), description="channels of the stages; 64, 256, 256 is the larger one"
+    )
+
+
 class RepVGGOptions(Section):
     """Which member of the family."""
 

@@ -7,14 +7,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from paddle import nn
 
-from autodl.config.sections import NoOptions
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import is_convolution
+from autodl.recipes.parts import WhiteningOptions
 from autodl.tasks.pictures import PictureTask
 from autodl.training.hooks.hook import Hook
-from autodl.training.setting import Setting
+from autodl.training.setting import Epoch, Setting
 
 _PICTURES = 2000  # half a million patches and more tell the covariance
 _EPSILON = 5e-4  # below this variance a direction is noise, and is not blown up
@@ -80,14 +80,24 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
 class Whitening(Hook):
     """Whitens the first convolution before the training; see ``whiten``.
 
+    Its bias, if it has one, is trained for the first ``bias_epochs``; then nothing has to go back
+    through the largest map any more.
+
     Raises:
         ConfigError: the examples are no pictures, or see ``whiten``.
     """
 
-    def __init__(self, setting: Setting, options: NoOptions) -> None:
+    def __init__(self, setting: Setting, options: WhiteningOptions) -> None:
         task = setting.task
         if not isinstance(task, PictureTask):
             raise ConfigError(
                 f"{setting.recipe.section}.whiten is for pictures, the examples are {task.examples}"
             )
         whiten(setting.network, task.train, task.normalisation)
+        first = setting.network.layer(setting.network.plan.records[1].name)
+        self._bias, self._bias_epochs = first.bias, options.bias_epochs
+
+    def before_epoch(self, epoch: Epoch) -> None:
+        """Freeze the bias, or leave it."""
+        if self._bias is not None and self._bias_epochs is not None:
+            self._bias.stop_gradient = epoch.number >= self._bias_epochs

@@ -1,4 +1,4 @@
-"""Which parameters are trained, and which of them decay."""
+"""Which parameters are trained, which of them decay, and which learn at a rate of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def trained_parameters(network: nn.Layer) -> list[paddle.Tensor]:
 
     Weights and batch-norm scales and shifts decay, as in the original, biases of convolutions and
     linear layers do not. Batch-norm statistics, which Paddle lists among the parameters, are left
-    out.
+    out. What an earlier optimiser of the network marked is forgotten.
     """
     decayed: list[paddle.Tensor] = []
     plain: list[paddle.Tensor] = []
@@ -20,9 +20,28 @@ def trained_parameters(network: nn.Layer) -> list[paddle.Tensor]:
         for name, parameter in layer.named_parameters(include_sublayers=False):
             if not parameter.stop_gradient:
                 (decayed if is_norm or not name.startswith("bias") else plain).append(parameter)
+    for parameter in decayed:
+        parameter.regularizer = None
     for parameter in plain:  # not a group of its own: Paddle would clip each group by itself
         parameter.regularizer = paddle.regularizer.L2Decay(0.0)
+    for parameter in (*decayed, *plain):
+        parameter.optimize_attr["learning_rate"] = 1.0
     return [*decayed, *plain]
+
+
+def trained_shifts(network: nn.Layer) -> list[paddle.Tensor]:
+    """Shifts of batch-norms that are trained."""
+    norms = [layer for layer in network.sublayers() if isinstance(layer, nn.BatchNorm2D)]
+    return [norm.bias for norm in norms if norm.bias is not None and not norm.bias.stop_gradient]
+
+
+def let_learn(parameter: paddle.Tensor, rate: float, decay: float) -> None:
+    """Give a parameter a rate of its own: so many times the optimiser's.
+
+    Its L2 is ``decay / rate``, so an update takes the same share off it as at a rate of 1.
+    """
+    parameter.optimize_attr["learning_rate"] = rate
+    parameter.regularizer = paddle.regularizer.L2Decay(decay / rate)
 
 
 def clip_of(norm: float | None) -> nn.ClipGradByGlobalNorm | None:
