@@ -68,8 +68,10 @@ class MuonOptions(Section):
     linear_rate: float = Field(1.0, gt=0, description="of linear layers, in rates of kernels")
     sgd_momentum: float = Field(0.85, ge=0, lt=1, description="of all but kernels, Nesterov's")
     weight_decay: float = Field(
-        0.0, ge=0, description="L2 of all but kernels, over their rate in rates of kernels"
+        0.0, ge=0, description="L2 of all but kernels and biases, over their rate in kernels' rates"
     )
+    decay_biases: bool = Field(False, description="biases decay, too")
+    gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
 
 
 class WeightOptions(Section):

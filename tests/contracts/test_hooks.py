@@ -23,6 +23,10 @@ HOOKS = {
     "DropPath": ({}, {"rate": 0.3}),
     "GrowingPictures": ({"first_size": 8, "grown_by": 8}, {}),
     "Averaging": ({}, {"decay": 0.7}),
+    "UniformStart": ({}, {}),
+    "DiracStart": ({}, {}),
+    "BatchNorms": ({}, {"momentum": 0.6, "scale": False}),
+    "Lookahead": ({}, {"every": 3, "power": 0.5}),
 }
 OF_SUPERNETS = {"ProjectionDescent"}  # tests/supernets/width/test_transition.py resumes it
 

@@ -42,6 +42,22 @@ def looped_pad_crop(images, rng, padding, fill):
     return result
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("padding", [1, 2, 3])
+def test_borders_that_continue_the_picture(dtype, padding):
+    """Pixel -1 is pixel 1, pixel H is pixel H - 2: NumPy's reflect, and windows of it."""
+    images = batch((5, 4, 6, 3), dtype)
+    got = pad_crop(images, np.random.default_rng(1), padding, "reflected")
+    tops, lefts = np.random.default_rng(1).integers(2 * padding + 1, size=(2, 5))
+    for n in range(5):
+        rows = [abs(y) if y < 4 else 6 - y for y in range(tops[n] - padding, tops[n] - padding + 4)]
+        left = lefts[n] - padding
+        columns = [abs(x) if x < 6 else 10 - x for x in range(left, left + 6)]
+        np.testing.assert_array_equal(got[n], images[n][rows][:, columns])
+    with pytest.raises(ValueError, match="cannot reflect 4 pixels of a picture of 4x6"):
+        pad_crop(images, np.random.default_rng(0), 4, "reflected")
+
+
 def looped_cutout(images, rng, size, fill):
     count, height, width, _ = images.shape
     centres_y, centres_x = rng.integers(height, size=count), rng.integers(width, size=count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import erf, sqrt
 
 import numpy as np
 import paddle
@@ -122,6 +122,25 @@ def test_scale_flatten_and_sigmoid_against_numpy():
     np.testing.assert_array_equal(flat, maps.reshape(2, -1))
     found = make_layer(kinds.Sigmoid())(tensor).numpy()
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-maps.astype(float))), rtol=1e-6)
+
+
+def test_gelu_a_maximum_and_a_number():
+    """x times the normal distribution function of x, by math.erf; float32."""
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    tensor = paddle.to_tensor(x)
+    gelu = [value * (1 + erf(value / sqrt(2))) / 2 for value in x.astype(float).ravel()]
+    found = make_layer(kinds.Gelu())(tensor).numpy().ravel()
+    np.testing.assert_allclose(found, gelu, atol=1e-6)
+    found = make_layer(kinds.GlobalMaxPool())(tensor).numpy()
+    np.testing.assert_array_equal(found, x.max((2, 3)))
+    found = make_layer(kinds.Times(0.25))(tensor).numpy()
+    np.testing.assert_array_equal(found, 0.25 * x)
+
+
+def test_a_linear_layer_without_bias():
+    layer = make_layer(kinds.Linear(3, 2, bias=False))
+    assert layer.bias is None
+    assert kinds.Linear(3, 2, bias=False).parameters == 6
 
 
 def test_gradients_reach_every_trainable_parameter():

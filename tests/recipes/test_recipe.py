@@ -41,7 +41,7 @@ def test_flat_keys_become_parts():
         {"name": "Rademacher", "weight": 0.1},
     ]
     assert [part.to_plain() for part in recipe.hooks] == [
-        {"name": "Whitening"},
+        {"name": "Whitening", "bias_epochs": None},
         {"name": "DropPath", "rate": 0.2},
         {"name": "Averaging", "decay": 0.9},
     ]

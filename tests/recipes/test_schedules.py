@@ -11,7 +11,14 @@ import pytest
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.parts import FallingRateOptions
 from autodl.recipes.recipe import recipe_of
-from autodl.recipes.schedules import cosine, cosine_rate, linear, linear_rate, step_rate
+from autodl.recipes.schedules import (
+    cosine,
+    cosine_rate,
+    linear,
+    linear_rate,
+    step_rate,
+    triangle_rate,
+)
 
 
 def test_half_a_cosine():
@@ -49,6 +56,23 @@ def test_a_triangle():
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)], rel=1e-12)
     assert rates[10:] == pytest.approx([2.0 * (30 - step) / 20 for step in range(10, 31)])
     assert linear_rate(0, 5, 0.3) == 0.3
+
+
+def test_a_triangle_that_neither_begins_nor_ends_at_zero():
+    """0.2 to 1 over 23 of 100 steps, then a line to 0.07 at step 100."""
+    rates = [triangle_rate(s, 100, 2.0, first=0.2, rise=0.23, last=0.07) for s in range(102)]
+    assert rates[:24] == pytest.approx([0.4 + 1.6 * s / 23 for s in range(24)], rel=1e-12)
+    fall = [2.0 - 1.86 * (s - 23) / 77 for s in range(23, 101)]
+    assert rates[23:101] == pytest.approx(fall, rel=1e-12)
+    assert rates[101] == rates[100] == pytest.approx(0.14, rel=1e-12)
+    assert triangle_rate(0, 1, 3.0, first=0.2, rise=0.9, last=0.5) == 3.0  # no step to rise in
+
+
+def test_a_triangle_by_its_name():
+    rate = {"name": "triangle", "learning_rate": 1.5, "rise": 0.5}
+    part = recipe_of(TrainOptions(epochs=2, rate=rate)).schedule
+    found = part.factory()(part.options, 2, 5)
+    assert [found(step) for step in (0, 5, 10)] == pytest.approx([0.3, 1.5, 0.105], rel=1e-12)
 
 
 @pytest.mark.parametrize("schedule", [cosine, linear])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import paddle
 from paddle import nn
 
 from autodl.errors import ConfigError
 from autodl.recipes.parts import BatchNormsOptions
 from autodl.training.hooks.hook import Hook
-from autodl.training.setting import Setting
+from autodl.training.setting import Epoch, Setting
 
 
 class BatchNorms(Hook):
     """Sets the momentum of all batch-norms' running statistics, and whether they learn scales.
 
-    Paddle's momentum is the share of the old statistics that stays, 1 less PyTorch's.
+    Paddle's momentum is the share of the old statistics that stays, 1 less PyTorch's. A scale that
+    is not learned is put back after every update: without a gradient of the scale, Paddle gives the
+    shift none either.
 
     Raises:
         ConfigError: the network has no batch-norm.
@@ -30,4 +33,14 @@ class BatchNorms(Hook):
         for norm in norms:
             if options.momentum is not None:
                 norm._momentum = options.momentum
-            norm.weight.stop_gradient = not options.scale
+        self._scales = [] if options.scale else [norm.weight for norm in norms]
+        self._kept: list[paddle.Tensor] = []
+
+    def before_epoch(self, epoch: Epoch) -> None:
+        """Note the scales, which are those of the start."""
+        self._kept = [scale.detach().clone() for scale in self._scales]
+
+    def after_step(self) -> None:
+        """Put them back."""
+        for scale, kept in zip(self._scales, self._kept, strict=True):
+            scale.set_value(kept)

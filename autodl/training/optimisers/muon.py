@@ -10,9 +10,10 @@ from paddle import nn
 
 from autodl.networks.layers import is_convolution
 from autodl.recipes.parts import MuonOptions
-from autodl.training.optimisers.parameters import let_learn, trained_parameters
+from autodl.training.optimisers.parameters import clip_of, let_learn, trained_parameters
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
+_LEAST = 1e-7  # keeps a matrix of zeros one
 
 
 def orthogonalised(matrix: paddle.Tensor, iterations: int) -> paddle.Tensor:
@@ -31,7 +32,7 @@ def orthogonalised(matrix: paddle.Tensor, iterations: int) -> paddle.Tensor:
     a, b, c = _QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.t() if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    x = x / (x.norm() + _LEAST)
     for _ in range(iterations):
         square = paddle.matmul(x, x, transpose_y=True)
         x = a * x + paddle.matmul(b * square + c * paddle.matmul(square, square), x)
@@ -54,7 +55,8 @@ class Muon(paddle.optimizer.Optimizer):
     def __init__(
         self, rate: float, parameters: list[paddle.Tensor], kernels: set[str], options: MuonOptions
     ) -> None:
-        super().__init__(learning_rate=rate, parameters=parameters)
+        clip = clip_of(options.gradient_clip)
+        super().__init__(learning_rate=rate, parameters=parameters, grad_clip=clip)
         self._kernels, self._options = kernels, options
 
     def _create_accumulators(self, block: Any, parameters: list[paddle.Tensor]) -> None:
@@ -63,7 +65,6 @@ class Muon(paddle.optimizer.Optimizer):
                 self._add_accumulator("velocity", parameter)
                 self._already_create_accumulator.add(parameter.name)
 
-    @paddle.no_grad()
     def _append_optimize_op(self, block: Any, pair: tuple[paddle.Tensor, paddle.Tensor]) -> None:
         parameter, gradient = pair
         is_kernel, options = parameter.name in self._kernels, self._options
@@ -75,19 +76,20 @@ class Muon(paddle.optimizer.Optimizer):
             parameter.set_value(parameter - rate * step)
             return
         outputs = parameter.shape[0]
-        kernel = parameter * (sqrt(outputs) / parameter.norm())
+        kernel = parameter * (sqrt(outputs) / (parameter.norm() + _LEAST))
         step = orthogonalised(step.reshape([outputs, -1]), options.iterations)
         parameter.set_value(kernel - rate * step.reshape(parameter.shape))
 
 
 def muon(network: nn.Layer, rate: float, options: MuonOptions) -> paddle.optimizer.Optimizer:
     """Muon of all convolutions' kernels, which do not decay; SGD of all else."""
-    parameters = trained_parameters(network)
+    parameters = trained_parameters(network, decay_biases=options.decay_biases)
     layers = network.sublayers(include_self=True)
     kernels = {layer.weight.name for layer in layers if is_convolution(layer)}
     linear = {layer.weight.name for layer in layers if isinstance(layer, nn.Linear)}
+    decayed = {p.name for p in parameters if getattr(p, "regularizer", None) is None}
     for parameter in parameters:
         if parameter.name not in kernels:
             own = options.linear_rate if parameter.name in linear else options.shift_rate
-            let_learn(parameter, own, options.weight_decay)
+            let_learn(parameter, own, options.weight_decay if parameter.name in decayed else 0.0)
     return Muon(rate, parameters, kernels, options)

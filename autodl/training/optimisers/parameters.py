@@ -6,12 +6,12 @@ import paddle
 from paddle import nn
 
 
-def trained_parameters(network: nn.Layer) -> list[paddle.Tensor]:
+def trained_parameters(network: nn.Layer, *, decay_biases: bool = False) -> list[paddle.Tensor]:
     """All that is trained; biases are marked as free of weight decay and come last.
 
     Weights and batch-norm scales and shifts decay, as in the original, biases of convolutions and
-    linear layers do not. Batch-norm statistics, which Paddle lists among the parameters, are left
-    out. What an earlier optimiser of the network marked is forgotten.
+    linear layers do not unless they are to. Batch-norm statistics, which Paddle lists among the
+    parameters, are left out. What an earlier optimiser of the network marked is forgotten.
     """
     decayed: list[paddle.Tensor] = []
     plain: list[paddle.Tensor] = []
@@ -20,12 +20,12 @@ def trained_parameters(network: nn.Layer) -> list[paddle.Tensor]:
         for name, parameter in layer.named_parameters(include_sublayers=False):
             if not parameter.stop_gradient:
                 (decayed if is_norm or not name.startswith("bias") else plain).append(parameter)
-    for parameter in decayed:
-        parameter.regularizer = None
-    for parameter in plain:  # not a group of its own: Paddle would clip each group by itself
-        parameter.regularizer = paddle.regularizer.L2Decay(0.0)
     for parameter in (*decayed, *plain):
-        parameter.optimize_attr["learning_rate"] = 1.0
+        parameter.regularizer, parameter.optimize_attr["learning_rate"] = None, 1.0
+    for parameter in (
+        () if decay_biases else plain
+    ):  # not a group of its own: Paddle would clip each group by itself
+        parameter.regularizer = paddle.regularizer.L2Decay(0.0)
     return [*decayed, *plain]
 
 

@@ -19,10 +19,7 @@ def sgd(network: nn.Layer, rate: float, options: SGDOptions) -> paddle.optimizer
 
     Shifts of batch-norms have ``shift_rate`` times the rate, and ``d`` over it.
     """
-    parameters = trained_parameters(network)
-    if options.decay_biases:
-        for parameter in parameters:
-            parameter.regularizer = None
+    parameters = trained_parameters(network, decay_biases=options.decay_biases)
     if options.shift_rate != 1.0:
         for shift in trained_shifts(network):
             let_learn(shift, options.shift_rate, options.weight_decay)

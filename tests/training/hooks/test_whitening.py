@@ -13,7 +13,13 @@ from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Flatten, GlobalAvgPool, Linear
 from autodl.plans.plan import PlanBuilder
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
+from autodl.reparam.training_form import training_network
+from autodl.spaces.classic.airbench import airbench_plan
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
+from autodl.tasks.pictures import PictureTask
+from autodl.training.fit import Trainer
 from autodl.training.hooks.whitening import whiten, whitening_kernels
 
 
@@ -78,3 +84,25 @@ def test_a_network_that_begins_with_something_else(pictures, normalisation):
     builder.add("classifier", Linear(3, 4), flat)
     with pytest.raises(ConfigError, match="pool is GlobalAvgPool"):
         whiten(PlanNetwork(builder.finish()), pictures, normalisation)
+
+
+def test_a_bias_that_is_trained_for_some_epochs():
+    """It moves in the first two of three epochs, and then keeps still; kernels never move."""
+    rng = np.random.default_rng(0)
+    pictures = Pictures(rng.integers(0, 256, (8, 12, 12, 3)).astype(np.uint8), np.arange(8) % 4)
+    options = TrainOptions(
+        epochs=3, batch_size=4, pad_crop=1, hooks=({"name": "Whitening", "bias_epochs": 2},)
+    )
+    plan = airbench_plan(classes=4, image_size=12, widths=(4, 4, 4))
+    network = training_network(plan, options, 0)
+    task = PictureTask.alone(pictures, Normalisation.of(pictures))
+    trainer, seen = Trainer(network, task, recipe_of(options), 7), []
+    first = network.layer("whitening.conv")
+    kernels = first.weight.numpy()
+    trainer.fit(lambda trainer: seen.append(first.bias.numpy()))
+    assert (seen[0] != 0).any()
+    assert (seen[1] != seen[0]).any()
+    assert (seen[2] == seen[1]).all()
+    assert (first.weight.numpy() == kernels).all()
+    np.testing.assert_array_equal(kernels[1::2], -kernels[::2])
+    assert len(kernels) == 24
