@@ -30,6 +30,7 @@ KINDS = {
 """The sections that choose a component."""
 
 PARTS = {
+    "Recipe": Kind("autodl.recipes.catalogue:RECIPES", ""),
     "Schedule": Kind("autodl.recipes.catalogue:SCHEDULES", "cosine"),
     "Optimiser": Kind("autodl.recipes.catalogue:OPTIMISERS", "SGD"),
     "Form": Kind("autodl.recipes.catalogue:FORMS", "none"),

@@ -1,6 +1,7 @@
 """What recipes are made of, by name: options model, and dotted path of its factory.
 
-What a factory is called with: a schedule's ``(options, epochs, steps)``, a form's ``(network,
+What a factory is called with: a whole recipe's ``(options, batch)``, which gives keys of ``Train``,
+a schedule's ``(options, epochs, steps)``, a form's ``(network,
 options)``, an optimiser's ``(network, rate, options)``, those of terms, hooks and paths ``(setting,
 options)``; see ``training/setting.py``.
 """
@@ -9,6 +10,11 @@ from autodl.config.components import Entry
 
 _PARTS = "autodl.recipes.parts"
 _NONE = "autodl.config.sections:NoOptions"
+
+RECIPES = {
+    "fast": Entry(f"{_PARTS}:FastOptions", "autodl.recipes.fast:fast"),
+    "fast-muon": Entry(f"{_PARTS}:FastMuonOptions", "autodl.recipes.fast:fast_muon"),
+}
 
 SCHEDULES = {
     "cosine": Entry(f"{_PARTS}:FallingRateOptions", "autodl.recipes.schedules:cosine"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,6 +13,7 @@ from autodl.config.sections import Section
 from autodl.errors import AutoDLError
 
 PlainPart: TypeAlias = dict[str, Any]
+_LISTS = ("terms", "hooks")
 _OF_SGD = ("momentum", "nesterov", "weight_decay", "gradient_clip")
 _OF_SCHEDULE = ("schedule", "learning_rate", "warmup_epochs", "lowest_rate", "schedule_epochs")
 
@@ -28,6 +30,33 @@ def part(kind: str) -> AfterValidator:
     return AfterValidator(completed)
 
 
+def completed(values: Mapping[str, Any]) -> PlainPart:
+    """A section with all that its recipe says, if it names one and does not say it itself.
+
+    Of terms and hooks, those of the section take the place of the recipe's of the same name, or
+    come behind them. A section that is complete stays as it is.
+
+    Raises:
+        AutoDLError: no such recipe, or not such options.
+    """
+    own = dict(values)
+    for key in _LISTS:
+        if isinstance(own.get(key), list):
+            own[key] = tuple(own[key])
+    chosen = own.get("recipe")
+    named = {"name": chosen} if isinstance(chosen, str) else chosen
+    if not isinstance(named, Mapping):
+        return own
+    recipe, batch = make_part("Recipe", named), own.get("batch_size")
+    given = recipe.factory()(recipe.options, batch if type(batch) is int and batch > 0 else None)
+    for key in _LISTS:
+        of_recipe, mine = given.get(key, ()), own.get(key, ())
+        if isinstance(mine, tuple) and all(isinstance(part, Mapping) for part in mine):
+            by_name = {part["name"]: part for part in of_recipe}
+            own[key] = (*{**by_name, **{part.get("name", ""): part for part in mine}}.values(),)
+    return {**given, **own, "recipe": recipe.identity()}
+
+
 class TrainOptions(Section):
     """``Train`` section: how one network is trained.
 
@@ -42,10 +71,13 @@ class TrainOptions(Section):
         *("branches", "branch_scale", "inherit", "resize_kernels"),
         *("auxiliary_weight", "drop_path", "lrc_weight"),
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
-        *("optimiser", "terms", "hooks", "form", "rate"),
+        *("optimiser", "terms", "hooks", "form", "rate", "recipe"),
         *("lowest_rate", "schedule_epochs", "vertical_flip", "brightness", "border"),
     )
 
+    recipe: PlainPart | None = Field(
+        None, description="a whole recipe, by name or with options; it gives the keys left out here"
+    )
     epochs: int = Field(20, ge=1, description="passes over the training pictures, at most")
     batch_size: int = Field(128, ge=2, description="pictures per update, in each process")
     learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
@@ -136,6 +168,17 @@ class TrainOptions(Section):
         gt=1,
         description="stop when the training loss exceeds the first, and the lowest so many times",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completed_by_the_recipe(cls, values: Any) -> Any:
+        """Keys that the recipe gives and the section leaves out; see ``completed``."""
+        if not isinstance(values, Mapping):
+            return values
+        try:
+            return completed(values)
+        except AutoDLError as error:
+            raise ValueError(f"recipe: {error}") from None
 
     def _changed(self, keys: tuple[str, ...]) -> list[str]:
         """Those that are not at their defaults."""

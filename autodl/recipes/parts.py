@@ -7,6 +7,37 @@ from pydantic import Field
 from autodl.config.sections import Section
 
 
+class FastStartOptions(Section):
+    """What the fast recipes begin with; each can be left out."""
+
+    uniform_start: bool = Field(True, description="first weights as PyTorch draws them")
+    dirac_start: bool = Field(True, description="convolutions begin by handing on their inputs")
+    whiten: bool = Field(True, description="the first convolution whitens, and stays so")
+    bias_epochs: int | None = Field(3, ge=0, description="of its bias; null: all")
+    fast_norms: bool = Field(True, description="batch-norms follow fast: their momentum is 0.6")
+    scales: bool = Field(False, description="batch-norms learn scales")
+
+
+class FastOptions(FastStartOptions):
+    """The fast recipe; whatever else it says is a key of the section, and can be said there."""
+
+    rate: float = Field(11.5, gt=0, description="the highest, for 1024 summed losses")
+    decay: float = Field(0.0153, ge=0, description="share taken off the weights at that rate")
+    momentum: float = Field(0.85, ge=0, lt=1, description="Nesterov's; it changes no step's size")
+    shift_rate: float = Field(64.0, gt=0, description="shifts of batch-norms learn so much faster")
+    lookahead: bool = Field(True, description="weights are pulled back to a slow copy")
+
+
+class FastMuonOptions(FastStartOptions):
+    """The fast recipe with Muon, whose rates are for summed losses but that of kernels."""
+
+    rate: float = Field(0.24, gt=0, description="the highest, of kernels")
+    momentum: float = Field(0.6, ge=0, lt=1, description="of kernels, Nesterov's")
+    shift_rate: float = Field(0.053, gt=0, description="of shifts and biases")
+    linear_rate: float = Field(0.67, gt=0, description="of the head, as large as its author's is")
+    decay: float = Field(2e-6, ge=0, description="share taken off all but kernels, per example")
+
+
 class RateOptions(Section):
     """Of every schedule."""
 

@@ -23,6 +23,7 @@ class Recipe:
     """How one network is trained.
 
     ``terms`` are added to the loss of the task's goal in their order, ``hooks`` act in theirs.
+    ``whole_batches`` is whether its rate is for batches of that size and no smaller ones.
     ``form`` is what the plan's network becomes for the training, ``path`` chooses what part of a
     supernet an update is of. ``section`` is the one of the config that messages name, ``remedy``
     what they advise where numbers grow too large.
@@ -40,6 +41,7 @@ class Recipe:
     form: Component = field(default_factory=lambda: make_part("Form", {}))
     path: Component | None = None
     amp: bool = False
+    whole_batches: bool = False
     section: str = "Train"
     remedy: str = "a lower Train.learning_rate or Train.gradient_clip may help"
 
@@ -63,6 +65,7 @@ def recipe_of(options: TrainOptions) -> Recipe:
         hooks=_hooks(options),
         form=form_of(options),
         amp=options.amp,
+        whole_batches=options.recipe is not None,
         section=section,
         remedy=f"a lower {section}.learning_rate or {section}.gradient_clip may help",
     )

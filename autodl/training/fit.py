@@ -116,6 +116,13 @@ class Trainer:
     def _check_batches(self) -> int:
         """Number of updates in an epoch."""
         size, share, examples = self._recipe.batch_size, self._share, self.task.count("train")
+        if examples < self._batch_size and self._recipe.whole_batches:
+            section = self._recipe.section
+            raise ConfigError(
+                f"{section}.recipe has the rate of batches of {self._batch_size}, and there are"
+                f" only {examples} training {self.task.examples}; use a {section}.batch_size of"
+                f" {max(examples // (4 * share.size), 2)} or so, which sets the rate with it"
+            )
         if examples < self._batch_size and examples % share.size:
             section = self._recipe.section
             raise ConfigError(

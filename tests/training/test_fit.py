@@ -522,3 +522,10 @@ def test_the_rate_falls_in_a_line(make_trainer):
     trainer.fit()
     rates = [epoch["learning_rate"] for epoch in trainer.curve]
     assert rates == pytest.approx([0.07, 0.05, 0.03, 0.01])  # the second of two updates
+
+
+def test_a_recipe_whose_batch_exceeds_the_pictures_is_refused(make_trainer):
+    """Its rate is for whole batches; without a recipe the only batch may be smaller."""
+    with pytest.raises(ConfigError, match=r"Train\.recipe has the rate of batches of 1024.* 40 tr"):
+        make_trainer(recipe="fast", batch_size=1024)
+    assert make_trainer(batch_size=1024)
