@@ -5,6 +5,7 @@ Examples:
     python tools/release.py runs/full/trial-0007 --name cell_a --found-by "..." -o Data.path=ARCHIVE
     python tools/release.py --ensemble cell_a cell_b mobile_a -o Data.path=ARCHIVE
     python tools/release.py --fluid lrc_model_3.tar.gz --genotype LRC_1 --out runs/lrc_model_3
+    python tools/release.py --name cell_a --found-by "..."    # say it anew of one that is released
     python tools/release.py --table
 """
 
@@ -73,14 +74,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """End with one line unless exactly one thing is asked for, with all that it needs."""
     wanted = [value is not None for value in (args.training, args.ensemble, args.fluid)]
-    if sum([*wanted, args.table]) != 1:
+    told = args.training is None and args.name is not None
+    if sum([*wanted, args.table, told]) != 1:
         parser.error(
             "give either the FOLDER of a training, or --ensemble NAME ..., or --fluid ARCHIVE, or"
-            " --table"
+            " --table, or --name and --found-by of a release"
         )
     if args.fluid is not None and not (args.genotype and args.out):
         parser.error("a model of the original needs --genotype NAME and --out FOLDER")
-    if args.training is not None and not (args.name and args.found_by):
+    if (args.training is not None or told) and not (args.name and args.found_by):
         parser.error("a network needs --name NAME and --found-by TEXT")
     if args.training is not None and not re.fullmatch("[a-z][a-z0-9_]*", args.name):
         parser.error("--name is a small letter, then small letters, digits and _: paddle.hub's too")
@@ -114,8 +116,14 @@ def release(args: argparse.Namespace) -> None:
         if made.test is not None:
             print(f"test accuracy {made.test.accuracy:.4f}")
         return
-    from autodl.jobs.release.publish import publish
+    from autodl.jobs.release.publish import publish, tell_anew
 
+    if args.training is None:
+        from autodl.release.network import find
+
+        told = tell_anew(find(args.name, args.models), args.found_by)
+        print(f"wrote {told.folder / 'card.md'}")
+        return
     published = publish(
         args.training,
         models / args.name,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,16 @@ _CHUNK = 512  # pictures; 512 squares of 255 fit into 32 bits
 class Normalisation:
     """Mean and standard deviation per channel, of pixel values scaled to 0..1.
 
+    ``per_picture`` standardises each picture by its own, see ``standardised``; the mean of the
+    channels then still is the colour that borders and cut-outs are filled with.
+
     Raises:
         DataError: not three finite numbers each, or a deviation that is not positive.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    per_picture: bool = False
 
     def __post_init__(self) -> None:
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -68,6 +73,28 @@ class Normalisation:
         red, green, blue = (float(value) for value in mean / 255.0)
         return cls((red, green, blue), (float(std[0]), float(std[1]), float(std[2])))
 
+    @classmethod
+    def from_plain(cls, known: Mapping[str, Any]) -> Normalisation:
+        """The inverse of ``to_plain``, from a record that may hold more."""
+        mean, std = tuple(known["mean"]), tuple(known["std"])
+        return cls(mean, std, bool(known.get("per_picture", False)))
+
+    def to_plain(self) -> dict[str, Any]:
+        """For the record of a training; runs of earlier versions have no ``per_picture``."""
+        plain = {"mean": list(self.mean), "std": list(self.std)}
+        return {**plain, "per_picture": True} if self.per_picture else plain
+
+    @property
+    def formula(self) -> str:
+        """What ``normalise`` does with pixels of 0 to 255, for whoever deploys a network."""
+        if self.per_picture:
+            return (
+                "(x - m) / max(s, 1 / sqrt(n)) with x = pixel / 255, m and s the mean and the"
+                " deviation (of the population) of all n numbers of the one picture; pixels are 0"
+                " to 255"
+            )
+        return "(pixel / 255 - mean) / std for every channel; pixels are 0 to 255"
+
     @property
     def mean_colour(self) -> tuple[int, int, int]:
         """The mean as a pixel, 0..255: what borders and cut-outs are filled with."""
@@ -75,12 +102,35 @@ class Normalisation:
         return red, green, blue
 
     def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``(pixel / 255 - mean) / std``: uint8 ``[N, H, W, 3]`` to float32 ``[N, 3, H, W]``."""
+        """See ``formula``: uint8 ``[N, H, W, 3]`` to float32 ``[N, 3, H, W]``."""
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))  # fastest while still bytes
+        if self.per_picture:
+            return standardised(planes)
         scaled = planes.astype(np.float32)
         scaled -= np.asarray([255 * value for value in self.mean], np.float32)[:, None, None]
         scaled *= np.asarray([1 / (255 * value) for value in self.std], np.float32)[:, None, None]
         return scaled
+
+
+def standardised(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Each picture less its mean, over its deviation: ``(x - m) / max(s, 1 / sqrt(n))``.
+
+    ``x`` is ``pixel / 255``; mean and population deviation are over all ``n`` numbers of a picture,
+    so nothing depends on the others of its batch. A picture of one value becomes 0.
+
+    Args:
+        planes: uint8 ``[N, 3, H, W]``.
+
+    Source: the original AutoDL Design, which divides by ``max(s, sqrt(n))``, a slip: about 55 for
+    every picture of CIFAR.
+    """
+    scaled = planes.astype(np.float32)
+    scaled /= 255
+    rows = scaled.reshape(len(planes), -1)
+    rows -= rows.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+    least = rows.shape[1] ** -0.5
+    rows /= np.maximum(rows.std(axis=1, dtype=np.float64, keepdims=True), least).astype(np.float32)
+    return scaled
 
 
 def batch_count(pictures: int, batch_size: int, drop_last: bool = False) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +68,11 @@ def load_split(examples: ExampleOptions) -> SearchData:
     """
     dataset, cut = _cut(examples)
     train = dataset.train.take(cut.train)
+    per_picture = picture_options(examples).normalise == "pictures"
     return SearchData(
         train=train,
         held_out=dataset.train.take(cut.held_out),
-        normalisation=Normalisation.of(train),
+        normalisation=replace(Normalisation.of(train), per_picture=per_picture),
         name=dataset.name,
         classes=dataset.classes,
         checksum=dataset.checksum,

@@ -6,7 +6,7 @@ Its ``name`` says which examples there are, and with them which other keys it ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -47,6 +47,8 @@ class DataOptions(ExampleOptions):
     CIFAR, 200 on the embedded sample.
     """
 
+    ADDED = ("normalise",)
+
     name: str = Field(
         DEFAULT, description="cifar10, cifar100, folder, npz or cifar10-mini (embedded)"
     )
@@ -67,4 +69,9 @@ class DataOptions(ExampleOptions):
     )
     split_seed: Annotated[int, Field(strict=True, ge=0)] = Field(
         SPLIT_SEED, description="seed of the split; the same for all runs that are compared"
+    )
+    normalise: Literal["channels", "pictures"] = Field(
+        "channels",
+        description="by mean and deviation of each channel of the training part, or each picture by"
+        " its own; wherever the network is used later, too",
     )

@@ -81,7 +81,8 @@ class ReleaseMetrics(Section):
     ``temperature`` divides the logits, ``single`` is without mirror images, and ``latency`` has a
     value for each form (Paddle's inference engine, ONNX Runtime, ...), without mirror images, too.
     ``timed_on`` names the processor and the packages. Losses are those of logits that are not
-    calibrated. ``average_bits`` is that of the rounded weights, of a network that was compressed.
+    calibrated. ``average_bits`` is that of the rounded weights, of a network that was compressed;
+    ``per_picture`` is whether pictures are standardised each by itself, and not by mean and std.
     """
 
     format: Literal[1]
@@ -104,6 +105,7 @@ class ReleaseMetrics(Section):
     latency: dict[str, Latency] = Field(default_factory=dict)
     timed_on: str = ""
     average_bits: Annotated[float, Field(gt=0)] | None = None
+    per_picture: bool = False
 
 
 class VoteScores(Section):

@@ -149,7 +149,7 @@ def load(
         network=network,
         classes=labels,
         image_size=metrics.image_size,
-        normalisation=Normalisation(metrics.mean, metrics.std),
+        normalisation=Normalisation(metrics.mean, metrics.std, metrics.per_picture),
         mirrored=metrics.mirrored,
         held_out_accuracy=metrics.held_out.accuracy if trained else None,
         weights_sha256=metrics.weights_sha256 if trained else None,

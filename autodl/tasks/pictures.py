@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,12 @@ from autodl.tasks.task import ACCURACY, Batch, Changes, Drawing, Metric, Part, R
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureTask(SearchData):
-    """Telling the class of a picture; the metric is the accuracy."""
+    """Telling the class of a picture; the metric is the accuracy.
+
+    ``shown`` is the side that pictures have where nothing is drawn, None their own.
+    """
+
+    shown: int | None = None
 
     @classmethod
     def of(cls, data: SearchData) -> PictureTask:
@@ -71,7 +76,7 @@ class PictureTask(SearchData):
         pictures, normalisation = self._pictures(part), self.normalisation
         if drawing is None:
             for images, labels in iterate(pictures, size, normalisation=normalisation):
-                yield Batch(images, labels)
+                yield Batch(resize_batch(images, self.shown or images.shape[-1]), labels)
             return
         changes, rng = drawing.changes, drawing.rng
         side = self.side(changes, drawing.epoch, drawing.epochs)
@@ -96,6 +101,10 @@ class PictureTask(SearchData):
             else:
                 yield Batch(resized, labels)
 
+    def shown_at(self, side: int) -> PictureTask:
+        """The same pictures, measured at another size than their own."""
+        return replace(self, shown=side)
+
     def side(self, changes: Changes, epoch: int, epochs: int) -> int:
         """Side of the pictures in an epoch; see ``picture_side``."""
         growth = (changes.first_size, changes.grown, changes.grown_by)
@@ -115,8 +124,7 @@ class PictureTask(SearchData):
             "held_out_pictures": len(self.held_out),
             "classes": list(self.classes),
             "image_size": self.train.images.shape[1],
-            "mean": list(self.normalisation.mean),
-            "std": list(self.normalisation.std),
+            **self.normalisation.to_plain(),
         }
 
 

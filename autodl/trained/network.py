@@ -59,6 +59,7 @@ class TrainedNetwork:
 
     def interface(self) -> dict[str, Any]:
         """What goes in and what comes out, for whoever deploys the network."""
+        own = self.normalisation
         return {
             "input": {
                 "name": "image",
@@ -66,10 +67,8 @@ class TrainedNetwork:
                 "shape": [None, *self.input_shape],
                 "layout": "batch, channel (red, green, blue), row, column",
                 "normalised": True,
-                "normalisation": "(pixel / 255 - mean) / std for every channel; pixels are 0 to"
-                " 255",
-                "mean": list(self.normalisation.mean),
-                "std": list(self.normalisation.std),
+                "normalisation": own.formula,
+                **({} if own.per_picture else own.to_plain()),
             },
             "output": {
                 "type": "float32",
@@ -142,7 +141,7 @@ def load_trained_network(folder: Path) -> TrainedNetwork:
         network=network,
         image_size=image_size,
         classes=classes,
-        normalisation=Normalisation(tuple(metrics["mean"]), tuple(metrics["std"])),
+        normalisation=Normalisation.from_plain(metrics),
         mirrored=mirrored,
         held_out_accuracy=metrics["held_out_accuracy"],
         single_accuracy=None if mirrored else metrics["held_out_accuracy"],

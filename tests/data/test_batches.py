@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,6 +61,30 @@ def test_normalise_turns_bytes_into_planes_of_mean_0_and_deviation_1():
     np.testing.assert_allclose(got, exact.transpose(0, 3, 1, 2), atol=1e-6)
     np.testing.assert_allclose(got.mean(axis=(0, 2, 3), dtype=np.float64), 0, atol=1e-6)
     np.testing.assert_allclose(got.std(axis=(0, 2, 3), dtype=np.float64), 1, atol=1e-6)
+
+
+def test_each_picture_is_standardised_by_itself():
+    """To mean 0 and deviation 1 over all its numbers, whatever the others of its batch are."""
+    value = pictures(6)
+    found = replace(Normalisation.of(value), per_picture=True)
+    value.images[2] = 77
+    value.images[3] = 100
+    value.images[3, 0, 0, 0] = 101  # a deviation of less than 1 / sqrt(n)
+    got = found.normalise(value.images)
+    exact = []
+    for picture in value.images / 255.0:
+        scale = max(picture.std(), picture.size**-0.5)
+        exact.append(((picture - picture.mean()) / scale).transpose(2, 0, 1))
+    # float32 rounding of values up to 2
+    np.testing.assert_allclose(got, np.stack(exact), atol=1e-6)
+    assert (got.dtype, got.flags.c_contiguous) == (np.float32, True)
+    assert not got[2].any()
+    np.testing.assert_array_equal(found.normalise(value.images[3:4])[0], got[3])
+    assert "1 / sqrt(n)" in found.formula
+    assert Normalisation.from_plain({**found.to_plain(), "more": 1}) == found
+    plain = replace(found, per_picture=False)
+    assert plain.to_plain().keys() == {"mean", "std"}  # as runs of earlier versions have it
+    assert Normalisation.from_plain(plain.to_plain()) == plain
 
 
 def test_the_mean_colour_becomes_nearly_0():

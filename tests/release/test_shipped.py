@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
@@ -106,6 +107,21 @@ def test_the_card_says_what_the_files_say(members, name):
     assert (plan.parameters, plan.macs) == (metrics.parameters, metrics.macs)
     assert config.data.path is None
     assert (config.data.name, metrics.training.pictures) == ("cifar10", 47_500)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_claims_no_more_than_the_search_bears(members, name):
+    """Thirty trials made six updates of the agent, which left its policy almost undecided."""
+    found_by = members[name].metrics.training.found_by
+    told = found_by.partition(":")[0]
+    if name.startswith("agent"):
+        assert told.startswith("Best of 30 drawn by an LSTM agent near full entropy")
+        assert "six updates of five trials each" in found_by
+        assert "19.0 to 19.4 nats" in found_by
+    else:
+        assert told.startswith("Best of 30 by evolution, 12 of them drawn at random")
+    named = re.findall(r"`([a-z]+/[a-z0-9-]+\.yaml)`", found_by)
+    assert [(ROOT / "configs" / name).is_file() for name in named] == [True]
 
 
 def test_the_document_has_the_accuracies(members):

@@ -129,6 +129,10 @@ def test_release_makes_a_network_and_an_ensemble(call, refused, root, tmp_path):
     voted = call("release", "--ensemble", "mine", "--models", models)
     assert voted.code == 0
     assert "ensemble.json: mine x1" in voted.out
+    told = call("release", "--name", "mine", "--found-by", "By luck: no.", "--models", models)
+    assert (told.code, told.out) == (0, f"wrote {models / 'mine' / 'card.md'}\n")
+    assert "| By luck |" in call("release", "--table", "--models", models).out
+    assert call("release", "--name", "mine", "--models", models).code == 2
     refused(
         "is there already",
         *("release", root / "training", "--name", "mine", "--found-by", "x", "--models", models),

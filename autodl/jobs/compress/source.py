@@ -57,8 +57,7 @@ class Source:
         return {
             "classes": list(trained.classes),
             "image_size": size,
-            "mean": list(trained.normalisation.mean),
-            "std": list(trained.normalisation.std),
+            **trained.normalisation.to_plain(),
             "mirrored": trained.mirrored,
             "parameters": costs.parameters,
             "macs": costs.macs,

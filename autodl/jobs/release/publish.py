@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.data.load import public_name
 from autodl.errors import ConfigError, StoreError
@@ -31,9 +32,10 @@ from autodl.release.metrics import (
     SingleRun,
     TestScores,
     TrainingFacts,
+    read_metrics,
     write_metrics,
 )
-from autodl.release.network import CARD
+from autodl.release.network import CARD, training_config
 from autodl.runs.folder import ARCHITECTURE, METRICS, TRAINING
 from autodl.system.files import checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
@@ -94,8 +96,7 @@ def publish(
         format=1,
         classes=tuple(facts["classes"]),
         image_size=facts["image_size"],
-        mean=tuple(facts["mean"]),
-        std=tuple(facts["std"]),
+        **Normalisation.from_plain(facts).to_plain(),
         mirrored=mirrored,
         temperature=temperature,
         parameters=facts["parameters"],
@@ -129,6 +130,28 @@ def publish(
         write_text(aside / TRAINING, train_yaml)
         write_metrics(metrics, aside / METRICS)
         write_text(aside / CARD, card_text(folder.name, metrics, config))
+    return Published(folder, metrics)
+
+
+def tell_anew(folder: Path, found_by: str) -> Published:
+    """Say anew how a released network was found, in its metrics and on its card.
+
+    The card is written as it would be today; accuracies, weights and timings stay as they are.
+
+    Args:
+        folder: of the release.
+        found_by: see ``publish``.
+
+    Raises:
+        CheckpointError: a file of it is missing or damaged.
+        StoreError: the folder cannot be written.
+    """
+    known = read_metrics(ReleaseMetrics, folder / METRICS)
+    training = known.training.model_copy(update={"found_by": found_by})
+    metrics = known.model_copy(update={"training": training})
+    card = card_text(folder.name, metrics, training_config(folder))
+    write_metrics(metrics, folder / METRICS)
+    write_text(folder / CARD, card)
     return Published(folder, metrics)
 
 

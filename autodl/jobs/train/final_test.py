@@ -148,7 +148,7 @@ def _logits(
     )
     give_weights(network, weights)
     check_seals(folder, (weights.name,))
-    normalisation = Normalisation(tuple(metrics["mean"]), tuple(metrics["std"]))
+    normalisation = Normalisation.from_plain(metrics)
     logits: NDArray[np.float32] = logits_of(
         network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))
     )

@@ -13,9 +13,10 @@ from autodl.data.load import load_split
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.release import publish as module
 from autodl.jobs.release import publish_ensemble as ensemble_module
-from autodl.jobs.release.publish import held_out_scores, publish
+from autodl.jobs.release.publish import held_out_scores, publish, tell_anew
 from autodl.jobs.release.publish_ensemble import publish_ensemble
 from autodl.release.calibration import fit_temperature
+from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.network import load
 from autodl.runs.folder import update_manifest
 from autodl.system.files import checksum
@@ -69,6 +70,21 @@ def test_latencies_enter_the_card(models, tmp_path):
     assert row.batch_1[0] <= row.batch_1[1] <= row.batch_1[2]
     assert row.pictures_per_second == pytest.approx(64_000 / row.batch_64[1], abs=0.06)
     assert "Paddle's inference engine (oneDNN) | " in (tmp_path / "timed" / "card.md").read_text()
+
+
+def test_how_it_was_found_is_told_anew(models, tmp_path):
+    """Metrics and card change in that alone, and the network still loads."""
+    folder = shutil.copytree(models.folder / "tiny_a", tmp_path / "tiny_a")
+    before = read_metrics(ReleaseMetrics, folder / "metrics.json")
+    made = tell_anew(folder, "By chance: nobody looked.")
+    known = read_metrics(ReleaseMetrics, folder / "metrics.json")
+    assert known == made.metrics
+    assert known.training.found_by == "By chance: nobody looked."
+    kept = before.training.model_copy(update={"found_by": "By chance: nobody looked."})
+    assert known == before.model_copy(update={"training": kept})
+    card = (folder / "card.md").read_text()
+    assert "## How it was found\n\nBy chance: nobody looked.\n" in card
+    assert load("tiny_a", models=tmp_path).metrics == known
 
 
 def test_what_is_refused(models, tmp_path, monkeypatch):

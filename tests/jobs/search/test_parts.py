@@ -78,6 +78,19 @@ def test_shipped_configs_are_right_and_say_what_they_do(path):
     make_space(config)
 
 
+def test_the_published_search_of_cells_trains_as_its_authors_do():
+    """900 + 100 pictures, each standardised by itself; 20 of 200 epochs of a cosine to 1e-4."""
+    config = load_search("search/cell-agent-gpu.yaml")
+    data, train = config.data, config.train
+    assert (data.train, data.held_out, data.normalise) == (900, 100, "pictures")
+    assert (train.epochs, train.schedule_epochs, train.lowest_rate) == (20, 200, 1e-4)
+    assert (train.learning_rate, train.batch_size, train.momentum, train.nesterov) == (
+        *(0.1, 128, 0.9, True),
+    )
+    strategy = config.strategy.options
+    assert (strategy.batch_size, strategy.advantage_power, strategy.head_deviation) == (10, 3, 0.16)
+
+
 def test_every_section_has_defaults_but_those_that_are_off():
     config = resolve_search(RawConfig({"Global": {}}))
     plain = config.to_plain()
