@@ -123,6 +123,9 @@ def is_convolution(layer: object) -> bool:
 
 
 def _conv(kind: kinds.Conv) -> nn.Layer:
+    first = he_normal(prod(kind.kernel) * kind.in_channels // kind.groups)
+    if kind.weight_std is not None:
+        first = initializer.Normal(std=kind.weight_std)
     return Convolution(
         kind.in_channels,
         kind.out_channels,
@@ -131,7 +134,7 @@ def _conv(kind: kinds.Conv) -> nn.Layer:
         _window_padding(kind.padding),
         list(kind.dilation),
         kind.groups,
-        weight_attr=he_normal(prod(kind.kernel) * kind.in_channels // kind.groups),
+        weight_attr=first,
         bias_attr=None if kind.bias else False,
     )
 

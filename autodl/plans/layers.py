@@ -72,7 +72,10 @@ class Input(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Conv(Layer):
-    """A two-dimensional convolution with zero padding given for each side."""
+    """A two-dimensional convolution with zero padding given for each side.
+
+    ``weight_std`` is the deviation of its first weights, None that of all other layers' rule.
+    """
 
     in_channels: int
     out_channels: int
@@ -82,6 +85,7 @@ class Conv(Layer):
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
+    weight_std: float | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """``(out_channels, height, width)``."""
@@ -263,7 +267,10 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, slots=True)
 class DropPath(Layer):
-    """Zeroes whole pictures while training and scales up the rest; the trainer sets the rate."""
+    """Zeroes whole pictures while training and scales up the rest; a hook sets the rate.
+
+    ``DropPath`` of ``Train.hooks`` can have it zero single values in their place.
+    """
 
 
 @dataclass(frozen=True, slots=True)

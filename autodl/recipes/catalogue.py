@@ -40,6 +40,7 @@ FORMS = {
 TERMS = {
     "Auxiliary": Entry(f"{_PARTS}:WeightOptions", "autodl.training.terms.auxiliary:Auxiliary"),
     "Rademacher": Entry(f"{_PARTS}:WeightOptions", "autodl.training.terms.rademacher:Rademacher"),
+    "RepVGGL2": Entry(f"{_PARTS}:WeightOptions", "autodl.reparam.repvgg_l2:RepVGGL2"),
 }
 
 HOOKS = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from autodl.config.sections import Section
 
@@ -41,18 +43,32 @@ class FastMuonOptions(FastStartOptions):
 class RateOptions(Section):
     """Of every schedule."""
 
+    ADDED: ClassVar[tuple[str, ...]] = ("first_rate",)
+
     learning_rate: float = Field(0.1, gt=0, description="the highest of the schedule")
-    warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0 before it falls")
+    warmup_epochs: float = Field(0.0, ge=0, description="linear rise to it at the beginning")
+    first_rate: float = Field(0.0, ge=0, description="what the rise begins at")
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.first_rate > self.learning_rate:
+            raise ValueError(
+                f"first_rate {self.first_rate:g} exceeds learning_rate {self.learning_rate:g}"
+            )
+        return self
 
 
 class FallingRateOptions(RateOptions):
     """Of a schedule that falls all the way."""
 
-    ADDED = ("lowest_rate", "schedule_epochs")
+    ADDED = (*RateOptions.ADDED, "lowest_rate", "schedule_epochs", "fall_from_start")
 
     lowest_rate: float = Field(0.0, ge=0, description="what the rate falls to")
     schedule_epochs: int | None = Field(
         None, ge=1, description="epochs until then; null: those of the training, which may be fewer"
+    )
+    fall_from_start: bool = Field(
+        False, description="the fall is counted from the first update, not from the end of the rise"
     )
 
 
@@ -155,4 +171,9 @@ class AverageOptions(Section):
 class DropOptions(Section):
     """Of dropped edges."""
 
+    ADDED = ("of",)
+
     rate: float = Field(gt=0, lt=1, description="the highest; it rises from 0 by epochs")
+    of: Literal["pictures", "values"] = Field(
+        "pictures", description="whether an edge drops all of a picture, or single values of it"
+    )

@@ -72,16 +72,12 @@ def step_rate(epoch: int, epochs: int, peak: float) -> float:
 
 def cosine(options: FallingRateOptions, epochs: int, steps: int) -> Rate:
     """``cosine_rate`` over epochs of so many steps."""
-    warmup, whole = round(options.warmup_epochs * steps), options.schedule_epochs or epochs
-    peak, lowest = options.learning_rate, options.lowest_rate
-    return lambda step: cosine_rate(step, whole * steps, peak, warmup, lowest)
+    return _falling(cosine_rate, options, epochs, steps)
 
 
 def linear(options: FallingRateOptions, epochs: int, steps: int) -> Rate:
     """``linear_rate`` over epochs of so many steps."""
-    warmup, whole = round(options.warmup_epochs * steps), options.schedule_epochs or epochs
-    peak, lowest = options.learning_rate, options.lowest_rate
-    return lambda step: linear_rate(step, whole * steps, peak, warmup, lowest)
+    return _falling(linear_rate, options, epochs, steps)
 
 
 def triangle(options: TriangleOptions, epochs: int, steps: int) -> Rate:
@@ -92,17 +88,35 @@ def triangle(options: TriangleOptions, epochs: int, steps: int) -> Rate:
 
 def step(options: RateOptions, epochs: int, steps: int) -> Rate:
     """``step_rate`` over epochs of so many steps, behind a linear warm-up."""
-    warmup, peak = round(options.warmup_epochs * steps), options.learning_rate
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return peak * (step + 1) / warmup
-        return step_rate(step // steps, epochs, peak)
-
-    return rate
+    peak = options.learning_rate
+    return _behind_warm_up(options, steps, lambda step: step_rate(step // steps, epochs, peak))
 
 
 def constant(options: RateOptions, epochs: int, steps: int) -> Rate:
     """Always the same, behind a linear warm-up."""
-    warmup, peak = round(options.warmup_epochs * steps), options.learning_rate
-    return lambda step: peak * min((step + 1) / warmup, 1.0) if warmup else peak
+    return _behind_warm_up(options, steps, lambda step: options.learning_rate)
+
+
+def _falling(
+    fall: Callable[[int, int, float, int, float], float],
+    options: FallingRateOptions,
+    epochs: int,
+    steps: int,
+) -> Rate:
+    warmup, whole = round(options.warmup_epochs * steps), options.schedule_epochs or epochs
+    peak, lowest = options.learning_rate, options.lowest_rate
+    begun = 0 if options.fall_from_start else warmup
+    return _behind_warm_up(
+        options, steps, lambda step: fall(step, whole * steps, peak, begun, lowest)
+    )
+
+
+def _behind_warm_up(options: RateOptions, steps: int, after: Rate) -> Rate:
+    """A line from ``first_rate``, which the step before the first would have, to the highest."""
+    warmup, first = round(options.warmup_epochs * steps), options.first_rate
+    rise = options.learning_rate - first
+
+    def rate(step: int) -> float:
+        return first + rise * (step + 1) / warmup if step < warmup else after(step)
+
+    return rate

@@ -78,7 +78,13 @@ class RepVGGBlock(MultiBranchConv2D):
         if shape.in_channels == shape.out_channels and shape.stride == (1, 1):
             self.identity = self._norm(shape.in_channels, bias_attr=shift)
         if custom_l2:
-            self.dense[0].weight.regularizer = self.point[0].weight.regularizer = free
+            self.decay_in_loss()
+
+    def decay_in_loss(self) -> None:
+        """Leave the decay of the kernels to ``custom_l2``: they carry ``L2Decay(0)``, too."""
+        self.custom_l2 = True
+        for branch in (self.dense, self.point):
+            branch[0].weight.regularizer = L2Decay(0.0)
 
     @classmethod
     def check(cls, geometry: ConvGeometry) -> None:

@@ -25,7 +25,9 @@ from autodl.training.terms.term import Step
 TERMS = {
     "Auxiliary": ({"weight": 0.4}, "auxiliary."),
     "Rademacher": ({"weight": 0.1}, ""),
+    "RepVGGL2": ({"weight": 0.1}, ""),
 }
+FORMS = {"RepVGGL2": "repvgg"}  # that a term needs
 
 
 def test_every_term_is_held_to_this():
@@ -36,7 +38,7 @@ def forward(name, weight=None):
     """A term of a small network on a batch, the network and the loss."""
     options, _ = TERMS[name]
     values = {"name": name, **options, **({} if weight is None else {"weight": weight})}
-    train = TrainOptions(terms=(values,))
+    train = TrainOptions(terms=(values,), branches=FORMS.get(name, "none"))
     plan = genotype_plan(published_genotype("DARTS_V1"), channels=4, layers=3, classes=4)
     network = training_network(plan, train, seed=0)
     rng = np.random.default_rng(0)

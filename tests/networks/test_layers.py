@@ -16,7 +16,7 @@ from autodl.networks.network import PlanNetwork
 from autodl.plans import layers as kinds
 from autodl.plans.plan import PlanBuilder
 from autodl.spaces.cell.architecture import Cell, CellPair
-from autodl.spaces.operations import operation_names
+from autodl.spaces.operations import operation, operation_names
 
 ONE = CellPair(Cell((0,), ()), Cell((0,), ()))
 
@@ -48,6 +48,13 @@ def test_initial_weights(kind, fan_in):
     assert np.abs(weights).max() <= 2 * std * (1 + 1e-6)  # float32 rounding of the bound
     assert np.abs(weights).max() > 1.98 * std  # and it is used up to the bound
     assert not layer.bias.numpy().any()
+
+
+def test_a_convolution_with_a_deviation_of_its_own():
+    weights = make_layer(kinds.Conv(64, 128, (3, 3), weight_std=0.02)).weight.numpy()
+    # 73,728 draws: the deviation is known to 0.3 %, and nothing is cut at two of them
+    assert weights.std() == pytest.approx(0.02, rel=0.015)
+    assert np.abs(weights).max() > 0.06
 
 
 def test_a_linear_layer_with_a_deviation_of_its_own():
@@ -109,6 +116,21 @@ def test_statistics_are_no_trainable_parameters():
         assert (id(parameter) in owned) == (not name.endswith(("_mean", "_variance")))
     layers = [network.layer("stem"), network.layer("head.norm")]
     assert len(trainable(layers)) == 4
+
+
+@pytest.mark.parametrize("name, before", [("avg_pool_2x2", 0), ("avg_pool_4x4", 1)])
+def test_even_average_pools_leave_out_the_padding_at_stride_1(name, before):
+    """As the original, which pads both sides and crops: means of what is there, by a loop."""
+    builder = PlanBuilder((1, 5, 6))
+    operation(name).build(builder, 0, "node", False)
+    maps = np.random.default_rng(0).normal(size=(1, 1, 5, 6)).astype("float32")
+    found = PlanNetwork(builder.finish(), seed=0)(paddle.to_tensor(maps)).numpy()[0, 0]
+    size = int(name[-1])
+    for row in range(5):
+        for column in range(6):
+            top, left = row - before, column - before
+            part = maps[0, 0, max(top, 0) : top + size, max(left, 0) : left + size]
+            assert found[row, column] == pytest.approx(part.mean(), abs=1e-6)  # float32
 
 
 def test_scale_flatten_and_sigmoid_against_numpy():

@@ -24,7 +24,7 @@ def test_the_default_section_is_plain_sgd():
     assert recipe.optimiser.options == SGDOptions()
     assert recipe.schedule.to_plain() == {
         "name": "cosine", "learning_rate": 0.1, "warmup_epochs": 0.0,
-        "lowest_rate": 0.0, "schedule_epochs": None,
+        "lowest_rate": 0.0, "schedule_epochs": None, "first_rate": 0.0, "fall_from_start": False,
     }  # fmt: skip
     assert (recipe.terms, recipe.hooks, recipe.path, recipe.form.name) == ((), (), None, "none")
 
@@ -42,7 +42,7 @@ def test_flat_keys_become_parts():
     ]
     assert [part.to_plain() for part in recipe.hooks] == [
         {"name": "Whitening", "bias_epochs": None},
-        {"name": "DropPath", "rate": 0.2},
+        {"name": "DropPath", "rate": 0.2, "of": "pictures"},
         {"name": "Averaging", "decay": 0.9},
     ]
     assert recipe.form.to_plain() == {"name": "acb", "scale": 0.5}

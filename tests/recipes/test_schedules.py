@@ -8,8 +8,9 @@ from math import cos, pi
 
 import pytest
 
+from autodl.recipes import schedules
 from autodl.recipes.options import TrainOptions
-from autodl.recipes.parts import FallingRateOptions
+from autodl.recipes.parts import FallingRateOptions, RateOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.recipes.schedules import (
     cosine,
@@ -73,6 +74,43 @@ def test_a_triangle_by_its_name():
     part = recipe_of(TrainOptions(epochs=2, rate=rate)).schedule
     found = part.factory()(part.options, 2, 5)
     assert [found(step) for step in (0, 5, 10)] == pytest.approx([0.3, 1.5, 0.105], rel=1e-12)
+
+
+def test_the_rates_of_several_gpus_as_lrc_has_them():
+    """From the rate of one of 8 GPUs to that of all in 5 of 90 epochs; the cosine is of all 90.
+
+    ``lr n / n (e (n - 1) / 5 + 1)`` while the warm-up lasts, then ``n (least + (lr - least) (1 +
+    cos(pi e / 90)) / 2)``, e the epochs done. The original counts e from the beginning of every
+    epoch, a slip: its rate never leaves the first epoch's.
+    """
+    lr, least, gpus, steps = 0.025, 1e-4, 8, 10
+    options = FallingRateOptions(
+        learning_rate=gpus * lr,
+        first_rate=lr,
+        lowest_rate=gpus * least,
+        warmup_epochs=5,
+        fall_from_start=True,
+    )
+    rate = cosine(options, 90, steps)
+    for step in range(50):
+        done = (step + 1) / steps
+        assert rate(step) == pytest.approx(lr * (done * (gpus - 1) / 5 + 1), rel=1e-12)
+    for step in range(50, 900):
+        share = (1 + cos(pi * step / steps / 90)) / 2
+        assert rate(step) == pytest.approx(gpus * (least + (lr - least) * share), rel=1e-12)
+    plain = cosine(options.model_copy(update={"fall_from_start": False}), 90, steps)
+    assert plain(50) == gpus * lr
+
+
+@pytest.mark.parametrize("schedule", [schedules.step, schedules.constant])
+def test_every_warm_up_begins_where_it_is_told(schedule):
+    rate = schedule(RateOptions(learning_rate=1.0, first_rate=0.5, warmup_epochs=1), 4, 5)
+    assert [rate(n) for n in range(6)] == pytest.approx([0.6, 0.7, 0.8, 0.9, 1.0, 1.0])
+
+
+def test_a_first_rate_above_the_highest_is_refused():
+    with pytest.raises(ValueError, match=r"first_rate 0\.2 exceeds learning_rate 0\.1"):
+        RateOptions(first_rate=0.2)
 
 
 @pytest.mark.parametrize("schedule", [cosine, linear])

@@ -10,12 +10,14 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import DropPath
+from autodl.recipes.config import load_train
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.spaces.genotype.architecture import Genotype, GenotypeCell
 from autodl.spaces.genotype.plan import genotype_plan
+from autodl.system.resources import resource
 from autodl.system.state import decode_state, encode_state
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
@@ -137,6 +139,29 @@ def test_a_dropped_edge_is_dropped_for_whole_pictures():
     assert abs((found[:, 0] == 0).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 2000)
     layer.eval()
     assert layer(ones) is ones
+
+
+def test_single_values_are_dropped_as_in_the_code_of_lrc(make):
+    """By chance ``p`` each, scaled up; the configs of LRC ask for it, that of DARTS does not."""
+    trainer = make(epochs=2, hooks=({"name": "DropPath", "rate": 0.5, "of": "values"},))
+    trainer.fit()
+    layer = edges(trainer.network)[0]
+    assert layer.p == 0.25
+    layer.train()
+    paddle.seed(0)
+    found = layer(paddle.ones([200, 2, 10, 10])).numpy()
+    np.testing.assert_allclose(np.unique(found), [0.0, 4 / 3], rtol=1e-6)  # float32
+    shares = (found == 0).reshape(200, -1).mean(axis=1)  # in every picture about a quarter
+    assert np.abs(shares - 0.25).max() < 6 * np.sqrt(0.25 * 0.75 / 200)
+    assert abs(shares.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / found.size)
+    dropped = {
+        name: [
+            part.options.of
+            for part in recipe_of(load_train(resource("configs") / name).train).hooks
+        ]
+        for name in ("train/lrc.yaml", "train/lrc-imagenet.yaml", "train/darts-v2.yaml")
+    }
+    assert list(dropped.values()) == [["values"], ["values"], ["pictures"]]
 
 
 def test_resuming_after_any_epoch_equals_an_unbroken_training(make):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from autodl.config.sections import Section
@@ -12,8 +14,16 @@ from autodl.spaces.genotype.architecture import published_genotype
 class OwnGenotypeOptions(Section):
     """How large the network of a genotype is."""
 
+    ADDED = ("stem", "init")
+
     channels: int = Field(36, ge=2, multiple_of=2, description="of the first cells")
     layers: int = Field(20, ge=1, description="number of cells")
+    stem: Literal["cifar", "imagenet"] = Field(
+        "cifar", description="one convolution, or three that halve large pictures"
+    )
+    init: Literal["he", "lrc"] = Field(
+        "he", description="first weights of convolutions by their inputs, or by outputs as LRC"
+    )
 
 
 class GenotypeNetworkOptions(OwnGenotypeOptions):

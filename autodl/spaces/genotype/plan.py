@@ -1,13 +1,16 @@
 """The network that DARTS stacks from a genotype, as a plan.
 
 Stem, then cells, each of which reads the two before it; the cells a third and two thirds of the way
-up halve the maps and double the channels. Convolutions have no bias. (Liu et al., ICLR 2019.)
+up halve the maps and double the channels. Convolutions have no bias. (Liu et al., ICLR 2019.) There
+is a stem for small pictures and one for large ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal, TypeAlias
 
 from autodl.errors import ConfigError
 from autodl.plans.layers import (
@@ -29,11 +32,23 @@ from autodl.plans.plan import Auxiliary, Plan, PlanBuilder
 from autodl.plans.stacking import conv_norm
 from autodl.spaces.genotype.architecture import SKIP, Genotype, published_genotype
 
-STEM_FACTOR = 3  # channels of the stem, in those of the first cells
+STEM_FACTOR = 3  # channels of the stem for small pictures, in those of the first cells
 CLASSIFIER_STD = 1e-3
-_AUXILIARY_SIZE = 8  # smallest maps that the auxiliary classifier can read
 # builder, position of the input, name of the edge, stride -> position of the output
 _Build: TypeAlias = Callable[[PlanBuilder, int, str, int], int]
+Stem: TypeAlias = Literal["cifar", "imagenet"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What differs by the stem: how far a network halves, and what its auxiliary classifier is."""
+
+    halvings: int  # of the pictures, until the last cells
+    auxiliary_size: int  # smallest maps that the auxiliary classifier can read
+    auxiliary_norm: bool  # whether its wide convolution has a batch-norm
+
+
+_KINDS: dict[Stem, _Kind] = {"cifar": _Kind(2, 8, True), "imagenet": _Kind(5, 7, False)}
 
 
 def genotype_plan(
@@ -43,15 +58,21 @@ def genotype_plan(
     layers: int = 20,
     classes: int = 10,
     image_size: int = 32,
+    stem: Stem = "cifar",
+    init: Literal["he", "lrc"] = "he",
 ) -> Plan:
     """Spell out the layers of a genotype's network.
 
-    Pictures of 32x32 and more have an auxiliary classifier, smaller ones no room for it.
+    Pictures of 32x32 and more (of 224x224 with the stem for large ones) have an auxiliary
+    classifier, smaller ones no room for it.
 
     Args:
         channels: that operations of the first cells work on.
         layers: number of cells.
-        image_size: height and width of the RGB input, a multiple of 4.
+        image_size: height and width of the RGB input, a multiple of 4, or of 32.
+        stem: "cifar" is one convolution; "imagenet" three, each of which halves the pictures.
+        init: of convolutions: "he" is this project's rule (by their inputs), "lrc" see
+            ``drawn_as_lrc``.
 
     Raises:
         ConfigError: an argument is out of range, or the architecture is no genotype.
@@ -64,16 +85,19 @@ def genotype_plan(
     for name, value in {"channels": channels, "layers": layers, "classes": classes}.items():
         if value < 1:
             raise ConfigError(f"Network.{name} must be at least 1, got {value}")
-    if image_size < 4 or image_size % 4:
+    kind = _KINDS[stem]
+    multiple = 2**kind.halvings
+    if image_size < multiple or image_size % multiple:
         raise ConfigError(
-            f"a genotype's network halves its pictures twice: their size must be a multiple of 4,"
-            f" got {image_size}; set Data.image_size"
+            f"a genotype's network with the stem {stem} halves its pictures {kind.halvings} times:"
+            f" their size must be a multiple of {multiple}, got {image_size}; set Data.image_size"
         )
     if channels % 2:
         raise ConfigError(f"Network.channels must be even, for both halves, got {channels}")
     builder = PlanBuilder((3, image_size, image_size))
-    before = last = conv_norm(builder, 0, "stem", STEM_FACTOR * channels, 3)
-    auxiliary, reduced = None, False
+    before, last = _stem(builder, channels, stem)
+    # behind the large stem the two that the first cell reads differ in size, as behind a reduction
+    auxiliary, reduced = None, before != last
     for number in range(layers):
         reduces = number in (layers // 3, 2 * layers // 3)
         channels *= 2 if reduces else 1
@@ -84,11 +108,13 @@ def genotype_plan(
         ]
         before, last = last, _cell(builder, entries, genotype, name, reduces)
         reduced = reduces
-        if number == 2 * layers // 3 and builder.shape(last)[1] >= _AUXILIARY_SIZE:
-            auxiliary = Auxiliary(last, auxiliary_plan(builder.shape(last), classes))
+        if number == 2 * layers // 3 and builder.shape(last)[1] >= kind.auxiliary_size:
+            head = auxiliary_plan(builder.shape(last), classes, wide_norm=kind.auxiliary_norm)
+            auxiliary = Auxiliary(last, head)
     x = builder.add("head.pool", GlobalAvgPool(), last)
     builder.add("head.classifier", Linear(builder.shape(x)[0], classes, CLASSIFIER_STD), x)
-    return builder.finish(auxiliary)
+    plan = builder.finish(auxiliary)
+    return drawn_as_lrc(plan) if init == "lrc" else plan
 
 
 def published_genotype_plan(
@@ -98,6 +124,8 @@ def published_genotype_plan(
     layers: int = 20,
     classes: int = 10,
     image_size: int = 32,
+    stem: Stem = "cifar",
+    init: Literal["he", "lrc"] = "he",
 ) -> Plan:
     """The same for a genotype of the literature, by name.
 
@@ -111,25 +139,66 @@ def published_genotype_plan(
         layers=layers,
         classes=classes,
         image_size=image_size,
+        stem=stem,
+        init=init,
     )
 
 
-def auxiliary_plan(maps: Shape, classes: int) -> Plan:
-    """The auxiliary classifier that reads these maps, of 8x8 or more.
+def drawn_as_lrc(plan: Plan) -> Plan:
+    """The plan with convolutions drawn from a normal of deviation ``sqrt(2 / fan-out)``.
 
-    Larger ones than 8x8, which DARTS does not have, are averaged before the last layer.
+    The fan-out is all outputs times the kernel's size, in depthwise convolutions, too. Source: the
+    code of LRC (PaddlePaddle/AutoDL), by Fluid's Xavier of a fan-in of 0.
+    """
+    builder = PlanBuilder(plan.input_shape)
+    for record in plan.records[1:]:
+        layer = record.layer
+        if isinstance(layer, Conv):
+            std = (2.0 / (layer.out_channels * prod(layer.kernel))) ** 0.5
+            layer = replace(layer, weight_std=std)
+        builder.add(record.name, layer, *record.inputs)
+    head = plan.auxiliary
+    return builder.finish(head and replace(head, plan=drawn_as_lrc(head.plan)))
+
+
+def auxiliary_plan(maps: Shape, classes: int, *, wide_norm: bool = True) -> Plan:
+    """The auxiliary classifier that reads these maps, of 7x7 or more.
+
+    Its window moves by 3, on maps of 7x7 by 2, as that of DARTS for ImageNet. What is left of
+    larger maps than 10x10, which the authors do not have, is averaged before the last layer.
+
+    Args:
+        wide_norm: whether the second convolution has a batch-norm; the authors' have none for
+            ImageNet, in DARTS (a slip that they kept) as in LRC.
     """
     builder = PlanBuilder(maps)
     x = builder.add("relu", Relu(), 0)
-    x = builder.add("pool", AvgPool((5, 5), (3, 3)), x)
+    step = 3 if maps[1] >= 8 else 2
+    x = builder.add("pool", AvgPool((5, 5), (step, step)), x)
     for name, channels, size in (("narrow", 128, 1), ("widen", 768, 2)):
         conv = Conv(builder.shape(x)[0], channels, (size, size), bias=False)
         x = builder.add(f"{name}.conv", conv, x)
-        x = _norm(builder, x, f"{name}.norm")
+        if wide_norm or name == "narrow":
+            x = _norm(builder, x, f"{name}.norm")
         x = builder.add(f"{name}.relu", Relu(), x)
     x = builder.add("mean", GlobalAvgPool(), x)
     builder.add("classifier", Linear(builder.shape(x)[0], classes, CLASSIFIER_STD), x)
     return builder.finish()
+
+
+def _stem(builder: PlanBuilder, channels: int, stem: Stem) -> tuple[int, int]:
+    """The two positions that the first cell reads.
+
+    Source: of "imagenet" the code of DARTS and of LRC (PaddlePaddle/AutoDL).
+    """
+    if stem == "cifar":
+        only = conv_norm(builder, 0, "stem", STEM_FACTOR * channels, 3)
+        return only, only
+    x = conv_norm(builder, 0, "stem0.first", channels // 2, 3, stride=2)
+    x = builder.add("stem0.relu", Relu(), x)
+    before = conv_norm(builder, x, "stem0.second", channels, 3, stride=2)
+    x = builder.add("stem1.relu", Relu(), before)
+    return before, conv_norm(builder, x, "stem1", channels, 3, stride=2)
 
 
 def _entry(builder: PlanBuilder, x: int, name: str, channels: int, *, halves: bool) -> int:

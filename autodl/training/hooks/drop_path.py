@@ -12,6 +12,9 @@ from autodl.training.setting import Epoch, Setting
 class DroppedEdges(Hook):
     """Sets the rate of all ``DropPath`` layers: 0 in the first epoch, then in a line to ``rate``.
 
+    An edge drops whole pictures of a batch, as in the code of DARTS, or single values, which is
+    plain dropout, as in that of LRC.
+
     Raises:
         ConfigError: the network has no edges to drop.
     """
@@ -26,6 +29,8 @@ class DroppedEdges(Hook):
                 f"{section}.drop_path {options.rate:g} is for networks with edges to drop, as"
                 f" GenotypeNetwork; use {section}.drop_path=0"
             )
+        for layer in self._layers:
+            layer.axis = 0 if options.of == "pictures" else None
 
     def before_epoch(self, epoch: Epoch) -> None:
         """Raise the rate."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from autodl.errors import ConfigError, UnknownNameError
@@ -157,6 +159,71 @@ def test_the_input_behind_a_reduction_is_halved_in_two_parts():
     assert halved == ["cell3.entry0.halve.norm", "cell5.entry0.halve.norm"]
     assert len(names) == 6
     assert not any("entry1.halve" in record.name for record in plan.records)
+
+
+def test_the_stem_for_large_pictures():
+    """Three convolutions that halve; the first cell reads two sizes, as behind a reduction."""
+    plan = published_genotype_plan(
+        genotype="LRC_1", channels=6, layers=6, classes=7, image_size=320, stem="imagenet"
+    )
+    shapes = {record.name: record.shape for record in plan.records}
+    assert shapes["stem0.first.norm"] == (3, 160, 160)
+    assert shapes["stem0.second.norm"] == (6, 80, 80)
+    assert shapes["stem1.norm"] == (6, 40, 40)
+    by_name = {record.name: record for record in plan.records}
+    reads = [plan.records[i].name for i in by_name["stem1.relu"].inputs]
+    assert reads == ["stem0.second.norm"]  # its ReLU stands before its convolution
+    names = [r.name for r in plan.records if ".entry0." in r.name and r.name.endswith("norm")]
+    assert [name for name in names if "halve" in name] == [
+        f"cell{number}.entry0.halve.norm" for number in (0, 3, 5)
+    ]
+    assert [shapes[f"cell{number}.concat"][1] for number in range(6)] == [40, 40, 20, 20, 10, 10]
+    assert not any(record.name.startswith("stem.") for record in plan.records)
+    head = plan.auxiliary.plan
+    assert [record.name for record in head.records if isinstance(record.layer, BatchNorm)] == [
+        "narrow.norm"
+    ]
+    assert head.output_shape == (7,)
+
+
+def test_darts_on_imagenet_has_the_published_size():
+    """4.7 million parameters (DARTS, table 2): 48 channels and 14 cells; counted by hand, too.
+
+    Beside what every cell has: the stem, and a first cell whose first entry has two halves.
+    """
+    plan = published_genotype_plan(
+        genotype="DARTS_V2", channels=48, layers=14, classes=1000, image_size=224, stem="imagenet"
+    )
+    small, _ = counted(
+        published_genotypes()["DARTS_V2"].genotype, channels=48, layers=14, classes=1000
+    )
+    stem = 27 * 24 + 2 * 24 + 9 * 24 * 48 + 2 * 48 + 9 * 48 * 48 + 2 * 48
+    others = 27 * 144 + 2 * 144 + 3 * 96 * 48  # a stem of 144, which three entries read
+    assert plan.parameters == small - others + stem
+    assert plan.parameters == pytest.approx(4.7e6, abs=0.05e6)
+    assert plan.auxiliary.plan.output_shape == (1000,)  # of maps of 7x7
+    assert plan.auxiliary.plan.parameters == 768 * 128 + 256 + 128 * 768 * 4 + 769 * 1000
+    assert published_genotype_plan(image_size=192, layers=3, stem="imagenet").auxiliary is None
+    with pytest.raises(ConfigError, match="stem imagenet halves its pictures 5 times"):
+        published_genotype_plan(image_size=48, stem="imagenet")
+
+
+def test_convolutions_are_drawn_as_lrc_draws_them():
+    """sqrt(2 / fan-out), of depthwise ones the fan-out of all channels; nothing else differs."""
+    sizes = {"genotype": "LRC_1", "channels": 4, "layers": 3}
+    plain, drawn = (published_genotype_plan(**sizes, init=init) for init in ("he", "lrc"))
+    pairs = [(plain, drawn), (plain.auxiliary.plan, drawn.auxiliary.plan)]
+    for one, two in pairs:
+        for before, after in zip(one.records, two.records, strict=True):
+            layer = after.layer
+            if isinstance(layer, Conv):
+                fan_out = layer.out_channels * layer.kernel[0] * layer.kernel[1]
+                assert layer.weight_std == pytest.approx((2 / fan_out) ** 0.5, rel=1e-12)
+                assert before.layer.weight_std is None
+                layer = replace(layer, weight_std=None)
+            assert (before.name, before.layer, before.inputs) == (after.name, layer, after.inputs)
+    assert plain.auxiliary.source == drawn.auxiliary.source
+    assert any(r.layer.groups > 1 for r in drawn.records if isinstance(r.layer, Conv))
 
 
 def test_the_auxiliary_classifier():
