@@ -12,10 +12,11 @@ from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.plans.plan import Plan
 from autodl.recipes.options import TrainOptions
-from autodl.recipes.recipe import recipe_of
+from autodl.recipes.recipe import changes_of, recipe_of
 from autodl.reparam.training_form import training_network
 from autodl.spaces.codec import Architecture
 from autodl.system.state import decode_state, encode_state
+from autodl.tasks.pictures import PictureTask
 from autodl.tasks.task import Task
 from autodl.training.device import compute_clock
 from autodl.training.fit import Trainer
@@ -30,7 +31,9 @@ class TrainEvaluator:
     Where a lower metric is better the reward is its negative, and the metrics have the value as
     well. Every trial of a run is scored on the same examples, none of which it trained on; early
     stopping looks at the training loss alone. The same generator gives the same reward on the
-    same machine.
+    same machine. While pictures grow (``Train.first_size``), those that measure have the size of
+    the last epoch, as those that it was trained on: all trials of a rung are scored alike, and a
+    trial that goes on is the training that it would have been without a pause.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class TrainEvaluator:
         stopped = trainer.fit(until=stage.epochs)
         clock = compute_clock()
         began = clock()
-        held_out = final_score(network, self._task, "held_out")
+        held_out = final_score(network, self._measured(len(trainer.curve)), "held_out")
         compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + clock() - began
         last, metric = trainer.curve[-1], self._task.metric
         metrics = {
@@ -108,6 +111,13 @@ class TrainEvaluator:
             fidelity=min(stage.epochs / self._options.epochs, 1.0),
             checkpoint=encode_state(state) if keep else b"",
         )
+
+    def _measured(self, epochs: int) -> Task:
+        """The task as a network knows it that was trained for so many epochs."""
+        if not isinstance(self._task, PictureTask):
+            return self._task
+        changes = changes_of(self._options)
+        return self._task.shown_at(self._task.side(changes, epochs - 1, self._options.epochs))
 
     def _inherit(self, network: PlanNetwork, parent: Mapping[str, Any]) -> dict[str, float]:
         """Give a network its parent's weights; how much that was, and the epochs in them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import paddle
@@ -10,6 +11,7 @@ import pytest
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
+from autodl.data.resize import resize_batch
 from autodl.evaluation import train_evaluator as module
 from autodl.evaluation.train_evaluator import TrainEvaluator
 from autodl.recipes.options import TrainOptions
@@ -21,6 +23,7 @@ from autodl.system.state import decode_state, encode_state
 from autodl.tasks import pictures as pictures_module
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
+from autodl.training.metrics import cross_entropy
 from autodl.trial import Stage, TrialFailure, TrialState
 
 ONE = CellPair(Cell((1,), ()), Cell((6,), ()))
@@ -278,6 +281,35 @@ def test_early_stopping_is_the_same_in_stages(make_evaluator, ends):
     assert 2 < len(whole.curve) < 9
     last = in_stages(make_evaluator, ends, **options)[-1]
     assert without_times(last) == without_times(whole)
+
+
+def test_a_stage_is_scored_at_the_size_that_it_was_trained_at(data, trained):
+    """Pictures grow from 8x8 to 16x16: at the end, as the full training, at their own size."""
+    larger = {
+        part: Pictures(np.repeat(np.repeat(pictures.images, 2, 1), 2, 2), pictures.labels)
+        for part, pictures in (("train", data.train), ("held_out", data.held_out))
+    }
+    task = replace(data, **larger)
+    train = TrainOptions(
+        epochs=4, batch_size=8, learning_rate=0.1, pad_crop=1, first_size=8, grown_by=8, grown=0.5
+    )
+
+    def plan(architecture):
+        return cell_plan(
+            architecture, width=4, cells_per_stage=1, stages=2, classes=4, image_size=16
+        )
+
+    evaluator, checkpoint = TrainEvaluator(task, plan, train), b""
+    for epochs, side in ((1, 8), (2, 8), (3, 16), (4, 16)):
+        found = evaluator.stage(ONE, generator(), Stage(epochs, checkpoint))
+        checkpoint, network = found.checkpoint, trained[-1].network
+        images = task.normalisation.normalise(task.held_out.images)
+        network.eval()
+        logits = network(paddle.to_tensor(resize_batch(images, side))).numpy()
+        losses = cross_entropy(logits.astype(np.float64), task.held_out.labels)
+        assert found.metrics["held_out_loss"] == pytest.approx(losses.mean(), rel=1e-6)
+        assert found.reward == (logits.argmax(1) == task.held_out.labels).mean()
+    assert found.reward == evaluator(ONE, generator()).reward
 
 
 def test_a_stage_without_its_checkpoint_starts_again_and_gives_the_same(make_evaluator):
