@@ -15,7 +15,6 @@ abstract and prototype.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
@@ -45,6 +44,7 @@ from autodl.compression.errors import CompressionError
 from autodl.data.batches import batch_count, iterate
 from autodl.recipes.recipe import recipe_of
 from autodl.tasks.pictures import PictureTask
+from autodl.training.device import compute_clock
 from autodl.training.fit import Trainer
 
 _MOST_CONTRAST = 4.0  # between a layer's tolerance and the average one
@@ -178,13 +178,14 @@ class _Run:
         self.history: list[float] = []
         self.updates = 0
         self.inferring = 0.0
-        self._began, self._before = time.perf_counter(), 0.0
+        self._clock = compute_clock()
+        self._began, self._before = self._clock(), 0.0
         self._task, self._options = task, options
         batches = batch_count(len(task.pictures), task.train.batch_size, drop_last=True)
         self._last_update = batches * task.train.epochs
 
     def seconds(self) -> float:
-        return self._before + time.perf_counter() - self._began
+        return self._before + self._clock() - self._began
 
     def start(self) -> None:
         """Check the weights, settle the tolerances and fit every layer's first mixture."""
@@ -211,14 +212,14 @@ class _Run:
 
     def infer(self) -> None:
         """Fit every layer's mixture, from its levels so far, and take its levels."""
-        began = time.perf_counter()
+        began = self._clock()
         for path, layer in self._task.layers.items():
             with _named(path):
                 fit = self._fit(path, weights_of(layer))
             self.levels[path], self.bounds[path] = fit.levels, fit.bound
             self.binning_changes[path] = fit.binning_change
         self.history.append(self.average_bits())
-        self.inferring += time.perf_counter() - began
+        self.inferring += self._clock() - began
 
     def _fit(self, path: str, weights: FloatArray) -> MixtureFit:
         tolerance = self.tolerances[path]

@@ -11,7 +11,6 @@ Source: "Bayesian automatic model compression", 2020, compares with the bit sear
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +30,7 @@ from autodl.data.dataset import Pictures
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import Recipe, recipe_of
 from autodl.tasks.pictures import PictureTask
+from autodl.training.device import compute_clock
 from autodl.training.fit import Trainer
 from autodl.training.goal import score
 from autodl.training.weights import load_arrays
@@ -210,10 +210,11 @@ class _Search:
         self._recipe = _short(task.train)
         self._agent = BitAgent(len(self._paths) + 6, options, task.seed)
         self._levels: dict[tuple[str, int], Levels] = {}
-        self._began, self._before = time.perf_counter(), 0.0
+        self._clock = compute_clock()
+        self._began, self._before = self._clock(), 0.0
 
     def seconds(self) -> float:
-        return self._before + time.perf_counter() - self._began
+        return self._before + self._clock() - self._began
 
     def late(self) -> bool:
         return self._options.seconds is not None and self.seconds() >= self._options.seconds

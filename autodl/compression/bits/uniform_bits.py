@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from paddle import nn
@@ -12,6 +11,7 @@ from autodl.compression.bits.options import UniformBitsOptions
 from autodl.compression.bits.rounded_layers import weights_of
 from autodl.compression.choice import Choice, Task
 from autodl.compression.errors import CompressionError
+from autodl.training.device import compute_clock
 
 
 class UniformBits:
@@ -23,9 +23,10 @@ class UniformBits:
 
     def choose(self, task: Task) -> Choice:
         """See ``Method``; the weights stay as they are."""
-        began = time.perf_counter()
+        clock = compute_clock()
+        began = clock()
         levels = even_levels(task.layers, dict.fromkeys(task.layers, self._options.bits))
-        return Choice(levels, time.perf_counter() - began)
+        return Choice(levels, clock() - began)
 
 
 def even_levels(layers: Mapping[str, nn.Layer], bits: Mapping[str, int]) -> dict[str, Levels]:

@@ -10,7 +10,6 @@ the held-out pictures; the test part is never looked at here.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -195,11 +194,13 @@ class _Work:
         from autodl.compression.batch_norms import estimate_again
         from autodl.compression.bits.rounded_layers import assign
         from autodl.compression.bits.straight_through import rounded_forward
+        from autodl.training.device import compute_clock
         from autodl.training.fit import Trainer
 
         data, options = self._source.data, self._config.fine_tuning
         normalisation = self._source.trained.normalisation
-        began, network = time.perf_counter(), self._network
+        clock, network = compute_clock(), self._network
+        began = clock()
         saved = self._checkpoint("fine-tuning")
         trainer = Trainer(network, self._task, recipe_of(options), self._config.general.seed)
         if saved is not None:
@@ -212,7 +213,7 @@ class _Work:
             self._run.tell(f"held-out accuracy of the rounded network: {rounded:.4f}")
 
         def seconds() -> float:
-            return spent + time.perf_counter() - began
+            return spent + clock() - began
 
         def end_epoch(trainer: Trainer) -> None:
             state = {"trainer": trainer.state(), "rounded": rounded, "seconds": seconds()}

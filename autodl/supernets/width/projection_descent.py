@@ -94,7 +94,11 @@ def _gradients(group: Sequence[Projection]) -> Matrix | None:
 
 @dataclass(frozen=True, slots=True)
 class SharingReport:
-    """Phi summed over the layers, its parts, and the rank guard over all projections."""
+    """Phi summed over the layers, its parts, and the rank guard over all projections.
+
+    Of the stem the projection of the colours is not counted: three of them, always the same ones,
+    would multiply its Phi by 3 and say nothing of sharing.
+    """
 
     level: float
     output: float

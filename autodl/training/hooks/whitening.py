@@ -67,9 +67,9 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
             f" {type(layer).__name__}; use whiten=false"
         )
     out, _, height, width = layer.weight.shape
-    # from all of them: a folder's are sorted by class
-    some = pictures.images[:: max(len(pictures) // _PICTURES, 1)][:_PICTURES]
-    images = normalisation.normalise(some)
+    # evenly from all of them: a folder's are sorted by class
+    some = min(len(pictures), _PICTURES)
+    images = normalisation.normalise(pictures.images[np.arange(some) * len(pictures) // some])
     kernels = whitening_kernels(images, (height, width), out)
     weights = layer.weight.numpy()
     weights[: len(kernels)] = kernels

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from autodl.compression.bits import bit_search as module
 from autodl.compression.bits.bit_agent import BitAgent
 from autodl.compression.bits.bit_search import BitSearch, Budget, _Search, best_within, observe
 from autodl.compression.bits.levels import Levels
@@ -145,6 +146,17 @@ def test_a_search_of_an_earlier_version_goes_on_as_it_was_begun():
     assert BitSearchOptions(**OPTIONS).identity().keys() == {
         name for name in BitSearchOptions.model_fields if name != "count_levels"
     }
+
+
+def test_seconds_are_of_computing_alone(monkeypatch):
+    """Two whose processor time is the same end alike, whatever else the machine does."""
+    monkeypatch.setattr(module, "compute_clock", lambda: iter(np.arange(0.0, 99.0)).__next__)
+    found = BitSearch(BitSearchOptions(**{**OPTIONS, "rollouts": 99, "seconds": 6.5})).choose(
+        task()
+    )
+    # the clock is read at the start, then before, in and behind each roll-out
+    assert [done["seconds"] for done in found.details["rollouts"]] == [2.0, 5.0]
+    assert found.seconds == 8.0
 
 
 def test_best_within_seconds():

@@ -66,15 +66,18 @@ def test_the_first_convolution_is_given_them_and_frozen(pictures, normalisation)
     assert (weight.numpy() == expected).all()
 
 
-def test_every_class_is_looked_at_where_pictures_are_sorted():
-    """As those of folders are: dark ones here, then noise."""
+@pytest.mark.parametrize("count", [4000, 3998, 5998])
+def test_every_class_is_looked_at_where_pictures_are_sorted(count):
+    """As those of folders are: dark ones here, then noise. 2,000 of them, evenly."""
     rng = np.random.default_rng(0)
-    images = np.zeros((4000, 6, 6, 3), np.uint8)
-    images[2000:] = rng.integers(0, 256, (2000, 6, 6, 3))
+    images = np.zeros((count, 6, 6, 3), np.uint8)
+    images[count // 2 :] = rng.integers(0, 256, (count // 2, 6, 6, 3))
     network = PlanNetwork(cifar_quick_plan(image_size=16), seed=0)
     plain = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    whiten(network, Pictures(images, np.repeat([0, 1], 2000)), plain)
-    expected = whitening_kernels(plain.normalise(images[::2]), (5, 5), 32)
+    whiten(network, Pictures(images, np.repeat([0, 1], count // 2)), plain)
+    some = images[np.floor(np.linspace(0, count, 2000, endpoint=False)).astype(int)]
+    assert some.reshape(2000, -1).any(axis=1).sum() == 1000
+    expected = whitening_kernels(plain.normalise(some), (5, 5), 32)
     assert (network.layer("stage0.conv").weight.numpy() == expected).all()
 
 
