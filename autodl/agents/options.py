@@ -10,15 +10,23 @@ from autodl.config.sections import Section
 
 
 class AgentOptions(Section):
-    """``Strategy`` section of a search by the LSTM agent."""
+    """``Strategy`` section of a search by the LSTM agent.
 
-    ADDED = ("head_deviation",)
+    What is null is decided in ``autodl/agents/budget.py``: by the number of trials, or, where
+    ``batch_size`` is given, as published.
+    """
 
-    batch_size: int = Field(10, ge=1, description="architectures per policy update")
+    ADDED = ("head_deviation", "normalise", "imitated", "epochs", "clip")
+
+    batch_size: int | None = Field(
+        None, ge=1, description="architectures per policy update; null: as the budget asks for"
+    )
     hidden: int = Field(64, ge=1, description="width of the LSTM")
     layers: int = Field(2, ge=1, description="stacked LSTM layers")
-    learning_rate: float = Field(1e-3, gt=0, description="of Adam")
-    entropy_weight: float = Field(0.0, ge=0, description="bonus for an undecided policy")
+    learning_rate: float | None = Field(None, gt=0, description="of Adam; null: as batch_size")
+    entropy_weight: float | None = Field(
+        None, ge=0, description="bonus for an undecided policy; null: as batch_size"
+    )
     baseline_decay: float = Field(0.9, ge=0, lt=1, description="of the mean-reward average")
     advantage_power: float = Field(1.0, gt=0, description="3 is the original's cube")
     temperature: float = Field(5.0, gt=0, description="logits = squash tanh(z / temperature)")
@@ -26,6 +34,14 @@ class AgentOptions(Section):
     head_deviation: float | None = Field(
         None, gt=0, description="of heads' first weights, 0.16 as published; null: U(-0.1, 0.1)"
     )
+    normalise: bool | None = Field(
+        None, description="advantages in running deviations; null: as batch_size"
+    )
+    imitated: int | None = Field(
+        None, ge=0, description="best distinct trials that are learned again; null: as batch_size"
+    )
+    epochs: int = Field(1, ge=1, description="steps on each batch; above 1 with clipped ratios")
+    clip: float = Field(0.2, gt=0, lt=1, description="ratios stay within 1 - clip and 1 + clip")
 
 
 class ControllerOptions(Section):

@@ -65,9 +65,31 @@ def reinforce_loss(log_probability: paddle.Tensor, advantages: paddle.Tensor) ->
     return -(log_probability * advantages.detach()).mean()
 
 
+def clipped_loss(
+    log_probability: paddle.Tensor,
+    before: paddle.Tensor,
+    advantages: paddle.Tensor,
+    clip: float,
+) -> paddle.Tensor:
+    """PPO's clipped surrogate loss (Schulman et al., 2017, eq. 7), averaged over the batch.
+
+    Where the policy is still the one of ``before``, its gradient is that of ``reinforce_loss``.
+
+    Args:
+        log_probability: of each sampled architecture now, float32 ``[B]``.
+        before: the same of the policy before the first step on this batch; a constant.
+        advantages: float32 ``[B]``; treated as constant.
+        clip: how far the ratio of probabilities counts away from 1.
+    """
+    ratio = (log_probability - before.detach()).exp()
+    weights = advantages.detach()
+    kept = ratio.clip(1.0 - clip, 1.0 + clip)
+    return -paddle.minimum(ratio * weights, kept * weights).mean()
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What one update saw: its loss, and the policy's mean entropy in nats before it."""
+    """What one update saw: the loss, and the policy's mean entropy in nats, both before it."""
 
     loss: float
     entropy: float
@@ -82,6 +104,8 @@ class ReinforcePolicyGradient(Algorithm):
     Args:
         betas: of Adam.
         weight_decay: added to the gradient, as PyTorch's Adam has it.
+        epochs: steps on each batch; where it is several, they are on PPO's clipped loss.
+        clip: of that loss.
     """
 
     def __init__(
@@ -92,8 +116,11 @@ class ReinforcePolicyGradient(Algorithm):
         entropy_weight: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
+        epochs: int = 1,
+        clip: float = 0.2,
     ) -> None:
         super().__init__(model)
+        self.epochs, self.clip = epochs, clip
         self.entropy_weight = entropy_weight
         self.optimizer = paddle.optimizer.Adam(
             learning_rate,
@@ -136,15 +163,42 @@ class ReinforcePolicyGradient(Algorithm):
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """The loss of rows ``[B, decisions]`` with advantages ``[B]``, and the mean entropy."""
         log_probability, entropy = self.score(rows)
-        mean = entropy.mean()
         weights = paddle.to_tensor(advantages, dtype=log_probability.dtype)
-        loss = reinforce_loss(log_probability, weights)
-        return (loss - self.entropy_weight * mean if self.entropy_weight else loss), mean
+        mean = entropy.mean()
+        return self._with_bonus(reinforce_loss(log_probability, weights), mean), mean
 
     def learn(self, rows: Integers, advantages: NDArray[np.float64]) -> Learned:
-        """Take one step on a batch of decisions and their advantages ``[B]``."""
+        """Take ``epochs`` steps on a batch of decisions and their advantages ``[B]``."""
+        if self.epochs > 1:
+            return self._learn_clipped(rows, advantages)
         loss, entropy = self.loss(rows, advantages)
+        self._step(loss)
+        return Learned(float(loss), float(entropy))
+
+    def imitate(self, rows: Integers) -> None:
+        """Take one step on the mean negative log-probability of rows, entropy bonus included.
+
+        Source: of self-imitation learning (Oh et al., 2018), for the policy alone.
+        """
+        loss, _ = self.loss(rows, np.ones(len(rows)))
+        self._step(loss)
+
+    def _learn_clipped(self, rows: Integers, advantages: NDArray[np.float64]) -> Learned:
+        before, seen = None, list[Learned]()
+        for _ in range(self.epochs):
+            log_probability, entropy = self.score(rows)
+            before = log_probability.detach() if before is None else before
+            weights = paddle.to_tensor(advantages, dtype=log_probability.dtype)
+            surrogate = clipped_loss(log_probability, before, weights, self.clip)
+            loss = self._with_bonus(surrogate, entropy.mean())
+            self._step(loss)
+            seen.append(Learned(float(loss), float(entropy.mean())))
+        return seen[0]
+
+    def _with_bonus(self, loss: paddle.Tensor, entropy: paddle.Tensor) -> paddle.Tensor:
+        return loss - self.entropy_weight * entropy if self.entropy_weight else loss
+
+    def _step(self, loss: paddle.Tensor) -> None:
         loss.backward()
         self.optimizer.step()
         self.optimizer.clear_grad(set_to_zero=False)
-        return Learned(float(loss), float(entropy))

@@ -163,6 +163,10 @@ class Component:
             return {"options": self.options}
         return {key: getattr(self.options, key) for key in keys}
 
+    def takes(self, name: str) -> bool:
+        """Whether its factory has a parameter of this name, which none of its options has."""
+        return name in _parameters(self.factory()) and name not in type(self.options).model_fields
+
     def to_plain(self) -> dict[str, Any]:
         """As it would stand in a config file."""
         return {"name": self.name, **self.options.to_plain()}

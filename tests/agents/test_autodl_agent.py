@@ -14,11 +14,14 @@ from autodl.evaluation.synthetic import TokenCount
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.spaces.width.space import make_width_space
+from autodl.strategies.strategy import Exhausted
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import Evaluation, Trial, TrialState
 
 SPACE = CellSpace(nodes=4)
 WIDTHS = make_width_space("resnet20", (4, 8, 16))
+BATCHES = AgentOptions(batch_size=10)  # as published
+FAST = {"batch_size": 10, "learning_rate": 5e-3}
 TIED = CellSpace(nodes=3, operations=("sep_conv_3x3", "conv_1x1", "skip_connect"), tied=True)
 
 
@@ -61,7 +64,7 @@ def assert_same(left, right, same=True):
 
 
 def test_it_is_cut_as_parl_cuts():
-    agent = AutoDLAgent(SPACE)
+    agent = AutoDLAgent(SPACE, BATCHES)
     assert isinstance(agent, Agent)
     assert isinstance(agent.alg, Algorithm)
     assert isinstance(agent.alg.model, Model)
@@ -71,7 +74,7 @@ def test_it_is_cut_as_parl_cuts():
     "space", [SPACE, TIED, CellSpace(nodes=1), CellSpace(nodes=1, tied=True), CellSpace()]
 )
 def test_proposals_are_of_the_space_and_batching_changes_nothing(space):
-    agent = AutoDLAgent(space, seed=1)
+    agent = AutoDLAgent(space, BATCHES, seed=1)
     run(agent, 2)
     ids = range(100, 110)
     together = agent.ask_batch([generator(number) for number in ids])
@@ -83,7 +86,7 @@ def test_proposals_are_of_the_space_and_batching_changes_nothing(space):
 
 
 def test_asking_changes_nothing():
-    agent = AutoDLAgent(SPACE)
+    agent = AutoDLAgent(SPACE, BATCHES)
     before = weights(agent)
     first = agent.ask(generator(0))
     agent.ask_batch([generator(number) for number in range(5)])
@@ -141,6 +144,59 @@ def test_advantage_power_keeps_the_sign(power):
         np.testing.assert_allclose(found, (rewards - 1) ** 3, rtol=1e-12)
 
 
+def told_alone(agent, rewards, first=0):
+    """Ask and tell one by one; the architectures."""
+    proposed = []
+    for number, reward in enumerate(rewards, start=first):
+        proposed.append(agent.ask(generator(number)))
+        agent.tell(trial(number, proposed[-1], reward))
+    return proposed
+
+
+def test_asked_for_what_fits_it_draws_on_and_then_from_the_whole_space():
+    """Sure of one architecture, it is asked for others: some that it can draw, one it cannot."""
+    space = Signs()
+    agent = AutoDLAgent(space, AgentOptions(batch_size=4, learning_rate=0.1), seed=1)
+    run(agent, 60, reward=lambda architecture: (space.encode(architecture) == 0).mean())
+    first = agent.ask(generator(0))
+    assert agent.ask_where(generator(0), lambda one: True, ()) == first
+    second = agent.ask_where(generator(0), lambda one: one != first, ())
+    assert space.check(second) != first
+    far = space.decode(np.array([1, 2, 1, 0, 4, 1]))
+    assert agent.ask_where(generator(0), lambda one: one == far, ()) == far
+    with pytest.raises(Exhausted, match="of 1000 random architectures none is new"):
+        agent.ask_where(generator(0), lambda one: False, ())
+
+
+def test_without_a_batch_size_every_trial_teaches_and_none_waits():
+    agent = AutoDLAgent(SPACE)
+    assert agent.batch_size is None
+    told_alone(agent, [0.5, None, 0.7])
+    assert agent.diagnostics()["update"] == 2
+
+
+def test_the_best_are_imitated_once_there_are_enough():
+    """After the update on a batch: with the second there are three, more than two."""
+    agent = AutoDLAgent(SPACE, AgentOptions(batch_size=2, imitated=2))
+    seen, imitate = [], agent.alg.imitate
+    agent.alg.imitate = lambda rows: (seen.append(rows), imitate(rows))[1]
+    proposed = told_alone(agent, [0.1, 0.4])
+    assert not seen
+    proposed += told_alone(agent, [0.3, None, 0.2, 0.6], first=2)
+    assert [len(rows) for rows in seen] == [2, 2]
+    best = [SPACE.encode(proposed[number]) for number in (5, 1)]
+    np.testing.assert_array_equal(seen[-1], best)
+
+
+def test_normalised_rewards_teach_the_same_in_any_unit():
+    """Powers of two scale exactly; the moments and so the weights are the same, bit for bit."""
+    agent, other = (AutoDLAgent(SPACE, AgentOptions(batch_size=2, normalise=True)) for _ in "ab")
+    rewards = [0.25, 0.5, 0.75, 0.25, 1.0, 0.5]
+    proposed = told_alone(agent, rewards)
+    assert told_alone(other, [4 * reward for reward in rewards]) == proposed
+    assert_same(weights(agent), weights(other))
+
+
 def learn_by_hand(agent, architectures, rewards, baseline=None):
     """What the agent should do with these pairs, told to its algorithm directly."""
     rows = np.stack([SPACE.encode(each) for each in architectures])
@@ -188,7 +244,7 @@ def test_one_complete_trial_in_a_batch_is_enough():
 
 
 def test_a_foreign_architecture_is_refused():
-    agent = AutoDLAgent(SPACE)
+    agent = AutoDLAgent(SPACE, BATCHES)
     foreign = CellSpace(nodes=5).sample(generator(0))
     with pytest.raises(ConfigError, match="5 nodes is not of this space"):
         agent.tell(trial(0, foreign, 1.0))
@@ -200,7 +256,8 @@ def test_a_foreign_architecture_is_refused():
 @pytest.mark.parametrize("updates", [0, 3], ids="updates {}".format)
 def test_a_restored_agent_goes_on_bit_for_bit(space, packed, told, updates):
     """``told`` trials of a batch of ten are told before the state is taken, one of them failed."""
-    agent = AutoDLAgent(space, AgentOptions(entropy_weight=0.01), seed=5)
+    options = AgentOptions(batch_size=10, entropy_weight=0.01, normalise=True, imitated=4)
+    agent = AutoDLAgent(space, options, seed=5)
     run(agent, updates)
     proposed = agent.ask_batch([generator(number) for number in range(500, 510)])
     rewards = [0.1 * number if number != 1 else None for number in range(10)]
@@ -211,7 +268,7 @@ def test_a_restored_agent_goes_on_bit_for_bit(space, packed, told, updates):
     state = agent.state()
     if packed:
         state = decode_state(encode_state(state))
-    other = AutoDLAgent(space, AgentOptions(entropy_weight=0.01), seed=99)  # other initial weights
+    other = AutoDLAgent(space, options, seed=99)  # other initial weights
     other.restore(state)
 
     assert_same(weights(agent), weights(other))
@@ -231,7 +288,7 @@ def test_a_restored_agent_goes_on_bit_for_bit(space, packed, told, updates):
 
 
 def test_a_state_is_a_copy():
-    agent = AutoDLAgent(SPACE)
+    agent = AutoDLAgent(SPACE, BATCHES)
     run(agent, 1)
     agent.tell(trial(50, agent.ask(generator(50)), 1.0))
     state = agent.state()
@@ -244,7 +301,7 @@ def test_a_state_is_a_copy():
 @pytest.mark.parametrize("updates", [0, 2])
 def test_a_used_agent_can_go_back(updates):
     """Also to before its first update, when the optimiser held nothing."""
-    agent = AutoDLAgent(SPACE)
+    agent = AutoDLAgent(SPACE, BATCHES)
     run(agent, updates)
     state = agent.state()
     run(agent, 3, first=10)
@@ -252,7 +309,7 @@ def test_a_used_agent_can_go_back(updates):
     agent.restore(state)
     run(agent, 3, first=10)
     assert_same(after, weights(agent))
-    other = AutoDLAgent(SPACE, seed=8)
+    other = AutoDLAgent(SPACE, BATCHES, seed=8)
     other.restore(decode_state(encode_state(agent.state())))
     run(agent, 1, first=20)
     run(other, 1, first=20)
@@ -273,7 +330,7 @@ def test_a_state_of_an_earlier_version_has_told_cells_in_two_parts():
 @pytest.mark.parametrize("space", [MobileSpace(), WIDTHS, Signs()], ids=lambda s: s.kind)
 def test_it_learns_on_every_coded_space(space):
     """The share of decisions that are 0: 400 trials at rate 0.02 bring it well above chance."""
-    agent = AutoDLAgent(space, AgentOptions(learning_rate=0.02), seed=0)
+    agent = AutoDLAgent(space, AgentOptions(batch_size=10, learning_rate=0.02), seed=0)
     means = run(agent, 40, reward=lambda architecture: (space.encode(architecture) == 0).mean())
     chance = np.mean([1 / size for size in space.sizes])
     assert abs(means[0] - chance) < 0.15
@@ -291,7 +348,7 @@ def test_the_agent_learns_to_count_tokens():
 
     A teacher-forced prototype had 15 at update 80, so 12 at 120 leaves room for the seed.
     """
-    agent = AutoDLAgent(CellSpace(), AgentOptions(learning_rate=5e-3), seed=0)
+    agent = AutoDLAgent(CellSpace(), AgentOptions(**FAST), seed=0)
     means = run(agent, 120)
     smooth = np.convolve(means, np.full(10, 0.1), mode="valid")
     assert np.mean(means[:5]) < 5
@@ -302,7 +359,7 @@ def test_the_agent_learns_to_count_tokens():
 
 def test_entropy_weight_keeps_the_policy_undecided():
     greedy, curious = (
-        AutoDLAgent(SPACE, AgentOptions(learning_rate=5e-3, entropy_weight=weight), seed=0)
+        AutoDLAgent(SPACE, AgentOptions(**FAST, entropy_weight=weight), seed=0)
         for weight in (0, 5.0)
     )
     run(greedy, 60)

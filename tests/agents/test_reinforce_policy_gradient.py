@@ -8,6 +8,7 @@ import pytest
 
 from autodl.agents.reinforce_policy_gradient import (
     choice_scores,
+    clipped_loss,
     reinforce_loss,
     set_scores,
 )
@@ -177,3 +178,46 @@ def test_learning_raises_what_was_rewarded(make_algorithm):
     after = algorithm.score(sampled.rows)[0].numpy()
     assert after[0] > before[0]
     assert after[1] < before[1]
+
+
+def test_clipped_loss_by_hand():
+    """ratio 1 has REINFORCE's gradient; one beyond 1 +- clip that would go on has none."""
+    ratios, advantages = np.array([1.0, 1.5, 1.5, 0.5, 0.5]), np.array([2.0, 1.0, -1.0, 1.0, -1.0])
+    before = np.log(np.full(5, 0.1))
+    now = paddle.to_tensor(before + np.log(ratios), stop_gradient=False)
+    loss = clipped_loss(now, paddle.to_tensor(before), paddle.to_tensor(advantages), 0.2)
+    loss.backward()
+    expected = [2.0, 1.2, -1.5, 0.5, -0.8]
+    assert float(loss) == pytest.approx(-np.mean(expected), rel=1e-12)  # float64
+    slope = np.array([2.0, 0.0, -1.5, 0.5, 0.0])
+    np.testing.assert_allclose(now.grad.numpy(), -slope / 5, rtol=1e-12, atol=1e-15)
+
+
+def weights(algorithm):
+    return {name: value.numpy() for name, value in algorithm.model.named_parameters()}
+
+
+def test_the_first_of_several_epochs_is_reinforce_and_the_others_stay_near(make_algorithm):
+    """After ten epochs at a high rate the ratios are less spread than without the clip."""
+    noise, advantages = np.random.default_rng(0).random((6, 12)), np.array([1, -1, 2, -2, 1, -1.0])
+    spread = {}
+    for clip in (0.05, 0.99):
+        many = make_algorithm(2, 3, 4, scale=0.3, learning_rate=5e-3, epochs=10, clip=clip)
+        once = make_algorithm(2, 3, 4, scale=0.3, learning_rate=5e-3)
+        rows = many.sample(noise).rows
+        before = many.score(rows)[0].numpy()
+        learned, single = many.learn(rows, advantages), once.learn(rows, advantages)
+        assert learned.entropy == pytest.approx(single.entropy, rel=1e-6)
+        assert learned.loss == pytest.approx(-advantages.mean(), abs=1e-6)  # all ratios are 1
+        spread[clip] = np.abs(many.score(rows)[0].numpy() - before).max()
+    assert spread[0.05] < 0.8 * spread[0.99]  # 0.63: Adam's momentum goes on where gradients end
+
+
+def test_imitating_is_a_step_of_reinforce_with_advantages_of_one(make_algorithm):
+    noise = np.random.default_rng(1).random((3, 12))
+    imitating, learning = (make_algorithm(2, 3, 4, entropy_weight=0.1) for _ in range(2))
+    rows = imitating.sample(noise).rows
+    imitating.imitate(rows)
+    learning.learn(rows, np.ones(3))
+    for name, value in weights(imitating).items():
+        np.testing.assert_array_equal(value, weights(learning)[name])

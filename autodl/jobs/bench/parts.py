@@ -49,7 +49,8 @@ class _TokenCountRun:
     def __init__(self, seed: int, learning_rate: float) -> None:
         from autodl.agents.autodl_agent import AutoDLAgent
 
-        self.agent = AutoDLAgent(CellSpace(), AgentOptions(learning_rate=learning_rate), seed=seed)
+        options = AgentOptions(batch_size=10, learning_rate=learning_rate)
+        self.agent = AutoDLAgent(CellSpace(), options, seed=seed)
         self._seed = seed
         self._asked = 0
 

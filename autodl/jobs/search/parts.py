@@ -54,15 +54,18 @@ def make_space(config: SearchConfig) -> Any:
 def make_strategy(config: SearchConfig, space: Any, source: Architecture | None = None) -> Strategy:
     """The strategy.
 
-    Its factory is called with the space, and with ``seed``, its options and, if there is one, the
-    ``source`` to start from as keywords.
+    Its factory is called with the space, and with ``seed``, its options, ``trials`` if it has a
+    parameter of that name (how many there will be) and, if there is one, the ``source`` to start
+    from as keywords.
 
     Raises:
         ConfigError: the space is none for it, or children are to inherit and it breeds none.
         PluginError: it lacks something that every strategy needs.
     """
-    origin = {} if source is None else {"source": source}
-    strategy: Strategy = build(config.strategy, space, seed=config.general.seed, **origin)
+    given: dict[str, Any] = {} if source is None else {"source": source}
+    if config.strategy.takes("trials"):
+        given["trials"] = config.search.max_trials
+    strategy: Strategy = build(config.strategy, space, seed=config.general.seed, **given)
     check_strategy(config.strategy, strategy)
     if config.train.inherit:
         _check_inheritance(config, strategy)
