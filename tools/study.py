@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--workers", type=int, default=1, metavar="N", help="runs side by side")
     add("--then", choices=["alignment"], help="of a study of widths by the version before")
     add("--columns", type=_words, metavar="A,B", help="of the table, in place of the usual ones")
-    add("--plot", type=Path, metavar="FILE", help="to write: .svg or .png")
+    add("--plot", type=Path, metavar="FILE", help="to write, .svg or .png; else OUT/plot.svg")
     add("--y", metavar="COLUMN", help="of the plot: final values of this column")
     add("--x", metavar="COLUMN", help="of the plot: against this one")
     add("--title", default="", help="of the plot")
@@ -67,6 +67,7 @@ def do(args: argparse.Namespace) -> int:
     failures = run_study(study, args.out, only=args.only, workers=args.workers, tell=say)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
+    args.plot = args.plot or args.out / "plot.svg"
     return sum_up(args, [args.out]) or (1 if failures else 0)
 
 
@@ -94,7 +95,8 @@ def sum_up(args: argparse.Namespace, folders: Sequence[Path]) -> int:
     else:
         columns = args.columns or results.columns, args.columns or results.compared
         lines = table_lines(table, *columns)
-        print("\n".join([*tuning_lines(tuning), *lines]))
+        drawn = [] if args.plot is None else [f"plot: {args.plot}"]
+        print("\n".join([*tuning_lines(tuning), *lines, *drawn]))
     return 0
 
 

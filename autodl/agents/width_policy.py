@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import paddle
@@ -21,7 +22,7 @@ from paddle.nn import initializer
 from autodl.agents.decisions import Decisions, Floats
 from autodl.agents.policy import Policy
 from autodl.agents.walk import Doubles, Features, log_softmax
-from autodl.spaces.space import Integers
+from autodl.spaces.space import Costed, Integers
 
 _LEAST_EMBEDDING = 8
 
@@ -36,6 +37,11 @@ class PricedDecisions(Decisions):
 
     added: Callable[[Integers], Integers] = lambda choices: np.zeros(len(choices), np.int64)
     budget: float = 1.0
+
+    @classmethod
+    def of(cls, space: Costed[Any], budget: float) -> PricedDecisions:
+        """Those of a space that tells what its decisions cost."""
+        return cls(space.sizes, added=space.added_cost, budget=budget)
 
     def left(self, spent: Integers) -> Floats:
         """Share of the budget that is left, ``[B]``; maybe negative."""

@@ -23,11 +23,18 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
     (r"dil_conv|dilated_", Family("dilated convolution", "#E2D9F3", "#6A4BA8")),
     (r"sep_conv", Family("separable convolution", "#CFEAE3", "#1C7C69")),
     (r"conv_\d+x\d+_\d+x\d+$", Family("pair of convolutions", "#FBDFC4", "#BC6512")),
+    (r"lstm$|gru$", Family("recurrence", "#F6D9EA", "#98367A")),
     (r"conv_", Family("convolution", "#D3E5F6", "#2C6AA6")),
     (r"", Family("other", "#FFFFFF", "#444444")),
 )
 
-_WORDS = {"dil": "dilated", "sep": "separable", "skip_connect": "skip"}
+_WORDS = {
+    "dil": "dilated",
+    "sep": "separable",
+    "skip_connect": "skip",
+    "lstm": "LSTM",
+    "gru": "GRU",
+}
 
 
 def family(operation: str) -> Family:

@@ -1,4 +1,4 @@
-"""Drawings that plugins bring for their own kinds of architectures."""
+"""Drawings by kind of architecture: of networks for series, and those that plugins bring."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 from matplotlib.figure import Figure
 
 from autodl.config.plugins import note_provided
+from autodl.drawing.sequences import draw_sequence
 from autodl.errors import PluginError
 
 Draw: TypeAlias = Callable[[Any, str], Figure]
 
-_OWN: dict[str, Draw] = {}
+_OWN: dict[str, Draw] = {"sequence": draw_sequence}
 _BUILT_IN = "cell_pair"
 _LOGGER = logging.getLogger("autodl")
 
@@ -41,10 +42,11 @@ def kinds_drawn() -> tuple[str, ...]:
 
 
 def draw_own(kind: str, architecture: object, title: str) -> Figure | None:
-    """The drawing of a plugin; None where no plugin brings one for this kind.
+    """The drawing of a kind; None where there is none.
 
     Raises:
-        PluginError: it fails, which is logged as well, or it gives something else than a figure.
+        PluginError: that of a plugin fails, which is logged as well, or it gives something else
+            than a figure.
     """
     if kind not in _OWN:
         return None

@@ -23,6 +23,7 @@ from autodl.studies.statistics import (
 from autodl.studies.text import signed, spread_text
 from autodl.tasks.task import Metric
 
+_COUNTED = ("_loss", "_pictures", "_series", "_windows")  # no metrics of a task
 _FEW = 12  # seeds whose numbers are shown one by one
 
 
@@ -187,7 +188,7 @@ def expanded(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
     for name in wanted:
         if name.endswith("*"):
             alike = [column for column in known if column.startswith(name[:-1])]
-            found += [column for column in alike if not column.endswith(("_loss", "_pictures"))]
+            found += [column for column in alike if not column.endswith(_COUNTED)]
         elif name in known:
             found.append(name)
     return list(dict.fromkeys(found))

@@ -95,7 +95,7 @@ def test_one_seed_has_neither_deviation_nor_interval():
 
 
 def test_metrics_of_a_task_are_shown_whichever_they_are():
-    known = ["held_out_rmse", "held_out_loss", "held_out_pictures", "seconds", "test_rmse"]
+    known = ["held_out_rmse", "held_out_loss", "held_out_windows", "seconds", "test_rmse"]
     assert expanded(["held_out_*", "test_*", "macs"], known) == ["held_out_rmse", "test_rmse"]
 
 

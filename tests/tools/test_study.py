@@ -14,6 +14,8 @@ def done(call, tmp_path):
     out = tmp_path / "study"
     run = call("study", *SMALL, "--only", "agent-0", "random-0", "random-1", "--out", out)
     assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines()[-1] == f"plot: {out / 'plot.svg'}"
+    assert "best reward so far" in (out / "plot.svg").read_text()
     return out
 
 

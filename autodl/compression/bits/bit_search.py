@@ -154,15 +154,23 @@ def best_within(rollouts: list[dict[str, Any]], seconds: float = float("inf")) -
     return max(in_time, key=lambda done: float(done["reward"]))
 
 
-def _short(train: TrainOptions) -> Recipe:
-    """A few updates at the highest rate, on pictures as they are, with the plain cross-entropy."""
-    rate = {"name": "constant", "learning_rate": train.learning_rate}
-    recipe = recipe_of(train)
+def short_recipe(train: TrainOptions, steps: int) -> Recipe:
+    """A few updates at the highest rate, on pictures as they are, with the plain cross-entropy.
+
+    Args:
+        steps: updates of an epoch, which a schedule may depend on.
+    """
+    recipe, highest = recipe_of(train), train.learning_rate
+    if train.rate is not None:
+        rate = recipe.schedule.factory()(recipe.schedule.options, train.epochs, steps)
+        highest = max(map(rate, range(train.epochs * steps)))
     return Recipe(
         epochs=1,
         batch_size=recipe.batch_size,
-        schedule=make_part("Schedule", rate),
+        schedule=make_part("Schedule", {"name": "constant", "learning_rate": highest}),
         optimiser=recipe.optimiser,
+        section=recipe.section,
+        remedy=recipe.remedy,
     )
 
 
@@ -207,7 +215,8 @@ class _Search:
             rewarding = rewarding.take(np.sort(order[: options.reward_pictures]))
         self._rewarding = PictureTask.alone(rewarding, task.normalisation)
         self._training = PictureTask.alone(training, task.normalisation)
-        self._recipe = _short(task.train)
+        steps = max(len(training) // task.train.batch_size, 1)
+        self._recipe = short_recipe(task.train, steps)
         self._agent = BitAgent(len(self._paths) + 6, options, task.seed)
         self._levels: dict[tuple[str, int], Levels] = {}
         self._clock = compute_clock()

@@ -80,7 +80,7 @@ class BitSearchOptions(Section):
     rollouts: int = Field(200, ge=1, description="at most")
     seconds: float | None = Field(None, gt=0, description="no roll-out is begun after so many")
     warm_up: int = Field(50, ge=0, description="roll-outs of random bits before learning")
-    updates: int = Field(20, ge=1, description="of fine-tuning in a roll-out")
+    updates: int = Field(20, ge=1, description="in a roll-out, by Train at its highest rate")
     reward_pictures: int = Field(
         1_000, ge=1, description="nothing was trained on them, if the training left so many over"
     )

@@ -13,6 +13,7 @@ from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.classic.mobilenet_v2 import mobilenet_v2_plan
 from autodl.spaces.classic.resnet_plan import Shortcuts, cifar_resnet_plan, resnet18_plan
+from autodl.spaces.operations import same_conv
 from autodl.spaces.width.architecture import CELLS, WidthArchitecture
 
 
@@ -25,6 +26,9 @@ def width_plan(
     cells_per_stage: int = 3,
     stages: int = 3,
     dropout: float = 0.0,
+    stem: str = "plain",
+    shortcut: bool = False,
+    entry: str = "own",
 ) -> Plan:
     """Spell out the plain network with these channel numbers.
 
@@ -34,6 +38,9 @@ def width_plan(
             ``pool_norm``: a pool where the stride is 2, a batch-norm where it is 1.
         cells_per_stage, stages: of the network of cells.
         dropout: before the classifier; the ResNets have none.
+        stem, shortcut, entry: of the network of cells, see ``cell_plan``. The first convolution of
+            a stem of two has half of the stem's number; a shortcut between unlike numbers is a
+            1x1 convolution, as around a reduction cell.
 
     Raises:
         ConfigError: the options do not fit the architecture.
@@ -47,7 +54,10 @@ def width_plan(
     if network == "mobilenet_v2":
         return mobilenet_v2_plan(channels, dropout=dropout, **sizes)
     if network == CELLS and architecture.cells is not None:
-        template = cell_template(architecture.cells, cells_per_stage, stages, dropout, **sizes)
+        kinds: dict[str, Any] = {"stem": stem, "shortcut": shortcut, "entry": entry}
+        template = cell_template(
+            architecture.cells, cells_per_stage, stages, dropout, **sizes, **kinds
+        )
         return _widened_cells(template, channels, cells_per_stage * stages)
     if network == "resnet18":
         return resnet18_plan(channels, shortcuts=shortcuts or "norm", **sizes)
@@ -65,6 +75,9 @@ def cell_template(
     *,
     classes: int = 10,
     image_size: int = 32,
+    stem: str = "plain",
+    shortcut: bool = False,
+    entry: str = "own",
 ) -> Plan:
     """The network of a cell pair with AutoDL Design's proportions, from which others are made."""
     return cell_plan(
@@ -76,6 +89,9 @@ def cell_template(
         classes=classes,
         image_size=image_size,
         dropout=dropout,
+        stem=stem,
+        shortcut=shortcut,
+        entry=entry,
     )
 
 
@@ -103,31 +119,43 @@ def _widened_cells(template: Plan, channels: Sequence[int], cells: int) -> Plan:
         if not isinstance(record.layer, Conv):
             continue
         cell = ".".join(record.name.split(".")[:2])
-        if record.name == "stem":
+        if record.name in ("stem", "stem.second"):
             outputs[record.name] = channels[0]
+            continue
+        if record.name == "stem.first":
+            outputs[record.name] = max(channels[0] // 2, 1)
             continue
         if cell != seen:
             seen, number, inner = cell, number + 1, record.layer.out_channels
-        if record.name == f"{cell}.project":
+        if record.name in (f"{cell}.project", f"{cell}.shortcut.conv"):
             outputs[record.name] = channels[2 + 2 * number]
         else:
             outputs[record.name] = record.layer.out_channels // inner * channels[1 + 2 * number]
-    return with_outputs(template, outputs)
+    return with_outputs(template, outputs, fitted=".shortcut.sum")
 
 
-def with_outputs(plan: Plan, outputs: Mapping[str, int]) -> Plan:
+def with_outputs(plan: Plan, outputs: Mapping[str, int], *, fitted: str = "") -> Plan:
     """A plan whose convolutions have these output channels; all other layers follow.
 
     A convolution that is not named keeps its own; a depthwise one follows its input.
+
+    Args:
+        fitted: sums whose name ends so have a 1x1 convolution, ``...conv`` in place of ``...sum``,
+            for an input of other channels than the first one's.
 
     Raises:
         ValueError: inputs that are added no longer have one shape.
     """
     builder = PlanBuilder(plan.input_shape)
+    at = [0]  # where the records of the plan are now
     for record in plan.records[1:]:
-        shape = builder.shape(record.inputs[0])
-        builder.add(
-            record.name, _refit(record.layer, shape, outputs.get(record.name)), *record.inputs
+        inputs = [at[place] for place in record.inputs]
+        shape = builder.shape(inputs[0])
+        if fitted and record.name.endswith(fitted) and builder.shape(inputs[1])[0] != shape[0]:
+            name = f"{record.name.removesuffix('sum')}conv"
+            inputs[1] = same_conv(builder, inputs[1], name, shape[0], (1, 1))
+        at.append(
+            builder.add(record.name, _refit(record.layer, shape, outputs.get(record.name)), *inputs)
         )
     return builder.finish()
 

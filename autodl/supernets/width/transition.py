@@ -108,9 +108,7 @@ class ControlledWidths(Path):
         self._network, self._task, self._options = setting.network, setting.task, options
         self._size, self._steps = setting.recipe.batch_size, setting.steps
         self._space = setting.network.space
-        decisions = PricedDecisions(
-            self._space.sizes, added=self._space.added_cost, budget=options.budget
-        )
+        decisions = PricedDecisions.of(self._space, options.budget)
         self.controller = WidthController(decisions, options, setting.seed)
         self._rng = np.random.default_rng()
         self._held_out: Iterator[Batch] | None = None

@@ -18,7 +18,11 @@ class Classification:
     """Targets are class numbers, int64 ``[B]``; outputs are logits ``[B, classes]``."""
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        """``label_smoothing`` is the share of each target that goes to all classes alike."""
+        """``label_smoothing`` is the share of each target that goes to all classes alike.
+
+        It is here and no term of the loss, as it changes the targets that the one cross-entropy
+        is of, together with the mixing of examples; as a term it would be a second softmax.
+        """
         self._smoothing = label_smoothing
 
     def loss(self, outputs: paddle.Tensor, truth: Truth) -> paddle.Tensor:

@@ -5,7 +5,14 @@ import pytest
 
 from autodl.compression.bits import bit_search as module
 from autodl.compression.bits.bit_agent import BitAgent
-from autodl.compression.bits.bit_search import BitSearch, Budget, _Search, best_within, observe
+from autodl.compression.bits.bit_search import (
+    BitSearch,
+    Budget,
+    _Search,
+    best_within,
+    observe,
+    short_recipe,
+)
 from autodl.compression.bits.levels import Levels
 from autodl.compression.bits.options import BitSearchOptions
 from autodl.compression.bits.rounded_layers import layers_to_round, weights_of
@@ -14,6 +21,7 @@ from autodl.compression.errors import CompressionError
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
 from autodl.system.state import decode_state, encode_state
 
 OPTIONS = {"rollouts": 4, "warm_up": 2, "updates": 1, "reward_pictures": 20, "batch_size": 8}
@@ -34,6 +42,22 @@ def task():
     layers = layers_to_round(network, keep_ends=False)
     train = TrainOptions(batch_size=20, learning_rate=0.01)
     return Task(network, layers, data, Normalisation.of(data), train, seed=0)
+
+
+@pytest.mark.parametrize(
+    "rate, highest",
+    [
+        (None, 0.01),
+        ({"name": "constant", "learning_rate": 0.003}, 0.003),
+        ({"name": "cosine", "learning_rate": 0.2, "warmup_epochs": 1}, 0.2),  # at its last step
+    ],
+)
+def test_roll_outs_train_at_the_highest_rate_of_the_schedule_that_is_given(rate, highest):
+    own = {"learning_rate": 0.01} if rate is None else {"rate": rate}
+    train = TrainOptions(batch_size=20, epochs=4, **own)
+    recipe = short_recipe(train, steps=3)
+    assert recipe.schedule.options.learning_rate == pytest.approx(highest, rel=1e-15)
+    assert (recipe.section, recipe.remedy) == ("Train", recipe_of(train).remedy)
 
 
 @pytest.mark.parametrize("average", [2.0, 2.34, 3.0, 4.7])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 
 import numpy as np
 import pytest
 
 from autodl.errors import ConfigError, EncodingError
+from autodl.spaces.catalogue import NETWORKS
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_text, encode_text
@@ -82,13 +84,43 @@ def test_a_resnet_110_comes_for_free():
     assert round(plan.parameters / 1e6, 1) == 1.7
 
 
-def test_cells_of_their_own_proportions_give_their_own_network():
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"stem": "halving"},
+        {"stem": "pooled", "entry": "shared"},
+        {"stem": "halving", "shortcut": True, "entry": "shared"},
+        {"shortcut": True},
+    ],
+)
+def test_cells_of_their_own_proportions_give_their_own_network(kind):
     """With the channel numbers of AutoDL Design the plan is that of the cell network."""
     widths = tuple(round(32 * factor) for factor in cell_factors(2, 3))
     plan = width_plan(
-        WidthArchitecture("cells", widths, PAIR), cells_per_stage=2, stages=3, dropout=0.5
+        WidthArchitecture("cells", widths, PAIR), cells_per_stage=2, stages=3, dropout=0.5, **kind
     )
-    assert plan == cell_plan(PAIR, width=32, cells_per_stage=2, stages=3, bottleneck=4)
+    assert plan == cell_plan(PAIR, width=32, cells_per_stage=2, stages=3, bottleneck=4, **kind)
+
+
+def test_a_network_of_cells_has_all_options_of_one_but_its_widths():
+    own, cells = (signature(plan).parameters for plan in (width_plan, cell_plan))
+    assert {*cells} - {"width", "bottleneck"} <= {*own}
+    names = ("WidthNetwork", "CellNetwork")
+    own, cells = (NETWORKS[name].load_options().model_fields for name in names)
+    assert {*cells} - {"width", "bottleneck"} <= {*own}
+
+
+def test_a_shortcut_between_unlike_numbers_is_a_convolution():
+    widths = WidthArchitecture("cells", (16, 4, 24, 8, 24), PAIR)
+    plan = width_plan(widths, cells_per_stage=2, stages=1, shortcut=True)
+    shortcuts = {record.name: record for record in plan.records if ".shortcut." in record.name}
+    assert list(shortcuts) == [  # of the second, whose numbers are alike, there is the sum alone
+        "stage0.cell0.shortcut.conv", "stage0.cell0.shortcut.sum", "stage0.cell1.shortcut.sum",
+    ]  # fmt: skip
+    convolution = shortcuts["stage0.cell0.shortcut.conv"].layer
+    assert (convolution.in_channels, convolution.out_channels) == (16, 24)
+    assert convolution.kernel == (1, 1)
 
 
 def test_every_number_of_a_cell_network_counts():
