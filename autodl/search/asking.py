@@ -1,20 +1,31 @@
-"""Asking a strategy for proposals, and again for those that are over a hard limit."""
+"""Asking a strategy for proposals, and again for those that are over a hard limit or were tried."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.search.tried import Tried
 from autodl.spaces.codec import Architecture
-from autodl.strategies.strategy import BatchStrategy, Breeder, Child, Exhausted, Strategy
+from autodl.strategies.strategy import (
+    BatchStrategy,
+    Breeder,
+    Child,
+    Choosy,
+    Exhausted,
+    Strategy,
+)
 
 Costs = Callable[[Architecture], Mapping[str, float]]
 _ATTEMPTS = 1000
+_REPEATS = 100  # answers that were tried, before the space is drawn from
+_AT_A_TIME = 32
 _NO_MORE = "the strategy has nothing more to propose"
 
 
@@ -91,55 +102,140 @@ def ask_all(strategy: Strategy, rngs: Sequence[np.random.Generator]) -> Answers:
 
 
 def ask_within(
-    strategy: Strategy, seed: int, ids: Sequence[int], limits: Limits | None = None
+    strategy: Strategy,
+    seed: int,
+    ids: Sequence[int],
+    limits: Limits | None = None,
+    tried: Tried | None = None,
 ) -> Answers:
     """A proposal for every id, or fewer when the strategy has no more.
 
-    Proposal ``i`` draws from ``default_rng((seed, i, 0))``. One over a limit is asked for again,
-    with ``(seed, i, 2, attempt)``, and the strategy is never told of it. A strategy may have
-    learned to propose nothing else: after 1,000 attempts at a proposal it is the first within the
-    limits that the whole space gives, drawn from ``(seed, i, 3, attempt)``.
+    Proposal ``i`` draws from ``default_rng((seed, i, 0))``. One that is over a limit, or was tried,
+    is asked for again, with ``(seed, i, 2, attempt)``, and the strategy is never told of it. A
+    strategy may have learned to propose nothing else: after 1,000 attempts at what is within the
+    limits, or 100 at what is new, a proposal is the first that will do of what the whole space
+    gives, drawn from ``(seed, i, 3, attempt)``, and after 1,000 of these any of all that is left.
+    A ``Choosy`` strategy is asked once, for what will do.
+
+    Proposals are settled in the order of ``ids``, so it makes no difference which are asked for
+    together; ``tried`` knows them from then on.
 
     Raises:
         ConfigError: of 1,000 attempts at a proposal, and then 1,000 draws, none was within.
     """
-    first = ask_all(strategy, _generators(seed, ids, (0,)))
-    if limits is None:
-        return first
-    found = dict(zip(ids, first.children, strict=False))
-    again, smallest = list(found), dict[str, float]()
-    for attempt in range(1, _ATTEMPTS + 1):
-        excess = {i: over for i in again if (over := limits.excess(found[i].architecture))}
-        if not excess:
-            return Answers(list(found.values()), first.ended)
-        for over in excess.values():
-            _lower(smallest, over)
-        again = list(excess)
-        answers = ask_all(strategy, _generators(seed, again, (2, attempt)))
-        if not answers.children:  # it has no more: what came before the first gap is left
-            before = list(found).index(again[0])
-            return Answers(list(found.values())[:before], answers.ended)
-        found.update(zip(again, answers.children, strict=False))
-    found.update((i, Child(_draw_within(limits, seed, i, smallest))) for i in again)
-    return Answers(list(found.values()), first.ended)
+    asker = _Asker(strategy, seed, limits, tried)
+    children: list[Child[Any]] = []
+    try:
+        if isinstance(strategy, Choosy):
+            children.extend(asker.choose(strategy, trial_id) for trial_id in ids)
+            return Answers(children)
+        first = ask_all(strategy, _generators(seed, ids, (0,)))
+        # a strategy may have less to propose than it was asked for
+        children.extend(map(asker.settle, ids, first.children))
+    except Exhausted as end:
+        return Answers(children, str(end) or _NO_MORE)
+    return Answers(children, first.ended)
 
 
-def _draw_within(
-    limits: Limits, seed: int, trial_id: int, smallest: dict[str, float]
-) -> Architecture:
-    """The first architecture of the whole space that is within the limits.
+class _Asker:
+    """Asks for one proposal after the other until each is within the limits, and new."""
 
-    Raises:
-        ConfigError: of 1,000 none was, or the space cannot be drawn from.
-    """
-    if limits.sample is None:
-        raise limits.refusal(_ATTEMPTS, smallest)
-    for attempt in range(1, _ATTEMPTS + 1):
-        architecture = limits.sample(np.random.default_rng((seed, trial_id, 3, attempt)))
-        if not (over := limits.excess(architecture)):
-            return architecture
-        _lower(smallest, over)
-    raise limits.refusal(2 * _ATTEMPTS, smallest)
+    def __init__(
+        self, strategy: Strategy, seed: int, limits: Limits | None, tried: Tried | None
+    ) -> None:
+        self._strategy = strategy
+        self._seed = seed
+        self._limits = limits
+        self._tried = tried
+        self._smallest = dict[str, float]()  # of the costs over a limit
+        self._refused = {"over": 0, "tried": 0}
+
+    def choose(self, strategy: Choosy, trial_id: int) -> Child[Any]:
+        """What a choosy strategy proposes.
+
+        Raises:
+            Exhausted: nothing will do.
+        """
+        (rng,) = _generators(self._seed, [trial_id], (0,))
+        running = self._tried.running if self._tried is not None else ()
+        return self._known(trial_id, Child(strategy.ask_where(rng, self._fits, running)))
+
+    def settle(self, trial_id: int, first: Child[Any]) -> Child[Any]:
+        """The first answer of a strategy if it will do, else the next that will.
+
+        Raises:
+            Exhausted: the strategy has no more, or everything was tried.
+            ConfigError: nothing is within the limits.
+        """
+        self._refused = {"over": 0, "tried": 0}
+        for child in chain([first], self._again(trial_id)):
+            if self._fits(child.architecture):
+                return self._known(trial_id, child)
+            if self._refused["over"] >= _ATTEMPTS or self._refused["tried"] >= _REPEATS:
+                break
+        return self._known(trial_id, Child(self._draw(trial_id)))
+
+    def _known(self, trial_id: int, child: Child[Any]) -> Child[Any]:
+        if self._tried is not None:
+            self._tried.propose(trial_id, child.architecture)
+        return child
+
+    def _fits(self, architecture: Architecture) -> bool:
+        if self._limits is not None and (over := self._limits.excess(architecture)):
+            _lower(self._smallest, over)
+            self._refused["over"] += 1
+            return False
+        if self._tried is not None and not self._tried.is_new(architecture):
+            self._refused["tried"] += 1
+            return False
+        return True
+
+    def _again(self, trial_id: int) -> Iterator[Child[Any]]:
+        """Further answers; of a strategy that has them faster together, several at once."""
+        attempt, count = 1, 1
+        while True:
+            streams = [(2, number) for number in range(attempt, attempt + count)]
+            rngs = [np.random.default_rng((self._seed, trial_id, *stream)) for stream in streams]
+            answers = ask_all(self._strategy, rngs)
+            yield from answers.children
+            if len(answers.children) < count:
+                raise Exhausted(answers.ended)
+            attempt += count
+            if isinstance(self._strategy, BatchStrategy):
+                count = min(2 * count, _AT_A_TIME)
+
+    def _draw(self, trial_id: int) -> Architecture:
+        """An architecture of the whole space that will do.
+
+        Raises:
+            ConfigError: none is within the limits, or the space cannot be drawn from.
+            Exhausted: all that is within was tried.
+        """
+        sample = self._limits.sample if self._limits is not None else None
+        if sample is None and self._tried is not None:
+            sample = self._tried.sample
+        attempts = _ATTEMPTS if sample is not None else 0
+        for attempt in range(1, attempts + 1):
+            rng = np.random.default_rng((self._seed, trial_id, 3, attempt))
+            if sample is not None and self._fits(architecture := sample(rng)):
+                return architecture
+        if self._limits is not None and not self._refused["tried"]:
+            raise self._limits.refusal(_ATTEMPTS + attempts, self._smallest)
+        return self._left_over(trial_id)
+
+    def _left_over(self, trial_id: int) -> Architecture:
+        within = " within Objectives.limits" if self._limits is not None else ""
+        rest = self._tried.rest() if self._tried is not None else None
+        if rest is None:
+            raise Exhausted(
+                f"of {_ATTEMPTS} draws from the space{within} all were tried; set"
+                " Search.repeat=allowed to go on"
+            )
+        if self._limits is not None:
+            rest = [one for one in rest if not self._limits.excess(one)]
+        if not rest:
+            raise Exhausted(f"every architecture of the space{within} was tried")
+        return rest[int(np.random.default_rng((self._seed, trial_id, 4)).integers(len(rest)))]
 
 
 def keep_within(

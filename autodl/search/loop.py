@@ -16,6 +16,7 @@ from autodl.search.observers.observer import Observer
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse
 from autodl.search.staging import Staging
+from autodl.search.tried import Tried
 from autodl.strategies.strategy import Breeder, Child, Prepared, Strategy, Watchable
 from autodl.trial import Stage, Trial, TrialFailure, TrialState
 
@@ -55,6 +56,7 @@ def search(
     reuse: Reuse | None = None,
     limits: Limits | None = None,
     weights: ParentWeights | None = None,
+    tried: Tried | None = None,
 ) -> Generator[Trial, None, str]:
     """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
@@ -74,6 +76,7 @@ def search(
         reuse: finds results that are known already; without it all are evaluated.
         limits: what proposals must not exceed.
         weights: those of parents, which children inherit; without it every training begins anew.
+        tried: remembers what was proposed; without it everything may be proposed again.
 
     Returns:
         Why the strategy had no more to propose, if that was the end; else nothing.
@@ -88,7 +91,9 @@ def search(
         staging.recover()
     if weights is not None:
         weights.recover(teller.untold)
-    feeder = _Feeder(strategy, executor, store, max_trials, seed, staging, reuse, limits, weights)
+    feeder = _Feeder(
+        strategy, executor, store, max_trials, seed, staging, reuse, limits, weights, tried
+    )
     finisher = _Finisher(teller, feeder, store, weights, stop)
     shown: tuple[int, ...] = ()
     try:
@@ -189,6 +194,7 @@ class _Feeder:
         reuse: Reuse | None,
         limits: Limits | None,
         weights: ParentWeights | None,
+        tried: Tried | None,
     ) -> None:
         self.ended_by = ""  # why the strategy has proposed no more
         self._strategy = strategy
@@ -200,10 +206,16 @@ class _Feeder:
         self._reuse = reuse
         self._limits = limits
         self._weights = weights
+        self._tried = tried
         if not store.count() and isinstance(strategy, Prepared):
             more = isinstance(strategy, Breeder)
             prepared = keep_within(strategy.initial(), limits, more_to_come=more)
             store.propose(self._proposal(i, Child(arch), 0) for i, arch in enumerate(prepared))
+        if tried is not None:
+            for trial in store.trials(curves=False):
+                tried.propose(trial.id, trial.architecture)
+                if trial.state.finished:
+                    tried.finish(trial.id)
         self._proposed = store.count()
         self._stored = 0  # from here on, stored proposals are still to be queued
         self._queue: deque[Proposal] = deque()
@@ -287,6 +299,8 @@ class _Feeder:
 
     def finished(self, trial: Trial) -> None:
         """Take up the proposals that waited for this result."""
+        if self._tried is not None:
+            self._tried.finish(trial.id)
         self._queue.extendleft(reversed(self._waiting.pop(trial.id, [])))
 
     def _proposal(self, trial_id: int, child: Child[Any], told: int) -> Proposal:
@@ -311,7 +325,7 @@ class _Feeder:
         elif sum(map(len, self._waiting.values())) >= _MOST_WAITING:
             return []
         ids = range(first, end)
-        answers = ask_within(self._strategy, self._seed, ids, self._limits)
+        answers = ask_within(self._strategy, self._seed, ids, self._limits, self._tried)
         self.ended_by = answers.ended
         # a strategy may have less to propose than it was asked for
         found = zip(ids, answers.children, strict=False)

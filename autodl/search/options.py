@@ -33,7 +33,7 @@ def _host_and_port(address: object) -> object:
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
-    ADDED = ("first_failures",)
+    ADDED = ("first_failures", "repeat")
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     executor: Literal["processes", "inline", "ray"] = Field(
@@ -63,6 +63,11 @@ class SearchOptions(Section):
     note: str = Field("", description="printed at the end of the search")
     snapshot_every: int = Field(100, ge=1, description="tells between snapshots of the strategy")
     reuse: bool = Field(True, description="identical architectures share the first one's result")
+    repeat: Literal["never", "allowed"] | None = Field(
+        None,
+        description="what was tried already; null: never, but allowed where children inherit, and"
+        " a run goes on as it began",
+    )
     cache: tuple[Path, ...] = Field((), description="folders of earlier runs to take results from")
     source: Path | None = Field(
         None, description="run whose best architecture ElasticTransfer starts from"

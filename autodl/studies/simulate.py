@@ -12,11 +12,13 @@ from autodl.jobs.search.parts import (
     make_limits,
     make_space,
     make_strategy,
+    make_tried,
 )
 from autodl.jobs.search.source import find_source
 from autodl.search.asking import Limits, ask_within, keep_within
 from autodl.search.config import SearchConfig
 from autodl.search.evaluate import Evaluator, evaluate_trial
+from autodl.search.tried import Tried
 from autodl.spaces.space import canonical_form
 from autodl.strategies.strategy import Prepared, Strategy
 from autodl.studies.outcome import Trials, numbers
@@ -30,8 +32,11 @@ def simulate(
     trials: int,
     seed: int,
     limits: Limits | None = None,
+    tried: Tried | None = None,
 ) -> Iterator[Trial]:
     """Ask, evaluate and tell ``trials`` times; for comparing strategies over many seeds.
+
+    Fewer times where the strategy has no more to propose, or ``tried`` finds nothing new.
 
     Raises:
         ConfigError: nothing that is proposed is within the limits.
@@ -42,7 +47,10 @@ def simulate(
     for start in range(0, trials, batch):
         ids = range(start, min(start + batch, trials))
         architectures = prepared[start : ids.stop]
-        asked = ask_within(strategy, seed, ids[len(architectures) :], limits)
+        if tried is not None:
+            for trial_id, architecture in zip(ids, architectures, strict=False):
+                tried.propose(trial_id, architecture)
+        asked = ask_within(strategy, seed, ids[len(architectures) :], limits, tried)
         architectures += [child.architecture for child in asked.children]
         if not architectures:
             return
@@ -51,6 +59,8 @@ def simulate(
             for trial_id, architecture in zip(ids, architectures, strict=False)
         ]
         for trial in finished:
+            if tried is not None:
+                tried.finish(trial.id)
             strategy.tell(trial)
             yield trial
 
@@ -85,6 +95,7 @@ def simulated(config: SearchConfig) -> Trials:
             trials=config.search.max_trials,
             seed=config.general.seed,
             limits=limits,
+            tried=make_tried(config, space),
         )
     )
     return Trials(

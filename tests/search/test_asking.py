@@ -224,7 +224,7 @@ def test_a_strategy_that_learned_what_is_over_a_limit_gets_draws_of_the_space(ba
         next(n for attempt in range(1, 1001) if (n := draw(i, 3, attempt)) <= 20) for i in (4, 5, 6)
     ]
     assert proposed(strategy, SEED, [6], limits) == found[2:]
-    assert len(asked) == 4 * 1001
+    assert 4 * 1000 <= len(asked) <= 4 * 1032  # those asked together come 32 at a time
 
 
 def test_draws_that_are_all_over_the_limit_end_the_search():

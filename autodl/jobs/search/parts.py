@@ -17,6 +17,7 @@ from autodl.jobs.search.checks import build, check_role, check_space, check_stra
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.plans.plan import Plan
+from autodl.runs.folder import MANIFEST, read_manifest
 from autodl.search.asking import Costs, Limits
 from autodl.search.config import SearchConfig, load_search, resolve_search
 from autodl.search.evaluate import Evaluator, OfOneKind, Priced, evaluate_trial
@@ -28,6 +29,7 @@ from autodl.search.executors.ray_executor import RayExecutor
 from autodl.search.fidelity.rule import FidelityRule
 from autodl.search.objectives import ObjectiveEvaluator, untold
 from autodl.search.options import ObjectivesOptions
+from autodl.search.tried import Tried
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import Sampled
@@ -251,6 +253,21 @@ def make_limits(config: SearchConfig, space: Any, data: Task | None) -> Limits |
                 name = config.evaluator.name
                 raise ConfigError(f"Objectives.limits names {missing[0]}, which {name} cannot tell")
     return Limits(costs, highest, sample)
+
+
+def make_tried(config: SearchConfig, space: Any, folder: Path | None = None) -> Tried:
+    """What remembers the proposals, and whether they may be made again.
+
+    Where the config does not say, a run in ``folder`` goes on as it began; those of versions that
+    did not record it proposed anything again.
+    """
+    chosen = config.search.repeat
+    if chosen is None and folder is not None and (folder / MANIFEST).exists():
+        starts = read_manifest(folder)["starts"]
+        chosen = starts[-1].get("repeat", "allowed") if starts else None
+    if chosen is None:  # of one architecture, children of several parents become several networks
+        chosen = "allowed" if config.train.inherit else "never"
+    return Tried(space, repeat=chosen == "allowed")
 
 
 def make_rule(config: SearchConfig) -> FidelityRule | None:

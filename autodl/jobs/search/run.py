@@ -23,6 +23,7 @@ from autodl.jobs.search.parts import (
     make_rule,
     make_space,
     make_strategy,
+    make_tried,
 )
 from autodl.jobs.search.source import Source, find_source
 from autodl.objectives.trade_off import TradeOff
@@ -50,6 +51,7 @@ from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.staging import Staging
+from autodl.search.tried import Tried
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.space import canonical_form
 from autodl.strategies.strategy import Breeder, Strategy
@@ -128,6 +130,7 @@ class _Parts:
     keys: WorkKeys
     earlier: Sequence[EarlierRun]
     limits: Limits | None
+    tried: Tried
     rule: FidelityRule | None
     about_data: str
 
@@ -149,6 +152,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         {**config.work_identity(), **seen},
         canonical_form(space),
     )
+    tried = make_tried(config, space, folder)
     limits, rule = make_limits(config, space, data), make_rule(config)
     earlier = [stack.enter_context(closing(EarlierRun(p, keys))) for p in config.search.cache]
     executor = stack.enter_context(closing(make_executor(config, folder / "logs", data, device)))
@@ -159,6 +163,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
             "workers": executor.workers,
             "executor": config.search.executor,
             "device": device,
+            "repeat": "allowed" if tried.repeat else "never",
             **read_from(config.data, data),
         },
         source=source,
@@ -167,6 +172,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         keys=keys,
         earlier=earlier,
         limits=limits,
+        tried=tried,
         rule=rule,
         about_data=data.headline if data else "",  # worker processes have their own pictures
     )
@@ -198,6 +204,7 @@ def _search(
         staging=Staging(rule, store, folder / CHECKPOINTS, objectives) if rule else None,
         reuse=reuse,
         limits=parts.limits,
+        tried=parts.tried,
         weights=weights,
     )
 
