@@ -212,10 +212,7 @@ class _Feeder:
             prepared = keep_within(strategy.initial(), limits, more_to_come=more)
             store.propose(self._proposal(i, Child(arch), 0) for i, arch in enumerate(prepared))
         if tried is not None:
-            for trial in store.trials(curves=False):
-                tried.propose(trial.id, trial.architecture)
-                if trial.state.finished:
-                    tried.finish(trial.id)
+            tried.recover(store.trials(curves=False))
         self._proposed = store.count()
         self._stored = 0  # from here on, stored proposals are still to be queued
         self._queue: deque[Proposal] = deque()

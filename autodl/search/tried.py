@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from autodl.spaces.rows import listing
 from autodl.spaces.space import Coded, Listed, Sampled, canonical_form
-from autodl.trial import Architecture
+from autodl.trial import Architecture, Trial
 
 _MOST_LISTED = 100_000  # architectures that are gone through for one that was not tried
 
@@ -52,6 +52,13 @@ class Tried:
     def finish(self, trial_id: int) -> None:
         """Take in that a trial is finished."""
         self._running.pop(trial_id, None)
+
+    def recover(self, trials: Iterable[Trial]) -> None:
+        """Take in what a search has proposed before this start."""
+        for trial in trials:
+            self.propose(trial.id, trial.architecture)
+            if trial.state.finished:
+                self.finish(trial.id)
 
     def rest(self) -> list[Architecture] | None:
         """All that was not tried, in the order of the space; None if the space is too large."""
