@@ -99,9 +99,7 @@ def search(
     try:
         trials = finisher.finish(feeder.ended())  # by a verdict that came just before a kill
         while True:
-            known: list[Trial] = []
-            if finisher.halt is None:
-                known = finisher.finish(feeder.feed(teller.told))
+            known = finisher.finish(feeder.feed(teller.told)) if finisher.halt is None else []
             teller.report()
             yield from (*trials, *known)
             halt = finisher.halt
