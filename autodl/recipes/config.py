@@ -23,6 +23,9 @@ class EvaluationOptions(Section):
     mirrored: bool = Field(
         False, description="in the end, take means over each picture and its mirror image"
     )
+    six_views: bool = Field(
+        False, description="and measure means over these two shifted by a pixel, too, beside it"
+    )
 
 
 @dataclass(frozen=True, slots=True)

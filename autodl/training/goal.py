@@ -12,6 +12,7 @@ from paddle import nn
 
 from autodl.errors import lookup
 from autodl.tasks.task import Batch, Part, Score, Task
+from autodl.training.metrics import Views
 from autodl.training.parallel import ALONE, Share
 from autodl.trial import TrialFailure
 
@@ -61,7 +62,7 @@ class Goal(Protocol):
         part: Part,
         share: Share = ALONE,
         *,
-        views: bool = False,
+        views: bool | Views = False,
     ) -> Score:
         """Measure a network on a part of a task, in evaluation mode; see ``score`` below."""
         ...
@@ -80,20 +81,31 @@ def goal_of(task: Task, label_smoothing: float = 0.0) -> Goal:
 
 
 def score(
-    network: nn.Layer, task: Task, part: Part, share: Share = ALONE, *, views: bool = False
+    network: nn.Layer,
+    task: Task,
+    part: Part,
+    share: Share = ALONE,
+    *,
+    views: bool | Views = False,
 ) -> Score:
     """Measure a network on a part of a task.
 
     Args:
         share: where several processes have the network, each looks at its part of the examples;
             all get the score on all of them.
-        views: from the means of the outputs over all views of each example (``Task.views``).
+        views: from the means of the outputs over all views of each example, those of the task
+            (``Task.views``) if it is True.
     """
     return goal_of(task).score(network, task, part, share, views=views)
 
 
 def final_score(
-    network: nn.Layer, task: Task, part: Part, share: Share = ALONE, *, views: bool = False
+    network: nn.Layer,
+    task: Task,
+    part: Part,
+    share: Share = ALONE,
+    *,
+    views: bool | Views = False,
 ) -> Score:
     """Measure a network whose training is over; see ``score``.
 

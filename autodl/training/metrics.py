@@ -22,6 +22,10 @@ Measure = Callable[[NDArray[np.float64], Rows], tuple[NDArray[Any], NDArray[Any]
 """(outputs ``[N, ...]``, targets ``[N, ...]``) -> (metric ``[N]``, loss ``[N]``) of each."""
 
 
+Views = Callable[[Rows], tuple[Rows, ...]]
+"""Inputs ``[B, ...]`` -> inputs of the same shape that show the same."""
+
+
 def _as_it_is(inputs: Rows) -> tuple[Rows, ...]:
     return (inputs,)
 
@@ -29,14 +33,15 @@ def _as_it_is(inputs: Rows) -> tuple[Rows, ...]:
 def outputs_of(
     network: nn.Layer,
     batches: Iterable[Batch],
-    views: Callable[[Rows], tuple[Rows, ...]] = _as_it_is,
+    views: Views = _as_it_is,
 ) -> tuple[NDArray[np.float32], Rows]:
     """Outputs for every example, float32 ``[N, ...]``, in evaluation mode, and the targets.
 
     The network's training mode is restored afterwards.
 
     Args:
-        views: of several views of each example, the mean of the outputs is given.
+        views: of several views of each example, the mean of the outputs is given. An array that
+            is among them twice counts twice.
     """
     was_training = network.training
     network.eval()
@@ -45,8 +50,11 @@ def outputs_of(
     for batch in batches:
         seen = views(batch.inputs)
         with paddle.no_grad():
-            found = [network(paddle.to_tensor(view)).astype("float32").numpy() for view in seen]
-        outputs.append(np.add.reduce(found) / np.float32(len(seen)))
+            once = {
+                id(view): network(paddle.to_tensor(view)).astype("float32").numpy()
+                for view in {id(view): view for view in seen}.values()
+            }
+        outputs.append(np.add.reduce([once[id(view)] for view in seen]) / np.float32(len(seen)))
         targets.append(batch.targets)
     if was_training:
         network.train()
@@ -60,14 +68,16 @@ def logits_of(
     batch_size: int = _BATCH,
     *,
     mirrored: bool = False,
+    views: Views | None = None,
 ) -> NDArray[np.float32]:
     """Logits of every picture, float32 ``[N, classes]``; see ``outputs_of``.
 
     Args:
         mirrored: give the mean of each picture's logits and those of its mirror image.
+        views: give the mean over these in the place of that.
     """
     task = PictureTask.alone(pictures, normalisation)
-    views = task.views if mirrored else _as_it_is
+    views = views or (task.views if mirrored else _as_it_is)
     return outputs_of(network, task.batches("train", batch_size), views)[0]
 
 
@@ -78,7 +88,7 @@ def mean_score(
     part: Part,
     share: Share = ALONE,
     *,
-    views: bool = False,
+    views: bool | Views = False,
 ) -> Score:
     """The score of a goal whose metric and loss are means over the examples.
 
@@ -91,7 +101,8 @@ def mean_score(
         share = ALONE  # all of them look at all
     batches = (batch.rows(share.part) for batch in task.batches(part, _BATCH))
     own = (batch for batch in batches if len(batch))  # the last one may be too small to share
-    outputs, targets = outputs_of(network, own, task.views if views else _as_it_is)
+    chosen = task.views if views is True else views or _as_it_is
+    outputs, targets = outputs_of(network, own, chosen)
     values, losses = measure(outputs.astype(np.float64), targets)
     sums = [float(values.sum()), float(losses.sum())]
     totals = share.total(paddle.to_tensor(sums, dtype="float64"))

@@ -112,3 +112,16 @@ def test_pictures_too_few_to_share_are_looked_at_by_all():
     assert score(FirstPixels(), PictureTask.alone(pictures, PLAIN), "train", Share(2, 3)) == score(
         FirstPixels(), PictureTask.alone(pictures, PLAIN), "train"
     )
+
+
+def test_an_array_that_is_twice_among_the_views_counts_twice_and_is_looked_at_once():
+    network, pictures = FirstPixels(), drawn(5)
+
+    def views(inputs):
+        other = inputs + np.float32(30)
+        return inputs, inputs, inputs, other
+
+    found = logits_of(network, pictures, PLAIN, views=views)
+    assert len(network.modes) == 2
+    # float32: a sum of four, the pixels and a tenth of them
+    np.testing.assert_allclose(found, pictures.images[:, 0, :4, 0] / 10.0 + 3 / 4, rtol=1e-5)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
+from autodl.data.views import six_views
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train.task_test import test_task
 from autodl.plans.signature import picture_signature
@@ -89,9 +90,12 @@ def _test_pictures(
 ) -> dict[str, Any]:
     """What ``test_result`` says of the test pictures, and which these are."""
     dataset = _load_same(config, folder)
-    logits = _logits(config, architecture, metrics, folder, dataset)
+    logits, of_six = _logits(config, architecture, metrics, folder, dataset)
+    labels, classes = dataset.test.labels, metrics["classes"]
+    more = {} if of_six is None else {"six_views": test_result(of_six, labels, classes)}
     return {
-        **test_result(logits, dataset.test.labels, metrics["classes"]),
+        **test_result(logits, labels, classes),
+        **more,
         "data": dataset.name,
         "official": dataset.official,
         "checksum": dataset.checksum,
@@ -133,8 +137,11 @@ def _logits(
     metrics: dict[str, Any],
     folder: Path,
     dataset: Dataset,
-) -> NDArray[np.float64]:
-    """Logits ``[N, classes]`` that the trained network gives the test pictures."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Logits ``[N, classes]`` that the trained network gives the test pictures.
+
+    And, if its training measured them, those of six views.
+    """
     from autodl.training.device import select_device
     from autodl.training.metrics import logits_of
 
@@ -152,7 +159,10 @@ def _logits(
     logits: NDArray[np.float32] = logits_of(
         network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))
     )
-    return logits.astype(np.float64)
+    if "held_out_accuracy_six_views" not in metrics:
+        return logits.astype(np.float64), None
+    of_six = logits_of(network, dataset.test, normalisation, views=six_views)
+    return logits.astype(np.float64), of_six.astype(np.float64)
 
 
 def _weights_sha256(folder: Path) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.config.components import read_component
 from autodl.data.load import read_from
+from autodl.data.views import six_views
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
 from autodl.recipes.config import TrainConfig
@@ -251,10 +252,15 @@ def _train(
     stopped = trainer.fit(end_epoch)
     mirrored = config.evaluation.mirrored
     held_out = final_score(trainer.network, data, "held_out", share, views=mirrored)
+    more = {}
+    if config.evaluation.six_views:
+        found = final_score(trainer.network, data, "held_out", share, views=six_views)
+        more[f"{measured}_six_views"] = found.value
     return {
         measured: held_out.value,
         "held_out_loss": held_out.loss,
         "mirrored": mirrored,
+        **more,
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
         "seconds": sum(epoch["seconds"] for epoch in trainer.curve),

@@ -10,7 +10,7 @@ from paddle import nn
 
 from autodl.tasks.task import Part, Score, Task
 from autodl.training.goal import Truth
-from autodl.training.metrics import cross_entropy, mean_score
+from autodl.training.metrics import Views, cross_entropy, mean_score
 from autodl.training.parallel import ALONE, Share
 
 
@@ -49,7 +49,7 @@ class Classification:
         part: Part,
         share: Share = ALONE,
         *,
-        views: bool = False,
+        views: bool | Views = False,
     ) -> Score:
         """Accuracy and mean cross-entropy; of equal logits the first class counts."""
         return mean_score(_measure, network, task, part, share, views=views)

@@ -11,7 +11,7 @@ from paddle import nn
 from autodl.errors import ConfigError
 from autodl.tasks.task import Part, Score, Task
 from autodl.training.goal import Truth
-from autodl.training.metrics import mean_score
+from autodl.training.metrics import Views, mean_score
 from autodl.training.parallel import ALONE, Share
 
 
@@ -44,7 +44,7 @@ class Regression:
         part: Part,
         share: Share = ALONE,
         *,
-        views: bool = False,
+        views: bool | Views = False,
     ) -> Score:
         """Mean absolute and mean squared error."""
         return mean_score(_measure, network, task, part, share, views=views)

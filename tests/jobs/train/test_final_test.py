@@ -10,12 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autodl.data.load import load, load_split
+from autodl.data.views import six_views
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train import (
     final_test,  # not its functions: pytest would take test_result for a test
 )
 from autodl.jobs.train.final_test import measure_once
-from autodl.trained.test_result import wilson_interval
+from autodl.jobs.train.run import retrain
+from autodl.recipes.config import load_train
+from autodl.trained.network import load_trained_network
+from autodl.trained.test_result import result_lines, wilson_interval
+from autodl.training.metrics import logits_of
 
 
 @pytest.fixture
@@ -136,3 +142,22 @@ def test_a_damaged_record_is_not_overwritten(trained):
 def test_a_folder_without_a_training(tmp_path):
     with pytest.raises(StoreError, match="no finished training"):
         measure_once(tmp_path)
+
+
+def test_six_views_are_measured_beside(small_training, trained, tmp_path):
+    """The accuracies of both parts are those of means over the six; the one of one view stays."""
+    config = load_train(small_training.config_file, ["Evaluation.six_views=true"])
+    result = retrain(config, small_training.architecture, tmp_path / "run")
+    plain = small_training.result.metrics
+    assert result.metrics["held_out_accuracy"] == plain["held_out_accuracy"]
+    trained, data = load_trained_network(tmp_path / "run"), load_split(config.data)
+    six = {}
+    for part, pictures in (("held_out", data.held_out), ("test", load(config.data).test)):
+        logits = logits_of(trained.network, pictures, trained.normalisation, views=six_views)
+        six[part] = float((logits.argmax(axis=1) == pictures.labels).mean())
+    assert result.metrics["held_out_accuracy_six_views"] == six["held_out"]
+    found = measure_once(tmp_path / "run")
+    assert found["six_views"]["accuracy"] == six["test"]
+    assert found["accuracy"] == measure_once(trained)["accuracy"]
+    line = f"  of six views: {six['test']:.4f} (95 %: "
+    assert any(text.startswith(line) for text in result_lines("run", found))
