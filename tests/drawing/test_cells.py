@@ -59,9 +59,11 @@ def test_equal_architectures_give_equal_bytes_in_any_process(tmp_path):
         "from autodl.drawing.figures import save_figure\n"
         "from autodl.spaces.cell.architecture import CellPair\n"
         "pair = CellPair.from_tokens([0, 1, 5, 6, 7, 8], [1, 0, 1, 1, 1, 0])\n"
-        "save_figure(draw_architecture(pair, title='t'), Path(sys.argv[1]))\n"
+        "for suffix in ('.svg', '.png'):\n"
+        "    path = Path(sys.argv[1]).with_suffix(suffix)\n"
+        "    save_figure(draw_architecture(pair, title='t'), path)\n"
     )
-    for name in ("a.svg", "b.svg", "a.png", "b.png"):
+    for name in ("a", "b"):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=True)
     for suffix in ("svg", "png"):
         first, second = (tmp_path / f"{name}.{suffix}" for name in "ab")
@@ -159,9 +161,8 @@ def test_pixels():
     assert figure.get_dpi() == before
 
 
-@pytest.mark.parametrize("density", [0.0, 0.5])
-def test_64_nodes_can_be_drawn(tmp_path, density):
-    save_figure(draw_architecture(random_pair(64, density)), tmp_path / "big.svg")
+def test_64_nodes_can_be_drawn(tmp_path):
+    save_figure(draw_architecture(random_pair(64, 0.1)), tmp_path / "big.svg")
     assert svg_texts(tmp_path / "big.svg").count("63") == 2
 
 

@@ -78,7 +78,7 @@ def test_accuracy_of_the_ensemble(sample):
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[::3])  # one of each strategy: exporting takes long
 def test_exported_it_gives_the_same_outputs(members, sample, tmp_path, name):
     """To 1e-4 of the largest output, on real pictures; float32 in another order gives 1e-6."""
     member = members[name]

@@ -292,20 +292,20 @@ def test_a_free_worker_gets_its_next_trial_before_anybody_watches(
 
 
 def test_the_memory_of_a_search_does_not_grow_with_its_trials(open_store):
-    """Of 600 trials that come after the first 300, less than 40 bytes each are kept."""
+    """Of 300 trials that come after the first 150, less than 40 bytes each are kept."""
     keys = WorkKeys({}, SPACE.canonical)
     store, executor = open_store(), Shuffled(2, 0)
-    options = {"max_trials": 900, "seed": SEED, "reuse": Reuse(store, keys)}
+    options = {"max_trials": 450, "seed": SEED, "reuse": Reuse(store, keys)}
     running = search(RandomSearch(SPACE), executor, store, **options)
     executor.submitted = deque(maxlen=1)
     sizes = []
     tracemalloc.start()
     for done, _ in enumerate(running, start=1):
-        if done % 300 == 0:
+        if done % 150 == 0:
             gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    assert sizes[2] - sizes[0] < 600 * 40
+    assert sizes[2] - sizes[0] < 300 * 40
 
 
 def test_an_attribute_of_a_roles_name_plays_no_role(store):

@@ -32,18 +32,18 @@ def differences(child, parent):
 
 
 def test_perturbations_change_at_most_one_primitive_of_every_block_evenly():
-    """Invariants of the generator over 100,000 draws.
+    """Invariants of the generator over 20,000 draws.
 
     4 2/3 of the 7 blocks change on average, 7 times the mean of 1 - 1/n over the five primitives;
-    of so many draws the standard error is 0.004, so 0.01 is 2.5 of them (the seed is fixed).
+    of so many draws the standard error is 0.009, so 0.02 is two of them (the seed is fixed).
     In each block six outcomes (one of five primitives, or none) make a chi-square of 5 degrees of
     freedom, together of 35: below mean + 5 standard deviations.
     """
-    rng, draws = np.random.default_rng(0), 100_000
+    rng, draws = np.random.default_rng(0), 20_000
     codes = np.stack([SPACE.encode(perturb(SPACE, SOURCE, rng)) for _ in range(draws)])
     changed = (codes != SPACE.encode(SOURCE)).reshape(-1, 7, 5)
     assert changed.sum(axis=2).max() == 1
-    assert abs(changed.sum(axis=(1, 2)).mean() - 14 / 3) < 0.01
+    assert abs(changed.sum(axis=(1, 2)).mean() - 14 / 3) < 0.02
     share = (1 - 1 / np.array(SPACE.choices)) / 5
     observed = np.concatenate([changed.sum(axis=0), (~changed.any(axis=2)).sum(axis=0)[:, None]], 1)
     expected = draws * np.append(share, 1 - share.sum())
@@ -53,10 +53,10 @@ def test_perturbations_change_at_most_one_primitive_of_every_block_evenly():
 def test_a_perturbation_redraws_values_uniformly():
     """A depth of 4 choices becomes each of the others equally often; chi-square as above."""
     rng = np.random.default_rng(1)
-    codes = np.stack([SPACE.encode(perturb(SPACE, SOURCE, rng)) for _ in range(20_000)])
+    codes = np.stack([SPACE.encode(perturb(SPACE, SOURCE, rng)) for _ in range(6_000)])
     old = SPACE.encode(SOURCE)[13]  # of block 2
     counts = np.delete(np.bincount(codes[:, 13], minlength=4), old)
-    expected = 20_000 / 5 / 4
+    expected = 6_000 / 5 / 4
     assert ((counts - expected) ** 2 / expected).sum() < 3 + 5 * np.sqrt(6)
 
 

@@ -21,7 +21,7 @@ def make(overlap, noise=0.0, seed=0):
     return space, network
 
 
-def pictures(count=32):
+def pictures(count=12):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(count, 3, 8, 8)).astype("float32")
     return images, rng.integers(10, size=count)

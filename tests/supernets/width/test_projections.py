@@ -261,26 +261,26 @@ def test_unit_columns_alone_can_exceed_the_ordinal_value():
 @pytest.mark.parametrize(
     "kind, expected",
     [
-        ("l1", [208.0, 207.9, 206.9, 139.5, 31.3]),
-        ("l2", [208.0, 207.1, 141.6, 38.5, 2.6]),
+        ("l1", [208.0, 207.9, 206.9, 139.5]),
+        ("l2", [208.0, 207.1, 141.6, 38.5]),
     ],
 )
 def test_published_settings(kind, expected):
-    """Cross sums after 0 to 20,000 steps of the authors' rate, weight and momentum.
+    """Cross sums after 0 to 10,000 steps of the authors' rate, weight and momentum.
 
     The figures are of another simulation with other noise: they agree to 5 % of the start. Never
     increasing, but for steps of l1 at its kinks.
     """
     matrix = noisy(layout(CIFAR, 124, 1.0), 1e-3, np.random.default_rng(0), 1)
     velocity, levels = np.zeros_like(matrix), {}
-    for step in range(20_001):
+    for step in range(10_001):
         if step % 1000 == 0:
             total, own = sums(matrix.astype(np.float64), CIFAR)
             levels[step] = total - own
         matrix, velocity = descend(
             matrix, velocity, rate=1e-3, momentum=0.9, weight=5e-3, kind=kind
         )
-    found = [levels[step] for step in (0, 2_000, 5_000, 10_000, 20_000)]
+    found = [levels[step] for step in (0, 2_000, 5_000, 10_000)]
     np.testing.assert_allclose(found, expected, atol=10.0)
     assert (np.diff(list(levels.values())) <= 0.05).all()
     norms = np.square(matrix).sum(axis=1)
