@@ -129,6 +129,19 @@ class Named(Role, Protocol[Arch]):
 
 
 @runtime_checkable
+class Pathed(Coded[Arch], Protocol[Arch]):
+    """A coded space of graphs that can tell the ways through them."""
+
+    def path_counts(self, rows: Integers) -> Integers:
+        """How many ways from input to output apply each sequence of operations.
+
+        Of rows ``[N, len(sizes)]``, int64 ``[N, P]``, with the same columns always. Twins have the
+        same numbers; others may have, too.
+        """
+        ...
+
+
+@runtime_checkable
 class Costed(Coded[Arch], Protocol[Arch]):
     """A coded space that can tell what each decision costs as soon as it is taken."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from autodl.errors import ConfigError
 from autodl.spaces.edge_cell.architecture import EDGES, OPERATIONS, EdgeCell
 from autodl.spaces.edge_cell.canonical import first_of_twins
+from autodl.spaces.edge_cell.paths import path_counts
 from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.space import Integers
 
@@ -82,3 +83,7 @@ class EdgeCellSpace:
         cell = self.check(architecture)
         twins = first_of_twins(tuple(sorted(self.operations)))
         return EdgeCell(twins[cell.operations])
+
+    def path_counts(self, rows: Integers) -> Integers:
+        """Ways from input to output, see ``paths.py``: int64 ``[N, (K + 1) ** 3]``."""
+        return path_counts(rows, self.operations)

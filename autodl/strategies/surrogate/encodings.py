@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from autodl.spaces.space import Integers
+from autodl.spaces.space import Integers, Pathed
 from autodl.strategies.surrogate.surrogate import Reals
 from autodl.system.roles import Role
+
+_SAMPLED = 1000
 
 
 @runtime_checkable
@@ -24,7 +26,7 @@ class Encoding(Role, Protocol):
         ...
 
     def features(self, rows: Integers) -> Reals:
-        """Float64 ``[N, sum(groups)]``; in each group the squares of a row sum to 1."""
+        """Float64 ``[N, sum(groups)]``; squares of a group sum to 1, at least on average."""
         ...
 
 
@@ -73,3 +75,23 @@ class Pairs:
             return single
         pairs = rows[:, self._left] * self._widths + rows[:, self._right]
         return np.hstack([single, self._paired.features(pairs)])
+
+
+class PathCounts:
+    """Square roots of how many ways through a network apply each sequence of operations.
+
+    They are scaled so that the squares of a random row sum to 1 on average. Twins look the same,
+    and networks of different wiring look alike as far as they compute alike, which one-hot
+    decisions do not show. Source: White et al., BANANAS, AAAI 2021, for the use of paths.
+    """
+
+    def __init__(self, space: Pathed[Any]) -> None:
+        self._space = space
+        rows = np.random.default_rng(0).integers(space.sizes, size=(_SAMPLED, len(space.sizes)))
+        counts = space.path_counts(rows)
+        self._scale = 1 / np.sqrt(max(float(counts.sum(axis=1).mean()), 1e-12))
+        self.groups: tuple[int, ...] = (counts.shape[1],)
+
+    def features(self, rows: Integers) -> Reals:
+        """Float64 ``[N, P]``."""
+        return np.asarray(np.sqrt(self._space.path_counts(rows)) * self._scale, np.float64)

@@ -18,6 +18,7 @@ from autodl.strategies.surrogate.surrogate import Reals
 
 _NOISE, _NOISE_SPREAD = -4.0, 1.5  # of the logarithm of its variance
 _STEPS = 40
+_FARTHEST = 5  # of its prior's deviations, for every setting: exponentials stay finite
 _FAILED = 1e10
 _LEAST_VARIANCE = 1e-12
 
@@ -44,6 +45,8 @@ class _Objective:
         self._rewards = rewards
         self.start: Reals = np.append(kernel.start, _NOISE)
         self._spread = np.append(kernel.spread, _NOISE_SPREAD)
+        reach = _FARTHEST * self._spread
+        self.bounds = list(zip(self.start - reach, self.start + reach, strict=True))
 
     def __call__(self, settings: Reals) -> tuple[float, Reals]:
         matrix, back = self._value(settings[:-1])
@@ -84,8 +87,14 @@ class GaussianProcess:
         """Learn settings and factor from ``n`` > 0 rows."""
         some = spaced(len(rows), MOST_FITTED)
         objective = _Objective(self._kernel, rows[some], rewards[some])
-        options = {"maxiter": _STEPS}
-        found = minimize(objective, objective.start, jac=True, method="L-BFGS-B", options=options)
+        found = minimize(
+            objective,
+            objective.start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=objective.bounds,
+            options={"maxiter": _STEPS},
+        )
         self._settings = np.asarray(found.x, np.float64)
         self._rows, self._rewards = rows, rewards
         matrix = self._kernel.matrix(self._settings[:-1], rows, rows)

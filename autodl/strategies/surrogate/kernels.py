@@ -97,3 +97,56 @@ class DecisionKernel:
             return agreeing + product, back
 
         return value
+
+
+class FeatureKernel:
+    """A squared exponential of the distance between features, plus their inner product.
+
+    ``k(a, b) = A exp(-l |a - b|^2) + B a . b``. Settings: log A, log l, log B.
+
+    Args:
+        features: of rows, float64 ``[N, F]``, with squares that sum to about 1.
+    """
+
+    start: Reals = np.array([-0.5, 0.0, -1.0])
+    spread: Reals = np.array([1.0, 1.0, 1.5])
+
+    def __init__(self, features: Callable[[Integers], Reals]) -> None:
+        self._features = features
+
+    def matrix(self, settings: Reals, left: Integers, right: Integers) -> Reals:
+        """Covariances, float64 ``[len(left), len(right)]``."""
+        near, inner = self._parts(left, right)
+        scaled = np.exp(settings[0] - np.exp(settings[1]) * near)
+        return np.asarray(scaled + np.exp(settings[2]) * inner)
+
+    def diagonal(self, settings: Reals, rows: Integers) -> Reals:
+        """Variances, float64 ``[len(rows)]``."""
+        squares = np.square(self._features(rows)).sum(axis=1)
+        return np.asarray(np.exp(settings[0]) + np.exp(settings[2]) * squares)
+
+    def pullback(self, rows: Integers) -> Callable[[Reals], tuple[Reals, Pullback]]:
+        """Settings -> matrix of the rows and its pullback."""
+        near, inner = self._parts(rows, rows)
+
+        def value(settings: Reals) -> tuple[Reals, Pullback]:
+            rate = np.exp(settings[1])
+            local = np.exp(settings[0] - rate * near)
+            linear = np.exp(settings[2]) * inner
+
+            def back(gradient: Reals) -> Reals:
+                by_local = gradient * local
+                return np.array(
+                    [by_local.sum(), -rate * (by_local * near).sum(), (gradient * linear).sum()]
+                )
+
+            return local + linear, back
+
+        return value
+
+    def _parts(self, left: Integers, right: Integers) -> tuple[Reals, Reals]:
+        """Squared distances and inner products, float64 ``[len(left), len(right)]`` each."""
+        first, second = self._features(left), self._features(right)
+        inner = first @ second.T
+        squares = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1)
+        return np.maximum(squares - 2 * inner, 0), np.asarray(inner)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autodl.spaces.space import Coded
-from autodl.strategies.surrogate.encodings import OneHot, Pairs
+from autodl.spaces.space import Coded, Pathed
+from autodl.strategies.surrogate.encodings import OneHot, Pairs, PathCounts
 from autodl.strategies.surrogate.gaussian_process import GaussianProcess
-from autodl.strategies.surrogate.kernels import DecisionKernel
+from autodl.strategies.surrogate.kernels import DecisionKernel, FeatureKernel
 from autodl.strategies.surrogate.ridge import Ridge
 from autodl.strategies.surrogate.surrogate import Surrogate
 
+
+def _gaussian_process(space: Coded[Any]) -> Surrogate:
+    """Over the ways through a network where the space tells them, else over decisions."""
+    if isinstance(space, Pathed):
+        return GaussianProcess(FeatureKernel(PathCounts(space).features))
+    return GaussianProcess(DecisionKernel(space.sizes))
+
+
 MODELS: Mapping[str, Callable[[Coded[Any]], Surrogate]] = {
-    "gp": lambda space: GaussianProcess(DecisionKernel(space.sizes)),
+    "gp": _gaussian_process,
     "pairs": lambda space: Ridge(Pairs(space.sizes)),
     "ridge": lambda space: Ridge(OneHot(space.sizes)),
 }

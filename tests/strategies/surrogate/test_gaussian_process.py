@@ -8,8 +8,10 @@ from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel as TheirKernel
 
+from autodl.spaces.edge_cell.space import EdgeCellSpace
+from autodl.strategies.surrogate.encodings import PathCounts
 from autodl.strategies.surrogate.gaussian_process import GaussianProcess, negative_log_posterior
-from autodl.strategies.surrogate.kernels import DecisionKernel
+from autodl.strategies.surrogate.kernels import DecisionKernel, FeatureKernel
 
 SIZES = (3, 4, 2, 5)
 
@@ -123,3 +125,20 @@ def test_draws_have_the_mean_and_covariance_of_the_belief():
     draws = posterior.draw(np.random.default_rng(0), 20_000)
     np.testing.assert_allclose(draws.mean(axis=0), posterior.mean, atol=0.04)
     np.testing.assert_allclose(np.cov(draws.T), posterior.covariance(np.arange(4)), atol=0.06)
+
+
+def test_gradient_over_features_is_that_of_finite_differences():
+    space = EdgeCellSpace()
+    kernel = FeatureKernel(PathCounts(space).features)
+    known = np.random.default_rng(0).integers(5, size=(12, 6))
+    values = np.random.default_rng(1).normal(size=12)
+    settings = np.append(kernel.start, -3.0)
+    error = check_grad(
+        lambda s: negative_log_posterior(s, kernel, known, values)[0],
+        lambda s: negative_log_posterior(s, kernel, known, values)[1],
+        settings,
+    )
+    assert error < 1e-5
+    matrix, _ = kernel.pullback(known)(kernel.start)
+    np.testing.assert_allclose(matrix, kernel.matrix(kernel.start, known, known), atol=1e-12)
+    np.testing.assert_allclose(np.diag(matrix), kernel.diagonal(kernel.start, known), atol=1e-12)
