@@ -156,15 +156,30 @@ def preference(values: Values) -> NDArray[np.int64]:
 
 
 def hypervolume(values: Values, reference: Values) -> float:
-    """Area dominated by two-objective rows and above ``reference`` ``[2]``; 0 for no rows.
+    """Area or volume dominated by rows of two or three objectives and above ``reference``.
+
+    0 for no rows. Of three, the volume is summed over slices of the third, in O(N ** 2 log N).
+
+    Args:
+        reference: float ``[M]``.
 
     Raises:
-        ValueError: not two objectives.
+        ValueError: neither two objectives nor three.
     """
     values = _clean(values)
-    if values.shape[1] != 2:
-        raise ValueError(f"the hypervolume is for two objectives, got {values.shape[1]}")
+    if values.shape[1] not in (2, 3):
+        raise ValueError(f"the hypervolume is for 2 or 3 objectives, got {values.shape[1]}")
     kept = values[(values > reference).all(axis=1)]
+    if values.shape[1] == 2:
+        return _area(kept, reference)
+    levels = np.unique(kept[:, 2])[::-1]
+    depths = levels - np.append(levels[1:], reference[2])
+    slices = (_area(kept[kept[:, 2] >= level, :2], reference[:2]) for level in levels)
+    return float(sum(area * depth for area, depth in zip(slices, depths, strict=True)))
+
+
+def _area(kept: Values, reference: Values) -> float:
+    """What two-objective rows above ``reference`` dominate."""
     kept = kept[np.argsort(-kept[:, 0], kind="stable")]
     height = np.maximum.accumulate(kept[:, 1]) if len(kept) else kept[:, 1]
     lower = np.concatenate([[reference[1]], height[:-1]]) if len(kept) else height

@@ -61,6 +61,9 @@ class SurrogateOptions(Section):
         "ranks", description="learned from: normal scores of their ranks, or rewards themselves"
     )
     initial: int = Field(10, ge=1, description="random trials before the first fit")
+    pareto: tuple[str, ...] = Field(
+        (), description="costs to find the front of along with accuracy; none: the reward decides"
+    )
     beta: float = Field(4.0, ge=0, description="of ucb: mean + sqrt(beta) deviation")
     listed: int = Field(4096, ge=0, description="up to so many rows, all are candidates")
     random: int = Field(1000, ge=1, description="else: random candidates")

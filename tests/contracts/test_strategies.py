@@ -41,6 +41,7 @@ MOBILE = SPACES["mobile"]
 SCORES = {"cell_pair": TokenCount(1), "mobile": TargetMatch(1), "signs": CountOnes()}
 # Small sizes, and all that changes the algorithm; without an entry the defaults are tested.
 FEW = {"population": 5, "tournament": 3}
+POOL = {"initial": 4, "listed": 150, "random": 40, "parents": 2, "mutated": 20, "shortlist": 30}
 OPTIONS = {
     "AutoDLAgent": [
         {"batch_size": 4, "hidden": 8, "learning_rate": 0.1},
@@ -48,6 +49,12 @@ OPTIONS = {
         {"batch_size": 4, "hidden": 8, "normalise": True, "imitated": 3, "epochs": 2},
     ],
     "ElasticTransfer": [{**FEW, "mutation": mutation} for mutation in ("mutate", "perturb")],
+    "Surrogate": [
+        POOL,
+        {**POOL, "acquisition": "thompson"},
+        {**POOL, "model": "ridge", "acquisition": "thompson"},
+        {**POOL, "model": "pairs", "acquisition": "ucb"},
+    ],
     "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
 }
 # Without a batch size these learn from each trial at once, so that the order of trials counts.

@@ -89,6 +89,18 @@ def test_hypervolume_counts_unit_squares(values):
     assert hypervolume(values, np.zeros(2)) == squares
 
 
-def test_hypervolume_is_for_two_objectives():
-    with pytest.raises(ValueError, match="two objectives"):
-        hypervolume(np.zeros((1, 3)), np.zeros(3))
+@given(
+    arrays(
+        np.float64, st.tuples(st.integers(0, 8), st.just(3)), elements=st.integers(0, 4).map(float)
+    )
+)
+def test_hypervolume_of_three_objectives_counts_unit_cubes(values):
+    """On whole numbers, as above."""
+    corners = np.indices((4, 4, 4)).reshape(3, -1).T
+    cubes = sum((values > corner).all(axis=1).any() for corner in corners)
+    assert hypervolume(values, np.zeros(3)) == cubes
+
+
+def test_hypervolume_is_for_two_or_three_objectives():
+    with pytest.raises(ValueError, match="2 or 3 objectives"):
+        hypervolume(np.zeros((1, 4)), np.zeros(4))

@@ -344,12 +344,20 @@ def bits() -> Numbers:
     return dict(mixture_speed())
 
 
+def strategies() -> Numbers:
+    """A proposal of each surrogate after 1,000 trials."""
+    from autodl.jobs.bench.strategies import strategies as measure
+
+    return measure()
+
+
 BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "agent": agent,
     "token-count": token_count,
     "evaluator": evaluator,
     "augment": augment,
     "search": search_speed,
+    "strategies": strategies,
     "reparam": reparam,
     "bits": bits,
     "width": width,

@@ -7,6 +7,7 @@ from typing import Any, Generic, cast
 
 import numpy as np
 
+from autodl.errors import ConfigError
 from autodl.spaces.codec import decode_text, encode_text
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, Integers, canonical_form
@@ -21,11 +22,13 @@ from autodl.strategies.surrogate.acquisition import (
     upper_confidence_bound,
 )
 from autodl.strategies.surrogate.candidates import Candidates
+from autodl.strategies.surrogate.fronts import Weighing
+from autodl.strategies.surrogate.learner import Learner
 from autodl.strategies.surrogate.models import MODELS
 from autodl.strategies.surrogate.rewards import normal_scores, standardised
 from autodl.strategies.surrogate.ridge import LinearPosterior
 from autodl.strategies.surrogate.surrogate import Posterior, Reals, Surrogate
-from autodl.trial import Architecture, Trial, TrialState
+from autodl.trial import ACCURACY, Architecture, Evaluation, Trial, TrialState
 
 _DRAWS = 128
 _ATTEMPTS = 1000
@@ -45,9 +48,12 @@ class SurrogateSearch(Generic[Arch]):
     acquisition is proposed that was not tried before, by canonical form. A FAILED trial is only
     not tried again, and so is a PRUNED one: its reward does not compare.
 
-    Hyper-parameters are learned anew whenever a tenth more trials are known; between that, models
-    are updated. Both follow from the trials told so far, so the state holds only these. The model
-    is made when it is asked for: telling costs nothing.
+    With ``pareto`` there is a surrogate for the accuracy and one for each of these costs, and each
+    proposal is the best by a weighing of its own (``fronts.py``); the acquisition is then the
+    expected improvement of what is weighed.
+
+    What surrogates believe follows from the trials told so far (``Learner``), so the state holds
+    only these.
     """
 
     batch_size: int | None = None
@@ -71,7 +77,8 @@ class SurrogateSearch(Generic[Arch]):
         self._space: Coded[Arch] = as_coded(space, "Surrogate")
         self._options = options = options or SurrogateOptions()
         self._canonical = cast(Callable[[Arch], Arch], canonical_form(space))
-        self._make = make or MODELS[options.model]
+        chosen = make or MODELS[options.model]
+        self._learner = Learner(lambda: chosen(space), REWARDS[options.rewards], options.initial)
         self._candidates = Candidates(
             space.sizes,
             listed=options.listed,
@@ -80,10 +87,9 @@ class SurrogateSearch(Generic[Arch]):
             mutated=options.mutated,
         )
         self._rows: list[Integers] = []
-        self._rewards: list[float] = []
+        self._values: list[list[float]] = []  # reward, or accuracy and costs with a minus
         self._tried: dict[Arch, None] = {}  # canonical forms, in the order they were told
         self._told = 0
-        self._model: tuple[Surrogate, int, int] | None = None  # fitted to, and updated to so many
 
     def ask(self, rng: np.random.Generator) -> Arch:
         """The most promising architecture that was not tried, or a random one at the start.
@@ -104,12 +110,18 @@ class SurrogateSearch(Generic[Arch]):
         Raises:
             Exhausted: there is none that fits.
         """
-        if len(self._rewards) < self._options.initial:
+        if len(self._values) < self._options.initial:
             return self._drawn(rng, fits)
-        rows, rewards = np.array(self._rows), self._scaled(len(self._rewards))
-        candidates = self._candidates(rows, rewards, rng)
+        rows, values = np.array(self._rows), np.array(self._values)
+        weighing = Weighing(self._scale(values), rng) if self._options.pareto else None
+        worth = values[:, 0] if weighing is None else weighing.known
+        candidates = self._candidates(rows, worth, rng)
         busy = [self._space.encode(cast(Arch, one)) for one in running]
-        scores = self._scores(busy, candidates, rewards, rng)
+        if weighing is None:
+            scores = self._scores(rows, values, np.vstack([*busy, candidates]), len(busy), rng)
+        else:
+            believed = self._learner.posteriors(rows, values, candidates)
+            scores = weighing.improvement(believed, sobol_normals(_DRAWS, values.shape[1], rng))
         for position in positions_of_best(np.round(scores, _DIGITS), len(scores)):
             architecture: Arch = self._space.decode(candidates[position])
             if self._canonical(architecture) not in self._tried and fits(architecture):
@@ -119,24 +131,28 @@ class SurrogateSearch(Generic[Arch]):
         return self._drawn(rng, fits)
 
     def tell(self, trial: Trial) -> None:
-        """Remember a trial."""
+        """Remember a trial.
+
+        Raises:
+            ConfigError: its evaluation lacks a cost that ``pareto`` names.
+        """
         architecture = cast(Arch, trial.architecture)
         self._told += 1
         self._tried[self._canonical(architecture)] = None
         if trial.evaluation is not None and trial.state is TrialState.COMPLETE:
             self._rows.append(self._space.encode(architecture))
-            self._rewards.append(trial.evaluation.reward)
+            self._values.append(self._numbers(trial.evaluation))
 
     def diagnostics(self) -> Mapping[str, float]:
         """How many trials were told, and of how many the reward is learned from."""
-        return {"update": self._told, "learned": len(self._rewards)}
+        return {"update": self._told, "learned": len(self._values)}
 
     def state(self) -> dict[str, Any]:
-        """The trials: rows and rewards of those that are learned from, texts of all forms."""
+        """The trials: rows and numbers of those that are learned from, texts of all forms."""
         return {
             "told": self._told,
             "rows": np.array(self._rows, np.int64).reshape(-1, len(self._space.sizes)),
-            "rewards": np.array(self._rewards, np.float64),
+            "values": [list(numbers) for numbers in self._values],
             "tried": [encode_text(form) for form in self._tried],
         }
 
@@ -144,9 +160,9 @@ class SurrogateSearch(Generic[Arch]):
         """Return to a state that ``state()`` gave."""
         self._told = state["told"]
         self._rows = list(np.array(state["rows"], np.int64))
-        self._rewards = np.asarray(state["rewards"]).tolist()
+        self._values = [list(numbers) for numbers in state["values"]]
         self._tried = {cast(Arch, decode_text(text)): None for text in state["tried"]}
-        self._model = None
+        self._learner.forget()
 
     def _drawn(self, rng: np.random.Generator, fits: Callable[[Architecture], bool]) -> Arch:
         for _ in range(_ATTEMPTS):
@@ -155,56 +171,50 @@ class SurrogateSearch(Generic[Arch]):
                 return architecture
         raise Exhausted(f"of {_ATTEMPTS} random architectures none is new and allowed")
 
-    def _scaled(self, count: int) -> Reals:
-        return REWARDS[self._options.rewards](np.array(self._rewards[:count]))
-
-    def _learned(self) -> Surrogate:
-        """The surrogate of all that was told: as if it had been asked after every trial."""
-        count = len(self._rewards)
-        fitted = _last_fit(self._options.initial, count)
-        if self._model is None or self._model[1] != fitted or self._model[2] > count:
-            model = self._make(self._space)
-            model.fit(np.array(self._rows[:fitted]), self._scaled(fitted))
-            self._model = (model, fitted, fitted)
-        model, _, known = self._model
-        fresh = np.array(self._rows[known:], np.int64).reshape(-1, len(self._space.sizes))
-        model.update(fresh, self._scaled(count))
-        self._model = (model, fitted, count)
-        return model
+    def _numbers(self, evaluation: Evaluation) -> list[float]:
+        """What is learned of a trial, higher being better in each."""
+        metrics = evaluation.metrics
+        if not self._options.pareto:
+            return [evaluation.reward]
+        if missing := [name for name in self._options.pareto if name not in metrics]:
+            raise ConfigError(
+                f"Strategy.pareto names {missing[0]!r}, which the evaluator does not tell;"
+                f" it tells {', '.join(sorted(metrics)) or 'no metrics'}"
+            )
+        costs = [-metrics[name] for name in self._options.pareto]
+        return [metrics.get(ACCURACY, evaluation.reward), *costs]
 
     def _scores(
-        self, busy: list[Integers], candidates: Integers, rewards: Reals, rng: np.random.Generator
+        self, rows: Integers, values: Reals, asked: Integers, busy: int, rng: np.random.Generator
     ) -> Reals:
-        """The acquisition of every candidate beside what is running, float64 ``[N]``."""
-        rows = np.vstack([*busy, candidates]) if busy else candidates
-        posterior = self._learned().posterior(rows)
-        best, count = float(rewards.max()), len(busy)
+        """The acquisition of all rows asked for beside the first ``busy`` ones, which are tried."""
+        (model,) = self._learner.models(rows, values)
+        posterior = model.posterior(asked)
         if self._options.acquisition == "thompson":
-            return self._draw(posterior, rows, rng)[count:]
+            return self._draw(model, posterior, asked, rng)[busy:]
         if self._options.acquisition == "ucb":
             deviation = (
-                hallucinated_deviation(posterior, count) if busy else np.sqrt(posterior.variance)
+                hallucinated_deviation(posterior, busy) if busy else np.sqrt(posterior.variance)
             )
-            return upper_confidence_bound(posterior.mean[count:], deviation, self._options.beta)
+            return upper_confidence_bound(posterior.mean[busy:], deviation, self._options.beta)
+        best = float(self._scale(values).max())
         if busy:
-            normals = sobol_normals(_DRAWS, count + 1, rng)
-            return improvement_beside(posterior, count, best, normals)
+            normals = sobol_normals(_DRAWS, busy + 1, rng)
+            return improvement_beside(posterior, busy, best, normals)
         return log_expected_improvement(posterior.mean, np.sqrt(posterior.variance), best)
 
-    def _draw(self, posterior: Posterior, rows: Integers, rng: np.random.Generator) -> Reals:
+    def _draw(
+        self, model: Surrogate, posterior: Posterior, asked: Integers, rng: np.random.Generator
+    ) -> Reals:
         """One joint draw over the most promising rows; minus infinity for all others."""
         if isinstance(posterior, LinearPosterior):  # draws of weights reach all rows
             return np.asarray(posterior.draw(rng, 1)[0])
         reach = upper_confidence_bound(posterior.mean, np.sqrt(posterior.variance), _REACH)
         chosen = positions_of_best(reach, self._options.shortlist)
-        scores: Reals = np.full(len(rows), -np.inf)
-        scores[chosen] = self._learned().posterior(rows[chosen]).draw(rng, 1)[0]
+        scores: Reals = np.full(len(asked), -np.inf)
+        scores[chosen] = model.posterior(asked[chosen]).draw(rng, 1)[0]
         return scores
 
-
-def _last_fit(first: int, count: int) -> int:
-    """Of ``first``, and each time a tenth and one more, the last that ``count`` has reached."""
-    reached = first
-    while (following := reached + 1 + reached // 10) <= count:
-        reached = following
-    return reached
+    def _scale(self, values: Reals) -> Reals:
+        """Every column on the scale that surrogates learn it on."""
+        return np.stack([REWARDS[self._options.rewards](one) for one in values.T], axis=1)
