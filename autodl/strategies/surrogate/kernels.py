@@ -150,3 +150,47 @@ class FeatureKernel:
         inner = first @ second.T
         squares = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1)
         return np.maximum(squares - 2 * inner, 0), np.asarray(inner)
+
+
+class WithFeatures:
+    """A kernel, and a line in each of some features, with a variance of its own.
+
+    ``k(a, b) + sum_j C_j f_j(a) f_j(b)``. Settings: those of the kernel, then the log C_j.
+
+    Args:
+        features: of rows, float64 ``[N, F]``.
+    """
+
+    def __init__(self, kernel: Kernel, features: Callable[[Integers], Reals], count: int) -> None:
+        self._kernel = kernel
+        self._features = features
+        self._own = len(kernel.start)
+        self.start: Reals = np.append(kernel.start, np.full(count, -2.0))
+        self.spread: Reals = np.append(kernel.spread, np.full(count, 1.5))
+
+    def matrix(self, settings: Reals, left: Integers, right: Integers) -> Reals:
+        """Covariances, float64 ``[len(left), len(right)]``."""
+        weighed = self._features(left) * np.exp(settings[self._own :])
+        plain = self._kernel.matrix(settings[: self._own], left, right)
+        return np.asarray(plain + weighed @ self._features(right).T)
+
+    def diagonal(self, settings: Reals, rows: Integers) -> Reals:
+        """Variances, float64 ``[len(rows)]``."""
+        squares = np.square(self._features(rows)) @ np.exp(settings[self._own :])
+        return np.asarray(self._kernel.diagonal(settings[: self._own], rows) + squares)
+
+    def pullback(self, rows: Integers) -> Callable[[Reals], tuple[Reals, Pullback]]:
+        """Settings -> matrix of the rows and its pullback."""
+        plain, features = self._kernel.pullback(rows), self._features(rows)
+
+        def value(settings: Reals) -> tuple[Reals, Pullback]:
+            matrix, back = plain(settings[: self._own])
+            variances = np.exp(settings[self._own :])
+
+            def both(gradient: Reals) -> Reals:
+                lines = variances * np.einsum("if,ij,jf->f", features, gradient, features)
+                return np.append(back(gradient), lines)
+
+            return matrix + (features * variances) @ features.T, both
+
+        return value

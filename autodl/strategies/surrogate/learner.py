@@ -50,11 +50,12 @@ class Learner:
         count, columns = values.shape
         fitted = last_fit(self._first, count)
         known = self._known
-        if known is None or known.fitted != fitted or known.count > count:
-            models = [self._make() for _ in range(columns)]
-            for model, column in zip(models, values[:fitted].T, strict=True):
+        if known is None:
+            known = _Known([self._make() for _ in range(columns)], 0, 0)
+        if known.fitted != fitted or not known.count:
+            for model, column in zip(known.models, values[:fitted].T, strict=True):
                 model.fit(rows[:fitted], self._scaled(column))
-            known = _Known(models, fitted, fitted)
+            known = _Known(known.models, fitted, fitted)
         for model, column in zip(known.models, values.T, strict=True):
             model.update(rows[known.count :], self._scaled(column))
         self._known = _Known(known.models, fitted, count)

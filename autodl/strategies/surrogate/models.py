@@ -7,7 +7,7 @@ from typing import Any
 
 from autodl.spaces.space import Coded, Pathed
 from autodl.strategies.surrogate.encodings import OneHot, Pairs, PathCounts
-from autodl.strategies.surrogate.gaussian_process import GaussianProcess
+from autodl.strategies.surrogate.informed_process import InformedProcess
 from autodl.strategies.surrogate.kernels import DecisionKernel, FeatureKernel
 from autodl.strategies.surrogate.ridge import Ridge
 from autodl.strategies.surrogate.surrogate import Surrogate
@@ -16,8 +16,8 @@ from autodl.strategies.surrogate.surrogate import Surrogate
 def _gaussian_process(space: Coded[Any]) -> Surrogate:
     """Over the ways through a network where the space tells them, else over decisions."""
     if isinstance(space, Pathed):
-        return GaussianProcess(FeatureKernel(PathCounts(space).features))
-    return GaussianProcess(DecisionKernel(space.sizes))
+        return InformedProcess(FeatureKernel(PathCounts(space).features))
+    return InformedProcess(DecisionKernel(space.sizes))
 
 
 MODELS: Mapping[str, Callable[[Coded[Any]], Surrogate]] = {

@@ -11,6 +11,7 @@ from autodl.spaces.space import Integers
 from autodl.system.roles import Role
 
 Reals: TypeAlias = NDArray[np.float64]
+PastScores: TypeAlias = tuple[Integers, Reals]  # rows of an earlier run, and what they gave
 
 
 @runtime_checkable
