@@ -33,7 +33,7 @@ def _host_and_port(address: object) -> object:
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
-    ADDED = ("first_failures", "repeat")
+    ADDED = ("first_failures", "repeat", "history")
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     executor: Literal["processes", "inline", "ray"] = Field(
@@ -69,6 +69,9 @@ class SearchOptions(Section):
         " a run goes on as it began",
     )
     cache: tuple[Path, ...] = Field((), description="folders of earlier runs to take results from")
+    history: tuple[Path, ...] = Field(
+        (), description="folders of earlier searches of the space that the strategy learns from"
+    )
     source: Path | None = Field(
         None, description="run whose best architecture ElasticTransfer starts from"
     )

@@ -126,6 +126,30 @@ class Prepared(Role, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A finished search of the same space: its name, and its complete trials by id.
+
+    There is at least one, and not all rewards are equal; of other runs they may be on another
+    scale.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+
+
+@runtime_checkable
+class Informed(Role, Protocol):
+    """A strategy that learns from finished searches before its own first trial."""
+
+    def learn_from(self, history: Sequence[PastRun]) -> None:
+        """Take in a history, once: before anything is asked, told or restored.
+
+        It is given anew when a run is resumed, so it is no part of ``state()``.
+        """
+        ...
+
+
 @runtime_checkable
 class Watchable(Role, Protocol):
     """A strategy with numbers worth watching."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from autodl.errors import ConfigError
+from autodl.jobs.search.history import inform, read_history
 from autodl.jobs.search.parts import (
     check_plan,
     make_evaluator,
@@ -87,6 +88,7 @@ def simulated(config: SearchConfig) -> Trials:
     check_plan(config, space, None)
     source = find_source(config, space)
     strategy = make_strategy(config, space, source.architecture if source else None)
+    inform(strategy, config.strategy.name, read_history(config, space))
     limits = make_limits(config, space, None)
     done = list(
         simulate(

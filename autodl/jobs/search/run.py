@@ -12,6 +12,7 @@ from typing import Any
 
 from autodl.data.load import read_from
 from autodl.errors import AutoDLError
+from autodl.jobs.search.history import history_identity, inform, read_history
 from autodl.jobs.search.parts import (
     SearchConfig,
     check_device,
@@ -144,10 +145,14 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     check_plan(config, space, data)
     source = find_source(config, space, folder)
     strategy = make_strategy(config, space, source.architecture if source else None)
+    history = read_history(config, space, folder)
+    inform(strategy, config.strategy.name, history)
     seen = {data.examples.capitalize(): data.identity()} if data else {"Pictures": None}
     identity = {**config.identity(), **seen}
     if source is not None:
         identity["Source"] = source.architecture.to_json()
+    if history:
+        identity["History"] = history_identity(history)
     keys = WorkKeys(
         {**config.work_identity(), **seen},
         canonical_form(space),
