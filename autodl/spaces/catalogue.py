@@ -40,10 +40,17 @@ NETWORKS = {
     "CellNetwork": Entry(
         "autodl.spaces.cell.options:CellNetworkOptions", "autodl.spaces.cell.plan:cell_plan"
     ),
+    "ChainNetwork": Entry(
+        "autodl.spaces.chain.options:ChainNetworkOptions", "autodl.spaces.chain.plan:chain_plan"
+    ),
     "CifarQuick": Entry(
         "autodl.config.sections:NoOptions",
         "autodl.spaces.classic.cifar_quick:cifar_quick_plan",
         searched=False,
+    ),
+    "EdgeCellNetwork": Entry(
+        "autodl.spaces.edge_cell.options:EdgeCellNetworkOptions",
+        "autodl.spaces.edge_cell.plan:edge_cell_plan",
     ),
     "GenotypeNetwork": Entry(
         "autodl.spaces.genotype.options:GenotypeNetworkOptions",

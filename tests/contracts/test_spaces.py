@@ -24,6 +24,8 @@ PICTURES = ({"classes": 7, "image_size": 24}, (3, 24, 24), (7,))
 SERIES = ({"channels": 2, "length": 21, "outputs": 5}, (2, 21), (5,))
 NETWORKS = {
     "CellSpace": ("CellNetwork", *PICTURES),
+    "ChainSpace": ("ChainNetwork", *PICTURES),
+    "EdgeCellSpace": ("EdgeCellNetwork", *PICTURES),
     "MobileSpace": ("MobileNetwork", *PICTURES),
     "SequenceSpace": ("SequenceNetwork", *SERIES),
 }

@@ -14,3 +14,10 @@ class EdgeCellSpaceOptions(Section):
     operations: tuple[str, ...] = Field(
         OPERATIONS, description="names of operations that edges choose from"
     )
+
+
+class EdgeCellNetworkOptions(Section):
+    """How a network is made of a cell."""
+
+    width: int = Field(16, ge=1, description="channels of the first stage; they double twice")
+    cells: int = Field(5, ge=1, description="in each of the three stages")
