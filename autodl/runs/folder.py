@@ -242,11 +242,21 @@ def check_identity(
     known = reduced(known) if isinstance(known, dict) else known
     if differing := _first_difference(known, json.loads(json.dumps(identity))):
         key, old, new = differing
+        if key == "Global.plugins":
+            old, new = _apart(old, new), _apart(new, old)
         raise StoreError(
             f"{folder} holds another run: {key} was {old!r}, now it is {new!r}."
             f" {_CHANGED_PLUGIN if key == 'Global.plugins' else _MAY_CHANGE}"
         )
     return manifest
+
+
+def _apart(some: Any, others: Any) -> Any:
+    """The plugins that only some runs have, checksums by their first digits; all if none is."""
+    if not isinstance(some, list) or not isinstance(others, list):
+        return some
+    left = [plugin for plugin in some if plugin not in others] or some
+    return [str(p)[:15] if str(p).startswith("sha256:") else p for p in left]
 
 
 def _with_plugins(manifest: dict[str, Any], now: list[str], path: Path) -> dict[str, Any]:

@@ -248,11 +248,13 @@ def _reached_lines(row: Mapping[str, Any], label: str) -> Iterator[str]:
     """Of two strategies: trials to the same reward, seed by seed if these are few."""
     if row["mean"] is None:
         return
-    low, high = _number(row["low"]), _number(row["high"])
     yield f"trials to the {label} that both reach, {row['first']} - {row['second']}:"
+    spread = "(one seed: no interval)"
+    if row["low"] is not None:
+        ends = f"[{row['low']:+.1f}, {row['high']:+.1f}]"
+        spread = f"{ends}, p = {_p(row['p'])} (Wilcoxon {_p(row['wilcoxon'])})"
     yield (
-        f"  {row['mean']:+.1f} [{low:+.1f}, {high:+.1f}], p = {_p(row['p'])} (Wilcoxon"
-        f" {_p(row['wilcoxon'])}), {row['losses']} sooner / {row['ties']} equal /"
+        f"  {row['mean']:+.1f} {spread}, {row['losses']} sooner / {row['ties']} equal /"
         f" {row['wins']} later"
     )
     if len(row["by_seed"]) > _FEW:

@@ -13,8 +13,16 @@ from autodl.errors import PluginError, StoreError
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
 from autodl.reports.run import read_run
-from autodl.runs.folder import MANIFEST, locked, read_manifest, run_plugins, update_manifest
+from autodl.runs.folder import (
+    MANIFEST,
+    check_identity,
+    locked,
+    read_manifest,
+    run_plugins,
+    update_manifest,
+)
 from autodl.runs.plugin_sources import FOLDER, find_sources, keep_sources
+from autodl.system.files import write_json
 
 pytestmark = pytest.mark.usefixtures("own_tables")
 STRATEGY = """
@@ -196,3 +204,16 @@ def test_a_cache_that_is_refused_names_plugins_and_objectives(made, tmp_path):
         assert part in message
     assert "Evaluator.token" in message
     assert "\n" not in message
+
+
+def test_only_the_plugins_that_are_others_are_named(tmp_path):
+    def identity(*plugins):
+        return {"Global": {"plugins": list(plugins)}}
+
+    one, old, new = (f"sha256:{letter * 64}" for letter in "abc")
+    write_json(tmp_path / MANIFEST, {"starts": [], "identity": identity(one, old)})
+    with pytest.raises(StoreError, match=r"'sha256:bbbbbbbb'.*'sha256:cccccccc'") as caught:
+        check_identity(tmp_path, identity(one, new))
+    assert "aaaa" not in str(caught.value)
+    with pytest.raises(StoreError, match=r"was .*aaaa.*bbbb.*, now it is .*bbbb.*aaaa"):
+        check_identity(tmp_path, identity(old, one))

@@ -144,6 +144,7 @@ def test_of_errors_the_lowest_is_the_best_and_nothing_is_negative():
     text = "\n".join(table_lines(table, results.columns, results.compared))
     assert "absolute_error, a - b: -0.2500" in text
     assert "trials to the mae that both reach" in text
+    assert "-1.0 (one seed: no interval), 1 sooner / 0 equal" in text
     assert "reward" not in text
     left, _ = draw_study(results).axes
     assert left.get_ylabel().startswith("best mae so far")
