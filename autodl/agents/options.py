@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -65,3 +65,45 @@ class ControllerOptions(Section):
         if not self.decode_beams + self.decode_samples:
             raise ValueError("decode_beams 0 and decode_samples 0 leave nothing to rank; raise one")
         return self
+
+
+class NaoOptions(Section):
+    """``Strategy`` section of neural architecture optimisation; sizes are those of NAO_V1.
+
+    The pool options that are null follow the number of trials, as ``autodl/agents/nao.py`` says.
+    """
+
+    seeds: int | None = Field(None, ge=2, description="random architectures to begin with")
+    batch_size: int | None = Field(None, ge=1, description="new architectures of each round")
+    elite: int | None = Field(None, ge=1, description="best ones that are moved uphill")
+    farthest: int = Field(50, ge=1, description="steps along the gradient, tried from 1 up")
+    epochs: int = Field(1000, ge=1, description="of training the network, each round")
+    pool_batch: int = Field(100, ge=1, description="architectures per step of training")
+    learning_rate: float = Field(1e-3, gt=0, description="of Adam")
+    weight_decay: float = Field(1e-4, ge=0)
+    largest_gradient: float = Field(5.0, gt=0, description="norm to which gradients are cut")
+    predictor_weight: float = Field(0.8, ge=0, le=1, description="the decoder has the rest")
+    embedding: int = Field(48, ge=1, description="of a token")
+    tokens_per_step: int = Field(2, ge=1, description="that the encoder reads at once")
+    hidden: int = Field(96, ge=1, description="width of both LSTMs")
+    predictor_layers: int = Field(3, ge=1)
+    predictor_width: int = Field(200, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1, description="of the predictor, in training")
+    twins: int = Field(
+        1, ge=0, description="other ways to write each architecture, where its space knows some"
+    )
+
+
+class ModelBasedOptions(AgentOptions):
+    """``Strategy`` section of the agent with a surrogate that chooses among what it draws."""
+
+    model: Literal["ridge", "pairs", "gp"] = Field(
+        "gp", description="Bayesian regression on decisions, or on pairs; Gaussian process"
+    )
+    acquisition: Literal["ei", "ucb", "thompson"] = Field(
+        "ei", description="expected improvement, upper confidence bound, or a draw"
+    )
+    initial: int = Field(10, ge=1, description="random trials before the first fit")
+    candidates: int = Field(
+        256, ge=1, description="that the policy draws for each proposal, besides the surrogate's"
+    )

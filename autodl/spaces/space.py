@@ -142,6 +142,15 @@ class Pathed(Coded[Arch], Protocol[Arch]):
 
 
 @runtime_checkable
+class Twinned(Named[Arch], Protocol[Arch]):
+    """A space that can write an architecture in another way."""
+
+    def twin(self, architecture: Arch, rng: np.random.Generator) -> Arch:
+        """One with the same canonical form, at random; perhaps the architecture itself."""
+        ...
+
+
+@runtime_checkable
 class Costed(Coded[Arch], Protocol[Arch]):
     """A coded space that can tell what each decision costs as soon as it is taken."""
 

@@ -17,6 +17,11 @@ STRATEGIES = {
         "autodl.config.sections:NoOptions",
         "autodl.strategies.exhaustive_search:ExhaustiveSearch",
     ),
+    "ModelBasedAgent": Entry(
+        "autodl.agents.options:ModelBasedOptions",
+        "autodl.agents.model_based_agent:ModelBasedAgent",
+    ),
+    "Nao": Entry("autodl.agents.options:NaoOptions", "autodl.agents.nao:Nao"),
     "RandomSearch": Entry(
         "autodl.config.sections:NoOptions", "autodl.strategies.random_search:RandomSearch"
     ),

@@ -15,7 +15,7 @@ from autodl.errors import ConfigError, EncodingError
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_text, encode_text, load_architecture, save_architecture
 from autodl.spaces.rows import random_row, variation
-from autodl.spaces.space import Blocked, Coded, Costed, Named, Stepwise
+from autodl.spaces.space import Blocked, Coded, Costed, Named, Stepwise, Twinned
 from autodl.spaces.width.space import make_width_space
 
 # The network that each space is for, what it is told, and the shapes that it then takes and gives;
@@ -167,6 +167,14 @@ def test_canonical_forms_are_of_the_space_and_fixed(space):
     for architecture in samples(space, 10):
         form = space.canonical(architecture)
         assert space.check(form) == space.canonical(form)
+
+
+def test_twins_are_of_the_space_and_have_one_form(space):
+    if not isinstance(space, Twinned):
+        return
+    for number, architecture in enumerate(samples(space, 10)):
+        twin = space.check(space.twin(architecture, rng(number)))
+        assert space.canonical(twin) == space.canonical(architecture)
 
 
 def test_every_architecture_has_a_plan_for_the_examples_it_is_given(space, name):

@@ -42,12 +42,18 @@ SCORES = {"cell_pair": TokenCount(1), "mobile": TargetMatch(1), "signs": CountOn
 # Small sizes, and all that changes the algorithm; without an entry the defaults are tested.
 FEW = {"population": 5, "tournament": 3}
 POOL = {"initial": 4, "listed": 150, "random": 40, "parents": 2, "mutated": 20, "shortlist": 30}
+NAO = {
+    **{"seeds": 4, "batch_size": 4, "elite": 2, "farthest": 2, "epochs": 2, "hidden": 8},
+    **{"embedding": 4, "predictor_layers": 1, "predictor_width": 8},
+}
 OPTIONS = {
     "AutoDLAgent": [
         {"batch_size": 4, "hidden": 8, "learning_rate": 0.1},
         {"hidden": 8, "imitated": 3},
         {"batch_size": 4, "hidden": 8, "normalise": True, "imitated": 3, "epochs": 2},
     ],
+    "ModelBasedAgent": [{"hidden": 8, "initial": 3, "candidates": 8, "imitated": 3}],
+    "Nao": [NAO],
     "ElasticTransfer": [{**FEW, "mutation": mutation} for mutation in ("mutate", "perturb")],
     "Surrogate": [
         POOL,
@@ -58,7 +64,7 @@ OPTIONS = {
     "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
 }
 # Without a batch size these learn from each trial at once, so that the order of trials counts.
-AT_ONCE = {"AutoDLAgent"}
+AT_ONCE = {"AutoDLAgent", "ModelBasedAgent"}
 # These go on from an architecture.
 STARTED = {"ElasticTransfer"}
 

@@ -13,7 +13,17 @@ from autodl.errors import ConfigError
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.spaces.rows import changed_row, listing, random_row, variation
-from autodl.spaces.space import Blocked, Coded, Costed, Listed, Named, Space, Stepwise, Varied
+from autodl.spaces.space import (
+    Blocked,
+    Coded,
+    Costed,
+    Listed,
+    Named,
+    Space,
+    Stepwise,
+    Twinned,
+    Varied,
+)
 from autodl.spaces.width.space import make_width_space
 
 WIDTHS = make_width_space("resnet20", (4, 8, 16))
@@ -22,7 +32,7 @@ WIDTHS = make_width_space("resnet20", (4, 8, 16))
 @pytest.mark.parametrize(
     "space, protocols",
     [
-        (CellSpace(), {Space, Coded, Stepwise, Varied, Listed, Named}),
+        (CellSpace(), {Space, Coded, Stepwise, Varied, Listed, Named, Twinned}),
         (MobileSpace(), {Space, Coded, Blocked, Varied}),
         (WIDTHS, {Space, Coded, Costed}),
         (Signs(), {Space, Coded}),
@@ -30,7 +40,7 @@ WIDTHS = make_width_space("resnet20", (4, 8, 16))
     ],
 )
 def test_which_space_offers_what(space, protocols):
-    every = (Space, Coded, Stepwise, Blocked, Varied, Listed, Named, Costed)
+    every = (Space, Coded, Stepwise, Blocked, Varied, Listed, Named, Twinned, Costed)
     assert {protocol for protocol in every if isinstance(space, protocol)} == protocols
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from autodl.spaces.cell.architecture import Cell, CellPair
 
 
@@ -37,6 +39,23 @@ def canonical_cell(cell: Cell) -> Cell:
     start = _ranks([(depths[node], cell.op_ids[node]) for node in range(cell.nodes)])
     op_ids, edges = _smallest(cell, parents, children, start)
     return Cell(op_ids, edges)
+
+
+def renamed_cell(cell: Cell, rng: np.random.Generator) -> Cell:
+    """The same graph with its nodes in another order in which each comes after what it reads.
+
+    Every such order can be drawn; they are not equally likely.
+    """
+    parents = [cell.parents(node) for node in range(cell.nodes)]
+    places: dict[int, int] = {}
+    while len(places) < cell.nodes:
+        ready = [
+            node
+            for node in range(cell.nodes)
+            if node not in places and all(parent in places for parent in parents[node])
+        ]
+        places[ready[rng.integers(len(ready))]] = len(places)
+    return Cell(*_encoding(cell, parents, [places[node] for node in range(cell.nodes)]))
 
 
 def _ranks(keys: list[tuple[object, ...]]) -> list[int]:

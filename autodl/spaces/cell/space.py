@@ -12,7 +12,7 @@ import numpy as np
 
 from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import MAX_NODES, Cell, CellPair
-from autodl.spaces.cell.canonical import canonical_cell, canonical_pair
+from autodl.spaces.cell.canonical import canonical_cell, canonical_pair, renamed_cell
 from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
 from autodl.spaces.rows import MOST_LISTED, check_row
 from autodl.spaces.space import Integers, Steps
@@ -170,6 +170,11 @@ class CellSpace:
     def canonical(self, architecture: CellPair) -> CellPair:
         """The form that all ways to name the architecture's nodes have in common."""
         return canonical_pair(architecture)
+
+    def twin(self, architecture: CellPair, rng: np.random.Generator) -> CellPair:
+        """The same architecture with each cell's nodes in another order, drawn from ``rng``."""
+        normal = renamed_cell(architecture.normal, rng)
+        return CellPair(normal, normal if self.tied else renamed_cell(architecture.reduction, rng))
 
     def mutate(self, architecture: CellPair, rng: np.random.Generator) -> CellPair:
         """Change one decision: another operation for a node, or one edge bit flipped.
