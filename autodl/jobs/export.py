@@ -3,7 +3,7 @@
 A folder holds ``inference.json`` and ``inference.pdiparams`` (Paddle's inference format),
 ``inference.onnx`` where the ONNX packages are installed, and ``deployment.json``, which says what
 goes in and what comes out. As is the custom of Paddle's model zoos, the network takes normalised
-pictures: whoever deploys it scales and normalises by the numbers in ``deployment.json``.
+pictures: whoever deploys it scales and normalises as ``deployment.json`` says.
 """
 
 from __future__ import annotations
