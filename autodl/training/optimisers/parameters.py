@@ -6,12 +6,17 @@ import paddle
 from paddle import nn
 
 
+class OptimisersDecay(paddle.regularizer.L2Decay):
+    """L2 that an optimiser gave a parameter; what the network says of its own stands beside it."""
+
+
 def trained_parameters(network: nn.Layer, *, decay_biases: bool = False) -> list[paddle.Tensor]:
     """All that is trained; biases are marked as free of weight decay and come last.
 
     Weights and batch-norm scales and shifts decay, as in the original, biases of convolutions and
     linear layers do not unless they are to. Batch-norm statistics, which Paddle lists among the
-    parameters, are left out. What an earlier optimiser of the network marked is forgotten.
+    parameters, are left out. What an earlier optimiser of the network marked is forgotten; what a
+    layer says of its parameters (a ``regularizer``, as RepVGG's blocks) holds.
     """
     decayed: list[paddle.Tensor] = []
     plain: list[paddle.Tensor] = []
@@ -21,11 +26,12 @@ def trained_parameters(network: nn.Layer, *, decay_biases: bool = False) -> list
             if not parameter.stop_gradient:
                 (decayed if is_norm or not name.startswith("bias") else plain).append(parameter)
     for parameter in (*decayed, *plain):
-        parameter.regularizer, parameter.optimize_attr["learning_rate"] = None, 1.0
-    for parameter in (
-        () if decay_biases else plain
-    ):  # not a group of its own: Paddle would clip each group by itself
-        parameter.regularizer = paddle.regularizer.L2Decay(0.0)
+        parameter.optimize_attr["learning_rate"] = 1.0
+        if isinstance(parameter.regularizer, OptimisersDecay):
+            parameter.regularizer = None
+    # not a group of its own: Paddle would clip each group by itself
+    for parameter in () if decay_biases else plain:
+        parameter.regularizer = parameter.regularizer or OptimisersDecay(0.0)
     return [*decayed, *plain]
 
 
@@ -38,10 +44,12 @@ def trained_shifts(network: nn.Layer) -> list[paddle.Tensor]:
 def let_learn(parameter: paddle.Tensor, rate: float, decay: float) -> None:
     """Give a parameter a rate of its own: so many times the optimiser's.
 
-    Its L2 is ``decay / rate``, so an update takes the same share off it as at a rate of 1.
+    Its L2 is ``decay / rate``, so an update takes the same share off it as at a rate of 1, unless
+    its layer says what it is.
     """
     parameter.optimize_attr["learning_rate"] = rate
-    parameter.regularizer = paddle.regularizer.L2Decay(decay / rate)
+    if parameter.regularizer is None or isinstance(parameter.regularizer, OptimisersDecay):
+        parameter.regularizer = OptimisersDecay(decay / rate)
 
 
 def clip_of(norm: float | None) -> nn.ClipGradByGlobalNorm | None:

@@ -6,6 +6,7 @@ import pytest
 from paddle import nn
 
 from autodl.config.components import make_part
+from autodl.reparam.repvgg import RepVGGBlock
 
 
 def make(network, rate=0.1, **options):
@@ -42,6 +43,25 @@ def test_two_updates_by_numpy(decay_biases):
     for name, value in values.items():
         # float32; the shift moves by up to 30
         np.testing.assert_allclose(named[name].numpy(), value, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("shift_rate", [1.0, 64.0])
+def test_what_a_layer_says_of_its_decay_holds(shift_rate):
+    """RepVGG's blocks free their shifts and two of three scales; kernels and the rest decay."""
+    block = RepVGGBlock(4, 4)
+    for _ in range(2):  # a second training of the same network, too
+        optimizer = make(block, weight_decay=0.5, momentum=0.0, shift_rate=shift_rate)
+    for _, parameter in block.named_parameters():
+        if not parameter.stop_gradient:
+            parameter.set_value(paddle.ones_like(parameter))
+            parameter.grad = paddle.zeros_like(parameter)
+    optimizer.step()
+    moved = {
+        name
+        for name, value in block.named_parameters()
+        if not value.stop_gradient and (value.numpy() != 1).any()
+    }
+    assert moved == {"dense.0.weight", "point.0.weight", "identity.weight"}
 
 
 def test_what_an_earlier_optimiser_marked_is_forgotten():
