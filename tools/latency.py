@@ -26,7 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     one = verbs.add_parser("measure", help="measure the layers of a search's networks")
     one.add_argument("--out", type=Path, required=True, metavar="TABLE", help="to write, JSON")
-    one.add_argument("--batch-size", type=int, default=1, metavar="N", help="pictures at a time")
+    one.add_argument(
+        "--training", action="store_true", help="time training steps, for Objectives.training_table"
+    )
+    one.add_argument(
+        "--batch-size", type=int, metavar="N", help="pictures at a time (1, or Train.batch_size)"
+    )
     one.add_argument("--repetitions", type=int, default=30, metavar="N", help="of every timing")
     one.set_defaults(work=measure)
 
@@ -64,6 +69,7 @@ def measure(args: argparse.Namespace) -> None:
     table = measure_table(
         args.config,
         args.override,
+        mode="training" if args.training else "inference",
         batch_size=args.batch_size,
         repetitions=args.repetitions,
         seed=args.seed,
@@ -82,9 +88,11 @@ def predict(args: argparse.Namespace) -> None:
     table.check_machine(allow_foreign=args.allow_foreign, permit="give --allow-foreign")
     latency = table.predict(load_network(args.network, args.config, args.override))
     if args.json:
-        print(json.dumps({"latency_ms": latency, "batch_size": table.batch_size}))
+        name = "latency_ms" if table.mode == "inference" else "training_ms"
+        print(json.dumps({name: latency, "batch_size": table.batch_size}))
     else:
-        print(f"{args.network}: {latency:.4g} ms, batch {table.batch_size}, {table.machine}")
+        what = "" if table.mode == "inference" else " a training step"
+        print(f"{args.network}: {latency:.4g} ms{what}, batch {table.batch_size}, {table.machine}")
 
 
 def check(args: argparse.Namespace) -> None:

@@ -59,6 +59,7 @@ def readable(operation: str) -> str:
 _METRICS = {
     "macs": "MACs",
     "latency_ms": "latency (ms)",
+    "training_ms": "training step (ms)",
     "seconds": "seconds",
     "compute_seconds": "seconds of computing",
 }

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from autodl.objectives.latency.records import (
     records_of,
     signature,
 )
-from autodl.objectives.latency.table import LatencyTable, Network, Timing
+from autodl.objectives.latency.table import LatencyTable, Mode, Network, Timing
 from autodl.plans.plan import Plan
 from autodl.plans.signature import picture_signature
 from autodl.runs.folder import BEST, CONFIG
@@ -33,6 +34,7 @@ from autodl.spaces.space import Sampled
 from autodl.tasks.load import load_task
 
 Progress = Callable[[str], None]
+Call: TypeAlias = Callable[[], object]
 # classes and side of their pictures: known without reading them
 _PICTURES = {"cifar10": (10, 32), "cifar100": (100, 32), SAMPLE: (10, 32)}
 
@@ -90,7 +92,8 @@ def measure_table(
     config: str,
     overrides: Sequence[str] = (),
     *,
-    batch_size: int = 1,
+    mode: Mode = "inference",
+    batch_size: int | None = None,
     repetitions: int = 30,
     networks: int = 10,
     seed: int = 0,
@@ -100,17 +103,22 @@ def measure_table(
 
     Args:
         config: of a search, a file or the name of a shipped one.
+        mode: whether calls are timed, or training steps.
+        batch_size: None is 1, and for training that of the config's ``Train``.
         networks: random networks that the factor is taken from; all, where there are fewer.
 
     Raises:
         AutoDLError: the config is unusable, or a number is out of range.
     """
-    _check_range(batch_size=(batch_size, 1), repetitions=(repetitions, 2), seed=(seed, 0))
-    from autodl.networks.timing import Inputs, layer_call, network_call, time_calls
+    from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
 
     began = time.perf_counter()
     checked = load_search(config, overrides)
+    if batch_size is None:
+        batch_size = checked.train.batch_size if mode == "training" else 1
+    least = 2 if mode == "training" else 1  # a batch-norm learns nothing of one picture
+    _check_range(batch_size=(batch_size, least), repetitions=(repetitions, 2), seed=(seed, 0))
     device = select_device(checked.general.device)
     space, make_plan = _sampled_space(checked), make_plans(checked)
     whole = distinct_networks(space, make_plan, networks, np.random.default_rng((seed, 1)))
@@ -119,15 +127,16 @@ def measure_table(
         records |= records_of(plan)
     records = dict(sorted(records.items()))
     progress(f"{len(records)} layers and {len(whole)} networks, {repetitions} rounds on {device}")
-    inputs = Inputs(batch_size)
-    calls = [layer_call(layer, shapes, inputs) for layer, shapes in records.values()]
-    calls += [network_call(plan, inputs) for _, plan in whole]
+    inputs, (of_layer, of_network) = Inputs(batch_size), _timed(mode)
+    calls = [of_layer(layer, shapes, inputs) for layer, shapes in records.values()]
+    calls += [of_network(plan, inputs) for _, plan in whole]
     times, disturbed = time_calls(
         calls, repetitions, seed=seed, progress=_rounds(repetitions, progress)
     )
     timings = [_timing(row) for row in times]
     layers = dict(zip(records, timings, strict=False))
     return LatencyTable(
+        mode=mode,
         machine=this_machine("cpu" if device == "cpu" else "gpu"),
         batch_size=batch_size,
         repetitions=repetitions,
@@ -145,6 +154,15 @@ def measure_table(
         ),
         records=layers,
     )
+
+
+def _timed(mode: Mode) -> tuple[Callable[..., Call], Callable[..., Call]]:
+    """What makes the calls that are timed, of a layer and of a network."""
+    from autodl.networks import timing
+
+    if mode == "training":
+        return timing.layer_step, timing.network_step
+    return timing.layer_call, timing.network_call
 
 
 def _timing(milliseconds: NDArray[np.float64]) -> Timing:
@@ -225,7 +243,7 @@ def check_table(
         AutoDLError: the table is of another config, the config is unusable, a number is out of
             range, or the space has fewer networks.
     """
-    from autodl.networks.timing import Inputs, network_call, time_calls
+    from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
 
     _check_range(networks=(networks, 2), seed=(seed, 0))
@@ -246,9 +264,9 @@ def check_table(
         )
     predicted = [table.predict(plan) for _, plan in drawn]
     select_device("cpu" if table.machine.kind == "cpu" else "gpu")
-    inputs = Inputs(table.batch_size)
+    inputs, (_, of_network) = Inputs(table.batch_size), _timed(table.mode)
     times, disturbed = time_calls(
-        [network_call(plan, inputs) for _, plan in drawn],
+        [of_network(plan, inputs) for _, plan in drawn],
         table.repetitions,
         seed=seed,
         progress=_rounds(table.repetitions, progress),
@@ -263,9 +281,10 @@ def check_table(
 
 def table_lines(table: LatencyTable) -> list[str]:
     """A table in words."""
+    steps = "training steps of " if table.mode == "training" else ""
     return [
-        f"{len(table.records)} layers, batch {table.batch_size}, {table.repetitions} timings of"
-        f" each, {table.seconds:.0f} s, on {table.machine}",
+        f"{steps}{len(table.records)} layers, batch {table.batch_size}, {table.repetitions} timings"
+        f" of each, {table.seconds:.0f} s, on {table.machine}",
         f"a network takes {table.factor:.3f} times the sum of its layers"
         f" (median of {len(table.networks)} random networks)",
         *_disturbance(table.disturbed),

@@ -21,6 +21,7 @@ from autodl.plans.plan import Plan
 
 Call: TypeAlias = Callable[[], object]
 WARM_UP, TRIES = 2, 3
+_RATE = 1e-9  # of updates that are timed: numbers shall stay as they are
 _WHO = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # the former: Linux
 
 
@@ -49,13 +50,53 @@ def network_call(plan: Plan, inputs: Inputs) -> Call:
     return _call(PlanNetwork(plan), inputs.of([plan.input_shape]))
 
 
+def layer_step(layer: Layer, shapes: Sequence[Shape], inputs: Inputs) -> Call:
+    """A call of one layer in training mode, and of the gradients of its weights and inputs."""
+    return _step(make_layer(layer), inputs.of(shapes))
+
+
+def network_step(plan: Plan, inputs: Inputs) -> Call:
+    """A training step of a whole network: forth, back, and an update by SGD with momentum."""
+    network = PlanNetwork(plan)
+    optimizer = paddle.optimizer.Momentum(_RATE, parameters=network.parameters())
+    return _step(network, inputs.of([plan.input_shape]), optimizer.step, learns_inputs=False)
+
+
+def _step(
+    network: nn.Layer,
+    tensors: Sequence[paddle.Tensor],
+    update: Call = lambda: None,
+    *,
+    learns_inputs: bool = True,
+) -> Call:
+    network.train()
+    own = [tensor.detach() for tensor in tensors]  # others share the values, not the gradients
+    for tensor in own:
+        tensor.stop_gradient = not learns_inputs
+
+    def step() -> None:
+        with paddle.enable_grad():
+            network(*own).sum().backward()
+        update()
+        network.clear_gradients(set_to_zero=False)
+        for tensor in own if learns_inputs else ():
+            tensor.clear_gradient(set_to_zero=False)
+
+    return _waited_for(step)
+
+
 def _call(network: nn.Layer, tensors: Sequence[paddle.Tensor]) -> Call:
     network.eval()
+    return _waited_for(lambda: network(*tensors))
+
+
+def _waited_for(call: Call) -> Call:
+    """The call until its work is done; a GPU works on its own."""
     if paddle.get_device() == "cpu":
-        return lambda: network(*tensors)
+        return call
 
     def call_and_wait() -> None:
-        network(*tensors)
+        call()
         paddle.device.synchronize()
 
     return call_and_wait

@@ -216,7 +216,7 @@ def _best_table(best: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) ->
     front, metric = {row["id"] for row in report["front"] or ()}, metric_of(report)
     costs = Goals.of({"Objectives": report["objectives"]}).costs
     quality = quality_in(report)
-    usual = (*_USUAL_COSTS, "latency_ms", f"train_{quality.name}", *_EPOCHS)
+    usual = (*_USUAL_COSTS, "latency_ms", "training_ms", f"train_{quality.name}", *_EPOCHS)
     wanted = dict.fromkeys([*([] if metric == quality else [ACCURACY]), *costs, *usual])
     metrics = [name for name in wanted if any(name in trial["metrics"] for trial in best)]
 

@@ -257,6 +257,7 @@ def describe_metrics(metrics: Mapping[str, float | None], quality: Metric = SHAR
         "parameters": ("{:,.1f} k parameters", 1e-3),
         "macs": ("{:,.2f} M MACs", 1e-6),
         "latency_ms": ("{:.3g} ms", 1),
+        "training_ms": ("{:.3g} ms a training step", 1),
         f"train_{quality.name}": (f"training {quality.label} {{:.3f}}", 1),
         "epochs": ("{:.0f} epochs", 1),
         "effective_epochs": ("{:.0f} with the inherited", 1),

@@ -17,7 +17,8 @@ from autodl.search.likeness import work_part
 from autodl.search.options import ObjectivesOptions, SearchOptions
 from autodl.tasks.load import declared_metric
 
-PLAN_COSTS = ("parameters", "macs", "latency_ms")  # known before any training
+PLAN_COSTS = ("parameters", "macs", "latency_ms", "training_ms")  # known before any training
+_MEASURED = {"latency_ms": "", "training_ms": " measure --training"}
 TRAINED = (  # what TrainEvaluator tells besides, whatever is learned
     *("held_out_loss", "train_loss", "epochs", "stopped_early"),
     *("seconds", "compute_seconds"),
@@ -95,10 +96,12 @@ def check_objectives(config: SearchConfig) -> None:
         ConfigError: one of them.
     """
     options = config.objectives
-    if "latency_ms" in options.names and options.latency_table is None:
-        raise ConfigError(
-            "Objectives names latency_ms but no latency_table; make one by autodl latency"
-        )
+    for name, how in _MEASURED.items():
+        if name in options.names and name not in options.tables:
+            table = name.replace("_ms", "_table")
+            raise ConfigError(
+                f"Objectives names {name} but no {table}; make one by autodl latency{how}"
+            )
     known = (*PLAN_COSTS, *told_by_training(config.data.name))
     for name in options.names if config.evaluator.name == "TrainEvaluator" else ():
         if name not in known:

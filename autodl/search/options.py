@@ -90,23 +90,34 @@ class CostTerm(Section):
 class ObjectivesOptions(Section):
     """``Objectives`` section: what is wanted besides accuracy."""
 
+    ADDED = ("training_table",)
+
     minimise: tuple[str, ...] = Field((), description="costs of the Pareto front")
     limits: dict[str, Annotated[float, Field(gt=0)]] = Field(
         {}, description="the most that is allowed, checked before any training"
     )
     reward: dict[str, CostTerm] = Field({}, description="costs that the reward is traded off with")
     latency_table: Path | None = Field(None, description="made by autodl latency")
+    training_table: Path | None = Field(
+        None, description="made by autodl latency measure --training"
+    )
     allow_foreign: bool = Field(
         False, description="the table is of another machine, which the networks are for"
     )
 
     def identity(self) -> dict[str, Any]:
-        """The table is known by its content: its file may move."""
-        table = self.latency_table
-        return {
-            **super().identity(),
-            "latency_table": None if table is None else checksum(table),
-        }
+        """Tables are known by their content: their files may move."""
+        found = {"latency_table": None, **super().identity()}
+        for name in ("latency_table", "training_table"):
+            if (table := getattr(self, name)) is not None:
+                found[name] = checksum(table)
+        return found
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """The file of each measured cost, by the cost's name."""
+        files = {"latency_ms": self.latency_table, "training_ms": self.training_table}
+        return {name: path for name, path in files.items() if path is not None}
 
     @property
     def names(self) -> tuple[str, ...]:

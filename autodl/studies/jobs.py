@@ -253,7 +253,7 @@ def with_change(values: Mapping[str, float]) -> dict[str, float]:
     return {**values, "change": change}
 
 
-_OF_TRIALS = ("reward", "accuracy", "parameters", "macs", "latency_ms")
+_OF_TRIALS = ("reward", "accuracy", "parameters", "macs", "latency_ms", "training_ms")
 _OF_TRAINING = ("held_out_*", "test_*")
 JOBS: Mapping[str, Job] = {
     "search": Job(

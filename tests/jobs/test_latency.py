@@ -10,11 +10,12 @@ import pytest
 from autodl.errors import ConfigError, DataError
 from autodl.jobs import latency as latency_measurement
 from autodl.jobs.latency import Check, check_table, load_network, make_plans, measure_table
-from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.parts import check_latency_table, load_search, make_costs
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_architecture, save_architecture
+from autodl.tasks.load import load_task
 
 TINY = """
 Global: {seed: 0, device: cpu}
@@ -58,6 +59,43 @@ def test_a_table_survives_its_file(table, tmp_path) -> None:
     table.write(tmp_path / "table.json")
     read = LatencyTable.read(tmp_path / "table.json")
     assert read.model_dump() == table.model_dump()
+
+
+def test_training_steps_are_a_cost_that_is_known_before_training(config, table, tmp_path) -> None:
+    steps = measure_table(
+        config, ["Train.batch_size=4"], mode="training", repetitions=2, networks=3
+    )
+    assert (steps.mode, steps.batch_size) == ("training", 4)
+    assert steps.records.keys() == table.records.keys()
+    assert check_table(steps, config, networks=2).predicted.shape == (2,)
+    steps.write(tmp_path / "steps.json")
+    table.write(tmp_path / "calls.json")
+    own = ["Data={name: cifar10-mini, image_size: 8, classes: 4}", "Search.executor=inline"]
+    given = "Objectives={reward: {training_ms: {target: 9.0}}, training_table: %s}"
+    searched = load_search(config, [*own, given % (tmp_path / "steps.json")])
+    check_latency_table(searched)
+    space = CellSpace(3, ("conv_1x1", "max_pool_3x3", "skip_connect"))
+    architecture = space.sample(np.random.default_rng(0))
+    costs = make_costs(searched, load_task(searched.data))(architecture)
+    plan = make_plans(searched)(architecture)
+    assert costs["training_ms"] == steps.predict(plan)
+    assert costs.keys() == {"parameters", "macs", "training_ms"}
+    wrong = load_search(config, [*own, given % (tmp_path / "calls.json")])
+    with pytest.raises(
+        DataError,
+        match=r"training_table .*calls\.json is a table of inference.*"
+        r"measure --training",
+    ):
+        check_latency_table(wrong)
+    with pytest.raises(ConfigError, match="--batch-size must be at least 2, got 1"):
+        measure_table(config, mode="training", batch_size=1)
+
+
+def test_a_table_of_an_earlier_version_is_of_calls(table, tmp_path) -> None:
+    plain = table.model_dump(mode="json")
+    del plain["mode"]
+    (tmp_path / "old.json").write_text(json.dumps(plain))
+    assert LatencyTable.read(tmp_path / "old.json").mode == "inference"
 
 
 def test_check_measures_other_networks(table, config, monkeypatch) -> None:

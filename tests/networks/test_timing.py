@@ -9,8 +9,16 @@ import paddle
 import pytest
 
 from autodl.networks import timing
-from autodl.networks.timing import WARM_UP, Inputs, layer_call, network_call, time_calls
-from autodl.plans.layers import Add, Dropout, Relu
+from autodl.networks.timing import (
+    WARM_UP,
+    Inputs,
+    layer_call,
+    layer_step,
+    network_call,
+    network_step,
+    time_calls,
+)
+from autodl.plans.layers import Add, Conv, Dropout, GlobalAvgPool, Linear, Relu
 from autodl.plans.plan import PlanBuilder
 
 
@@ -89,3 +97,45 @@ def test_a_whole_network() -> None:
     with paddle.no_grad():
         out = network_call(builder.finish(), inputs)()
     np.testing.assert_array_equal(out.numpy(), inputs.of([(2, 4, 4)])[0].numpy())
+
+
+def test_a_step_of_a_layer_goes_forth_and_back(monkeypatch) -> None:
+    """To its weights and to its inputs, though calls are timed where no gradient is wanted."""
+    made, seen = [], []
+
+    class Spied(paddle.nn.Linear):
+        def forward(self, x):
+            assert self.training
+            x.register_hook(lambda gradient: seen.append("inputs"))
+            self.weight.register_hook(lambda gradient: seen.append("weights"))
+            return super().forward(x)
+
+    monkeypatch.setattr(timing, "make_layer", lambda kind: made.append(Spied(3, 2)) or made[0])
+    call, inputs = layer_step(Linear(3, 2), [(3,)], Inputs(4)), Inputs(4)
+    before = made[0].weight.numpy()
+    with paddle.no_grad():
+        call()
+    assert sorted(seen) == ["inputs", "weights"]
+    assert (made[0].weight.numpy() == before).all()
+    assert made[0].weight.grad is None or not made[0].weight.grad.numpy().any()
+    plain = layer_call(Linear(3, 2), [(3,)], inputs)
+    seen.clear()
+    with paddle.no_grad(), pytest.raises(AssertionError):  # it is in evaluation mode
+        plain()
+
+
+def test_a_step_of_a_network_moves_its_weights(monkeypatch) -> None:
+    builder = PlanBuilder((3, 4, 4))
+    x = builder.add("conv", Conv(3, 2, (1, 1)), 0)
+    builder.add("head", Linear(2, 2), builder.add("pool", GlobalAvgPool(), x))
+    made = []
+    original = timing.PlanNetwork
+    monkeypatch.setattr(timing, "PlanNetwork", lambda plan: made.append(original(plan)) or made[0])
+    monkeypatch.setattr(timing, "_RATE", 0.1)
+    call = network_step(builder.finish(), Inputs(2))
+    before = {name: value.numpy() for name, value in made[0].state_dict().items()}
+    with paddle.no_grad():
+        call()
+        call()
+    after = made[0].state_dict()
+    assert all((after[name].numpy() != value).any() for name, value in before.items())

@@ -29,6 +29,7 @@ from autodl.search.evaluate import StagedEvaluator
 from autodl.search.fidelity.halving import AsynchronousSuccessiveHalving
 from autodl.search.fidelity.median import MedianRule
 from autodl.search.objectives import ObjectiveEvaluator
+from autodl.system.files import checksum
 from autodl.trial import Evaluation
 
 DEMO, QUICK = "search/demo.yaml", "search/cell-agent-tokens.yaml"
@@ -51,6 +52,10 @@ def refused(config, *overrides):
         (["Objectives={reward: {watts: {target: 3}}}"], "Objectives names 'watts'. Known: param"),
         (["Objectives={limits: {latency_ms: 3}}"], "latency_ms but no latency_table; make one by"),
         (["Objectives={minimise: [latency_ms]}"], "latency_ms but no latency_table"),
+        (
+            ["Objectives={minimise: [training_ms]}"],
+            "training_ms but no training_table; make one by autodl latency measure --training",
+        ),
         (
             ["Objectives={limits: {seconds: 60}}"],
             "limits names 'seconds', which is not known before training; known are parameters",
@@ -87,7 +92,11 @@ def test_what_training_tells_is_known():
     architecture = make_space(config).sample(assemble.np.random.default_rng(0))
     evaluator = assemble.make_evaluator(config)
     metrics = evaluator(architecture, assemble.np.random.default_rng(0)).metrics
-    assert {*metrics, "latency_ms"} == {*PLAN_COSTS, *told_by_training("cifar10-mini"), "accuracy"}
+    assert {*metrics, "latency_ms", "training_ms"} == {
+        *PLAN_COSTS,
+        *told_by_training("cifar10-mini"),
+        "accuracy",
+    }
 
 
 def test_of_errors_training_tells_both_parts_and_no_accuracy():
@@ -168,6 +177,12 @@ def test_the_latency_table_counts_by_its_content(tmp_path):
     assert identities[0] == identities[1]
     assert identities[0][0] != identities[2][0]
     assert identities[0][1] != identities[2][1]
+    assert "training_table" not in config.identity()["Objectives"]  # as earlier runs have it
+    steps = load_search(
+        DEMO, [f"Objectives={{minimise: [training_ms], training_table: {table}}}"]
+    ).identity()["Objectives"]
+    assert steps["training_table"] == checksum(table)
+    assert steps["latency_table"] is None
 
 
 # --- from sections to parts ---------------------------------------------------------------------

@@ -15,7 +15,7 @@ from autodl.config.reading import RawConfig
 from autodl.errors import ConfigError, UnknownNameError
 from autodl.jobs.search.checks import build, check_role, check_space, check_strategy
 from autodl.objectives.latency.machine import this_machine
-from autodl.objectives.latency.table import LatencyTable
+from autodl.objectives.latency.table import LatencyTable, Mode
 from autodl.plans.plan import Plan
 from autodl.runs.folder import MANIFEST, read_manifest
 from autodl.search.asking import Costs, Limits
@@ -206,29 +206,30 @@ def make_costs(config: SearchConfig, data: Task | None, evaluator: object = None
             evaluator = build(config.evaluator)
         return evaluator.costs if isinstance(evaluator, Priced) else lambda architecture: {}
     make_plan = _plan_maker_of(config, data)
-    path = config.objectives.latency_table
-    table = LatencyTable.read(path) if path is not None else None
+    tables = {name: LatencyTable.read(path) for name, path in config.objectives.tables.items()}
 
     def plan_costs(architecture: Architecture) -> dict[str, float]:
         plan = make_plan(architecture)
         costs = {"parameters": float(plan.parameters), "macs": float(plan.macs)}
-        return costs if table is None else {**costs, "latency_ms": table.predict(plan)}
+        return costs | {name: table.predict(plan) for name, table in tables.items()}
 
     return plan_costs
 
 
 def check_latency_table(config: SearchConfig) -> None:
-    """Refuse a latency table that is not of this machine, unless the config allows it.
+    """Refuse tables of layers that are not of this machine, unless the config allows it.
 
     Worker processes compute with one thread, whatever this process does.
 
     Raises:
-        DataError: it is not, or the file is unusable.
+        DataError: one is not, is of the other mode, or its file is unusable.
     """
-    if (path := config.objectives.latency_table) is not None:
+    modes: dict[str, Mode] = {"latency_ms": "inference", "training_ms": "training"}
+    for name, path in config.objectives.tables.items():
         table = LatencyTable.read(path)
+        table.check_mode(modes[name], f"Objectives.{name.replace('_ms', '_table')}")
         if config.objectives.allow_foreign:
-            return
+            continue
         here = this_machine(table.machine.kind)
         if config.search.executor != "inline":
             here = here.model_copy(update={"threads": 1})

@@ -15,7 +15,7 @@ from dataclasses import fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
@@ -28,6 +28,7 @@ from autodl.system.files import write_json
 FORMAT, VERSION = "autodl latency table", 1
 Milliseconds = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Mode: TypeAlias = Literal["inference", "training"]
 
 
 class _Value(BaseModel):
@@ -57,8 +58,9 @@ class Network(_Value):
 
 
 class LatencyTable(_Value):
-    """Latencies of layers on one machine, in evaluation mode, for batches of ``batch_size``.
+    """Latencies of layers on one machine, for batches of ``batch_size``.
 
+    ``mode`` is what was timed: ``inference``, a call in evaluation mode, or ``training``, a step.
     ``disturbed`` is the share of calls that another program interrupted; ``config`` names what
     was measured, for people. ``records`` go by ``record_key``. ``path`` is where the table was
     read from, for messages; it is not written.
@@ -68,6 +70,7 @@ class LatencyTable(_Value):
 
     format: Literal["autodl latency table"] = "autodl latency table"
     version: Literal[1] = 1
+    mode: Mode = "inference"
     machine: Machine
     batch_size: Count
     repetitions: Count
@@ -112,8 +115,9 @@ class LatencyTable(_Value):
             ) from None
 
     def write(self, path: Path) -> None:
-        """Write the table as JSON, whole or not at all."""
-        write_json(path, self.model_dump(mode="json"))
+        """Write the table as JSON, whole or not at all; one of calls as it always was."""
+        known = {"mode"} if self.mode == "inference" else set()
+        write_json(path, self.model_dump(mode="json", exclude=known))
 
     @cached_property
     def factor(self) -> float:
@@ -121,7 +125,7 @@ class LatencyTable(_Value):
         return median(network.timing.ms / network.sum_ms for network in self.networks)
 
     def predict(self, plan: Plan) -> float:
-        """Milliseconds that the network of ``plan`` takes for a batch of ``batch_size``.
+        """Milliseconds that the network of ``plan`` takes for a batch, or a step on one.
 
         Raises:
             UnknownNameError: one of its layers was not measured.
@@ -139,6 +143,19 @@ class LatencyTable(_Value):
     @cached_property
     def _milliseconds(self) -> dict[str, float]:
         return {key: timing.ms for key, timing in self.records.items()}
+
+    def check_mode(self, mode: Mode, key: str) -> None:
+        """Refuse a table of something else than ``key`` of a config is for.
+
+        Raises:
+            DataError: it is of the other mode.
+        """
+        if self.mode != mode:
+            option = "--training " if mode == "training" else ""
+            raise DataError(
+                f"{key} {self.path} is a table of {self.mode}, not of {mode}; measure one: autodl"
+                f" latency measure {option}-c CONFIG --out TABLE"
+            )
 
     def check_machine(
         self, *, allow_foreign: bool = False, here: Machine | None = None, permit: str = ""
