@@ -106,7 +106,7 @@ def register(
 
     Args:
         section: Data, Space, Network, Strategy, Evaluator, Fidelity or Compression, or a part of a
-            recipe: Schedule, Optimiser, Form, Term, Hook or Path.
+            recipe: Schedule, Optimiser, Form, Term, Hook or Path; or a whole one, Recipe.
         options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
             used; what it is called with is said in ``autodl/jobs/search/parts.py``, at

@@ -2,12 +2,14 @@
 
 from itertools import pairwise
 
+import numpy as np
 import paddle
 import pytest
 
 from autodl.networks.costs import network_costs
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import BatchNorm, Conv, MaxPool
+from autodl.reparam.fusion import fuse
 from autodl.spaces.classic.airbench import airbench_plan
 
 
@@ -43,6 +45,20 @@ def test_it_pools_between_convolution_and_norm():
     assert all(kinds[i - 1] is Conv for i, kind in enumerate(kinds) if kind is MaxPool)
     assert kinds.count(BatchNorm) == 6
     assert kinds[2] is not BatchNorm
+
+
+def test_what_is_deployed_gives_the_same():
+    """Norms behind a pool stay, the others are folded into their convolutions; float32."""
+    network = PlanNetwork(airbench_plan(widths=(4, 6, 5), image_size=16), 0)
+    for layer in network.sublayers():
+        if isinstance(layer, paddle.nn.BatchNorm2D):
+            layer.bias.set_value(paddle.randn(layer.bias.shape))
+            layer._mean.set_value(paddle.randn(layer.bias.shape))
+    network.eval()
+    x = paddle.randn([3, 3, 16, 16])
+    fused = fuse(network)
+    assert sum(isinstance(layer, paddle.nn.BatchNorm2D) for layer in fused.sublayers()) == 3
+    np.testing.assert_allclose(fused(x).numpy(), network(x).numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_it_takes_pictures_from_9x9():
