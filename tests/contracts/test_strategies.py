@@ -56,10 +56,8 @@ OPTIONS = {
     "Nao": [NAO],
     "ElasticTransfer": [{**FEW, "mutation": mutation} for mutation in ("mutate", "perturb")],
     "Surrogate": [
-        POOL,
-        {**POOL, "acquisition": "thompson"},
         {**POOL, "model": "ridge", "acquisition": "thompson"},
-        {**POOL, "model": "pairs", "acquisition": "ucb"},
+        {**POOL, "initial": 6},
     ],
     "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
 }

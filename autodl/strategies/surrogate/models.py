@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from autodl.errors import ConfigError
 from autodl.spaces.space import Coded, Pathed
 from autodl.strategies.surrogate.encodings import OneHot, Pairs, PathCounts
 from autodl.strategies.surrogate.informed_process import InformedProcess
 from autodl.strategies.surrogate.kernels import DecisionKernel, FeatureKernel
 from autodl.strategies.surrogate.ridge import Ridge
 from autodl.strategies.surrogate.surrogate import Surrogate
+
+_MOST_FEATURES = 2000
 
 
 def _gaussian_process(space: Coded[Any]) -> Surrogate:
@@ -20,8 +23,18 @@ def _gaussian_process(space: Coded[Any]) -> Surrogate:
     return InformedProcess(DecisionKernel(space.sizes))
 
 
+def _pairs(space: Coded[Any]) -> Surrogate:
+    encoding = Pairs(space.sizes)
+    if (features := sum(encoding.groups)) > _MOST_FEATURES:
+        raise ConfigError(
+            f"Strategy.model=pairs weighs {features:,} pairs of values in this space, and at most"
+            f" {_MOST_FEATURES:,} are weighed; choose gp or ridge"
+        )
+    return Ridge(encoding)
+
+
 MODELS: Mapping[str, Callable[[Coded[Any]], Surrogate]] = {
     "gp": _gaussian_process,
-    "pairs": lambda space: Ridge(Pairs(space.sizes)),
+    "pairs": _pairs,
     "ridge": lambda space: Ridge(OneHot(space.sizes)),
 }

@@ -72,12 +72,13 @@ class SurrogateSearch(Generic[Arch]):
             make: space -> the surrogate, in place of that which the options name.
 
         Raises:
-            ConfigError: the space is not coded.
+            ConfigError: the space is not coded, or too large for the model.
         """
         self._space: Coded[Arch] = as_coded(space, "Surrogate")
         self._options = options = options or SurrogateOptions()
         self._canonical = cast(Callable[[Arch], Arch], canonical_form(space))
         chosen = make or MODELS[options.model]
+        chosen(space)  # whether the space is for it is said here, not at the first fit
         self._learner = Learner(lambda: chosen(space), REWARDS[options.rewards], options.initial)
         self._candidates = Candidates(
             space.sizes,
