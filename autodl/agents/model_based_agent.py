@@ -6,8 +6,9 @@ architectures is promising, but not where in a large space to look; the policy d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Generic
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Generic, cast
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from autodl.agents.autodl_agent import AutoDLAgent
 from autodl.agents.options import ModelBasedOptions
 from autodl.spaces.space import Arch, Coded, Integers
 from autodl.strategies.options import SurrogateOptions
+from autodl.strategies.strategy import Exhausted
 from autodl.strategies.surrogate.candidates import Candidates
 from autodl.strategies.surrogate.surrogate import Reals
 from autodl.strategies.surrogate.surrogate_search import SurrogateSearch
-from autodl.trial import Trial
+from autodl.trial import Architecture, Trial
 
 
 class PolicyCandidates(Candidates, Generic[Arch]):
@@ -57,7 +59,9 @@ class ModelBasedAgent(SurrogateSearch[Arch], Generic[Arch]):
     """The agent and a surrogate, told of the same trials.
 
     Until ``initial`` trials are complete, architectures are drawn from the space. From then on the
-    surrogate decides, by its acquisition, between what the policy draws and its own candidates.
+    surrogate decides, by its acquisition, between what the policy draws and its own candidates;
+    but of all proposals the share ``trusted``, by chance, is what the policy draws: a model that
+    fits a search badly does not hold it up.
     """
 
     def __init__(
@@ -89,7 +93,27 @@ class ModelBasedAgent(SurrogateSearch[Arch], Generic[Arch]):
             mutated=options.candidates,
         )
         super().__init__(space, searching, seed=seed)
+        self._trusted = options.trusted
         self._candidates = PolicyCandidates(self._agent, space.sizes, options.candidates, searching)
+
+    def ask_where(
+        self,
+        rng: np.random.Generator,
+        fits: Callable[[Architecture], bool],
+        running: Sequence[Architecture],
+    ) -> Arch:
+        """The most promising that fits, or what the policy draws; see ``Choosy``.
+
+        Raises:
+            Exhausted: there is none that fits.
+        """
+        if len(self._values) >= self._options.initial and rng.random() < self._trusted:
+            with suppress(Exhausted):
+                return self._agent.ask_where(rng, lambda one: self._new(one) and fits(one), running)
+        return super().ask_where(rng, fits, running)
+
+    def _new(self, architecture: Architecture) -> bool:
+        return self._canonical(cast(Arch, architecture)) not in self._tried
 
     def tell(self, trial: Trial) -> None:
         """Both learn of a trial."""

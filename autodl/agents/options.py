@@ -104,6 +104,19 @@ class ModelBasedOptions(AgentOptions):
         "ei", description="expected improvement, upper confidence bound, or a draw"
     )
     initial: int = Field(10, ge=1, description="random trials before the first fit")
+    trusted: float = Field(
+        0.25, ge=0, le=1, description="share of proposals that the policy draws, undecided"
+    )
     candidates: int = Field(
         256, ge=1, description="that the policy draws for each proposal, besides the surrogate's"
+    )
+
+
+class TaskConditionedOptions(AgentOptions):
+    """``Strategy`` section of the agent that goes on from other tasks."""
+
+    task_width: int = Field(25, ge=1, description="of a task's vector")
+    passes: int = Field(1, ge=1, description="through the trials of the history")
+    transfer_rate: float = Field(
+        1.0, gt=0, description="of learning, after a history, as a share of learning_rate"
     )

@@ -29,4 +29,8 @@ STRATEGIES = {
         "autodl.strategies.options:SurrogateOptions",
         "autodl.strategies.surrogate.surrogate_search:SurrogateSearch",
     ),
+    "TaskConditionedAgent": Entry(
+        "autodl.agents.options:TaskConditionedOptions",
+        "autodl.agents.task_conditioned:TaskConditionedAgent",
+    ),
 }

@@ -59,6 +59,23 @@ def test_the_policy_learns_what_it_would_have_learned_alone():
     assert encode_state(both.state()["agent"]) == encode_state(alone.state())
 
 
+def test_a_policy_that_is_trusted_proposes_what_it_draws():
+    """The first number of the generator decides; what was tried is not drawn again."""
+    space = Signs()
+    strategy = ModelBasedAgent(space, ModelBasedOptions(trusted=1.0, initial=2, **SMALL))
+    run(strategy, space, 5, np.sum)
+    tried = {tuple(row) for row in strategy.state()["rows"]}
+    alone = AutoDLAgent(space, AgentOptions(**SMALL))
+    alone.restore(strategy.state()["agent"])
+    for number in range(10):
+        rng, other = (np.random.default_rng((8, number)) for _ in "ab")
+        other.random()
+        found = strategy.ask(rng)
+        assert tuple(space.encode(found)) not in tried
+        new = alone.ask_where(other, lambda one: tuple(space.encode(one)) not in tried, ())
+        assert found == new
+
+
 def test_a_linear_reward_is_found_in_few_trials():
     """15,625 cells, a weight for each operation of each edge: the best 0.1 % within 40 trials."""
     space, rng = EdgeCellSpace(), np.random.default_rng(0)

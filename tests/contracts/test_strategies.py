@@ -54,6 +54,7 @@ OPTIONS = {
     ],
     "ModelBasedAgent": [{"hidden": 8, "initial": 3, "candidates": 8, "imitated": 3}],
     "Nao": [NAO],
+    "TaskConditionedAgent": [{"batch_size": 4, "hidden": 8, "task_width": 3}],
     "ElasticTransfer": [{**FEW, "mutation": mutation} for mutation in ("mutate", "perturb")],
     "Surrogate": [
         {**POOL, "model": "ridge", "acquisition": "thompson"},
@@ -62,7 +63,7 @@ OPTIONS = {
     "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
 }
 # Without a batch size these learn from each trial at once, so that the order of trials counts.
-AT_ONCE = {"AutoDLAgent", "ModelBasedAgent"}
+AT_ONCE = {"AutoDLAgent", "ModelBasedAgent", "TaskConditionedAgent"}
 # These go on from an architecture.
 STARTED = {"ElasticTransfer"}
 
