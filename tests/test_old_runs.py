@@ -93,11 +93,13 @@ def test_their_best_is_trained_anew(old, tmp_path):
     assert retrain(config, architecture, tmp_path / "new").metrics["epochs"] == 2
 
 
-def test_a_training_goes_on_from_its_checkpoint(old):
+def test_a_finished_training_is_read_and_an_interrupted_one_goes_on_from_its_checkpoint(old):
     (trained,) = (old / "trained").iterdir()
     before = json.loads((trained / METRICS).read_text())
     lines = []
     config, architecture, _ = load_trained(trained)
+    assert retrain(config, architecture, trained, resume=True).metrics == before
+    (trained / METRICS).unlink()
     again = retrain(config, architecture, trained, resume=True, progress=lines.append)
     assert lines[1:] == ["resumed after epoch 2"]
     assert again.metrics["curve"] == before["curve"]

@@ -27,7 +27,7 @@ from autodl.config.plugins import import_plugins, provided
 from autodl.config.reading import RawConfig, load_config
 from autodl.errors import ConfigError, StoreError
 from autodl.runs.plugin_sources import find_sources, keep_sources
-from autodl.system.files import checksum, write_json, write_text
+from autodl.system.files import checksum, remove_leftovers, write_json, write_text
 from autodl.system.yaml_text import dump
 
 # of every run
@@ -84,6 +84,7 @@ def run_folder(
         check_content(folder, resume)
     with locked(folder):
         check_content(folder, resume)  # again: another process may just have left it
+        remove_leftovers(folder)
         if (folder / MANIFEST).exists():
             manifest = check_identity(
                 folder, identity, reduced, accept_changed_plugins=accept_changed_plugins
@@ -189,17 +190,27 @@ def update_manifest(folder: Path, **values: Any) -> None:
 
 
 def check_seals(folder: Path, names: Iterable[str] | None = None) -> None:
-    """Refuse files that are not what the run in ``folder`` wrote.
+    """Refuse files that are not what the run in ``folder`` wrote; see ``broken_seal``.
+
+    Raises:
+        StoreError: one is missing or was changed, or the manifest is damaged.
+    """
+    if broken := broken_seal(folder, names):
+        raise StoreError(f"{broken}; bring it back from a back-up, or make it again by --resume")
+
+
+def broken_seal(folder: Path, names: Iterable[str] | None = None) -> str:
+    """Which file is not what the run in ``folder`` wrote, and how that is known; empty if none.
 
     Args:
         folder: a run's; one without a manifest, or of an earlier release, has no checksums.
         names: the files to look at, as far as they are sealed; None for all that are.
 
     Raises:
-        StoreError: one is missing or was changed, or the manifest is damaged.
+        StoreError: the manifest is damaged, or a file cannot be read.
     """
     if not (folder / MANIFEST).exists():
-        return
+        return ""
     sealed = read_manifest(folder).get(SEALS, {})
     if not isinstance(sealed, dict):
         raise StoreError(f"{folder / MANIFEST} is damaged: {SEALS} is no table of checksums")
@@ -209,10 +220,11 @@ def check_seals(folder: Path, names: Iterable[str] | None = None) -> None:
             continue
         found = checksum(path) if path.is_file() else "none"
         if found != known:
-            raise StoreError(
+            return (
                 f"{path} is not what the run wrote: its SHA-256 is {found[:12]}, it was"
-                f" {str(known)[:12]}; bring it back from a back-up, or make it again by --resume"
+                f" {str(known)[:12]}"
             )
+    return ""
 
 
 def check_identity(

@@ -15,11 +15,12 @@ from autodl.runs.event_log import EventLog
 from autodl.runs.folder import (
     CHECKPOINT,
     LOG,
+    MANIFEST,
     METRICS,
     SEALS,
+    broken_seal,
     check_content,
     check_identity,
-    check_seals,
     read_manifest,
     run_folder,
     update_manifest,
@@ -28,6 +29,7 @@ from autodl.system.files import checksum, json_text, write_bytes, write_text
 from autodl.system.state import decode_state, encode_state
 
 Numbers = Mapping[str, float]
+_KEPT = "kept"  # key of the manifest: names of states that were saved, so that a lost one is missed
 
 
 class Fit(Protocol):
@@ -105,43 +107,77 @@ class Run:
                 if self._log is not None:
                     self._log.close()
 
-    def finished(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    def finished(
+        self, identity: Mapping[str, Any], files: Sequence[str] = ()
+    ) -> dict[str, Any] | None:
         """The metrics of a run that is finished already; None if there is something left to do.
 
-        Nothing is written.
+        Where what it has come to was damaged since, that is done again from the checkpoint, which
+        is told. Nothing is written here.
+
+        Args:
+            files: what ``finish`` was given; runs of earlier releases have no checksums of them.
 
         Raises:
-            StoreError: it is another run, or its metrics are damaged.
+            StoreError: it is another run; or what it has come to was damaged, and there is no
+                checkpoint: all would begin anew, over what is whole.
         """
-        path = self.folder / METRICS
-        if not path.exists():
+        if not (self.folder / MANIFEST).exists():
             return None
-        check_identity(
+        manifest = check_identity(
             self.folder, identity, self._config.reduced, accept_changed_plugins=self._accept
         )
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            check_seals(self.folder)
-        except (OSError, ValueError, StoreError) as error:
+        known, states = (manifest.get(key) or () for key in (SEALS, _KEPT))
+        if not (self.folder / METRICS).exists() and METRICS not in known:
+            return None
+        found, damage = self._result(files)
+        if not damage:
+            self.tell("finished already: nothing is left to do")
+            return found
+        kept = CHECKPOINT in states or METRICS not in known
+        if kept and not (self.folder / CHECKPOINT).exists():
             raise StoreError(
-                f"cannot read {path}: {error}; delete it to come to it again by --resume"
-            ) from None
-        return found
+                f"{damage}, and there is no {CHECKPOINT} to come to it again; bring one of them"
+                " back from a back-up, or choose another folder to begin anew"
+            )
+        self.tell(f"{damage}: it is made again")
+        return None
+
+    def _result(self, files: Sequence[str]) -> tuple[dict[str, Any], str]:
+        """The metrics, and which file of the result is damaged and how; empty if none is."""
+        try:
+            found = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("it holds no metrics")
+            damage = broken_seal(self.folder)
+        except (OSError, ValueError) as error:
+            return {}, f"cannot read {self.folder / METRICS}: {error}"
+        except StoreError as error:
+            return {}, str(error)
+        missing = [name for name in files if not (self.folder / name).is_file()]
+        return found, damage or (f"{self.folder / missing[0]} is missing" if missing else "")
 
     def save(self, state: Mapping[str, Any], name: str = CHECKPOINT) -> None:
         """Keep a state to go on from, in place of the one before."""
         write_bytes(self.folder / name, encode_state(state))
+        known = read_manifest(self.folder).get(_KEPT, [])
+        if name not in known:
+            update_manifest(self.folder, **{_KEPT: [*known, name]})
 
     def restored(self, name: str = CHECKPOINT) -> dict[str, Any] | None:
-        """What was saved last, if anything was.
+        """What was saved last, if anything was; that it was, and is gone, is told.
 
         Raises:
             CheckpointError: it is damaged; the file is named.
         """
         path = self.folder / name
         if not path.exists():
+            if (self.folder / MANIFEST).exists() and name in read_manifest(self.folder).get(
+                _KEPT, []
+            ):
+                self.tell(f"{name} is gone: what it held is done anew")
             return None
-        with _naming(path):
+        with self._naming(path):
             return decode_state(path.read_bytes())
 
     def restore(self, fit: Fit) -> bool:
@@ -152,7 +188,7 @@ class Run:
         """
         if (state := self.restored()) is None:
             return False
-        with _naming(self.folder / CHECKPOINT):
+        with self._naming(self.folder / CHECKPOINT):
             fit.restore(state)
         return True
 
@@ -208,13 +244,13 @@ class Run:
         update_manifest(self.folder, ended=ended, **{SEALS: seals}, **facts)
         write_text(self.folder / METRICS, text)
 
-
-@contextmanager
-def _naming(checkpoint: Path) -> Iterator[None]:
-    """Turn what a bad checkpoint raises into one error that names it."""
-    try:
-        yield
-    except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"cannot go on from {checkpoint}: {error}; delete it to train anew"
-        ) from error
+    @contextmanager
+    def _naming(self, checkpoint: Path) -> Iterator[None]:
+        """Turn what a bad checkpoint raises into one error that names it."""
+        try:
+            yield
+        except (AutoDLError, OSError, KeyError, TypeError, ValueError) as error:
+            way_out = "delete it to train anew"
+            if METRICS in read_manifest(self.folder).get(SEALS, {}):
+                way_out = "bring it back from a back-up, or begin anew in another folder"
+            raise CheckpointError(f"cannot go on from {checkpoint}: {error}; {way_out}") from error

@@ -13,10 +13,13 @@ from autodl.errors import ConfigError, StoreError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.width.config import WidthConfig
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import ARCHITECTURE, BEST, METRICS, TEST, read_manifest, run_config
+from autodl.runs.folder import ARCHITECTURE, BEST, METRICS, read_manifest, run_config
 from autodl.search.config import SearchConfig
 from autodl.search.observers.outcome import recorded_as, shown_as
 from autodl.studies.outcome import Trials, numbers
+from autodl.system.files import checksum
+from autodl.trained.model import weights_file
+from autodl.trained.test_record import read_test
 from autodl.trial import TrialState
 
 Tell = Callable[[str], None]
@@ -187,8 +190,9 @@ def read_training(folder: Path) -> Found:
         StoreError: it is not finished, or a file is damaged.
     """
     values = numbers(read_json(folder / METRICS))
-    if (folder / TEST).exists():
-        tested = numbers(read_json(folder / TEST))
+    weights = weights_file(folder)
+    if weights.exists() and (record := read_test(folder, checksum(weights))) is not None:
+        tested = numbers(record)
         names = [name.removeprefix("held_out_") for name in values if name.startswith("held_out_")]
         values |= {f"test_{name}": tested[name] for name in names if name in tested}
     return Found(values)

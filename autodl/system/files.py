@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import StoreError
+
+_ASIDE = re.compile(  # what is written aside is called so; SQLite keeps files beside its own
+    r"\.(?P<name>.+)\.[0-9a-f]{8}(?P<suffix>\.[^.]*?)?(-wal|-shm|-journal)?"
+)
 
 
 @contextmanager
@@ -47,6 +53,17 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if aside is not None:
             aside.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a kill has left of files that were being written in a folder and below.
+
+    Nobody else may be writing there.
+    """
+    for path in folder.rglob(".*.*"):
+        found = _ASIDE.fullmatch(path.name)
+        if found and Path(found["name"]).suffix == (found["suffix"] or "") and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def checksum(path: Path) -> str:
@@ -96,6 +113,26 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_writable(path: Path, why: str) -> None:
+    """Refuse a place where nothing can be written, before any work is done.
+
+    Args:
+        path: a file or folder to make or to write to; what is missing above it can be made.
+        why: it is written to, for people.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    reason = "" if os.access(place, os.W_OK) else "it may not be written"
+    if place != path.absolute() and not place.is_dir():
+        reason = f"{place} is a file"
+    if reason:
+        raise StoreError(f"cannot write to {path}: {reason}, and {why}; choose another place")
+
+
 def check_free(folder: Path) -> None:
     """Refuse a folder that holds something, before any work is done.
 
@@ -114,7 +151,7 @@ def check_free(folder: Path) -> None:
 def folder_aside(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` that takes its place when the block succeeds, and else goes.
 
-    ``folder`` may be there if it is empty.
+    ``folder`` may be there if it is empty. What a kill has left of an earlier one goes as well.
 
     Raises:
         StoreError: it cannot be written, or holds something.
@@ -123,14 +160,45 @@ def folder_aside(folder: Path) -> Iterator[Path]:
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         aside.mkdir(parents=True)
-        yield aside
-        for path in aside.iterdir():
-            with open(path, "rb+") as written:
-                os.fsync(written.fileno())
-        aside.rename(folder)  # also over an empty folder
+        with _held(aside):
+            _remove_abandoned(folder)
+            yield aside
+            for path in aside.iterdir():
+                with open(path, "rb+") as written:
+                    os.fsync(written.fileno())
+            aside.rename(folder)  # also over an empty folder
     except OSError as error:
         raise StoreError(
             f"cannot write {folder}: {error.strerror or error}; choose another folder"
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a lock on a folder, so that others see that somebody is at it; whether it is held."""
+    if os.name != "posix":
+        yield False  # other systems cannot open a folder
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held by another process, or no locks on this file system
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the folders aside of ``folder`` that no process holds."""
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.????????"):
+        if _ASIDE.fullmatch(path.name) and path.is_dir():
+            with _held(path) as abandoned:
+                if abandoned:
+                    shutil.rmtree(path, ignore_errors=True)

@@ -36,6 +36,7 @@ import tiny_runs
 from kills import without_times
 
 from autodl.__main__ import main as autodl
+from autodl.runs.folder import TRIALS
 
 SAMPLE = 300
 
@@ -84,6 +85,7 @@ VERBS: dict[str, dict[str, str]] = {
     "search": {
         "report": "report {root}/search --json",
         "--resume": "search -c {root}/search.yaml --resume --out {root}/search",
+        "report --salvage": "report {root}/search --salvage",
         "report --csv": f"report {{root}}/search --csv {_NEW}",
         "train --run": f"train -c {{root}}/training.yaml --run {{root}}/search --out {_NEW}",
     },
@@ -95,6 +97,14 @@ VERBS: dict[str, dict[str, str]] = {
             "train -c {root}/width_training.yaml"
             f" --architecture {{root}}/width/architecture.json --out {_NEW}"
         ),
+    },
+    "study": {
+        "study": "study {root}/study --json",
+        "study -c": "study -c {root}/study.yaml --out {root}/study --json",
+    },
+    "train_study": {
+        "study": "study {root}/train_study --json",
+        "study -c": "study -c {root}/train_study.yaml --out {root}/train_study --json",
     },
     "cut_training": {
         "--resume": f"{_TRAIN}/cut_training",
@@ -117,7 +127,8 @@ _TIMED = re.compile(  # lines of progress, times in results
     r"^\[\d{4}-.*\n|^seconds: .*\n|(?:seconds\": |time\": )\S+|[\d.]+ (?:s|seconds)\b",
     re.MULTILINE,
 )
-_OPTIONAL = ("ensemble.json", "test.json")  # a run without them is whole, too, and said to be so
+_OPTIONAL = "ensemble.json"  # a folder of models without it is whole, too, and said to be so
+_SALVAGE = "report --salvage"
 _GROWS = (".lock", "run.json", "vdl")  # the record of starts and the log
 
 
@@ -218,7 +229,7 @@ class Damaged:
         self._restore(kind)
         place = self.root / kind
         damage(place / file, how, random.Random(f"{kind} {file} {how} {seed}"))
-        before = contents(place)
+        before, left = contents(place), _bytes(place / file)
         done = call(self.root, place, VERBS[kind][verb])
         before.pop(file, None)
         if done.code == 2 and whole.code != 2:
@@ -230,6 +241,9 @@ class Damaged:
             return f"exit code {done.code}: {done.error[-1500:]}"
         if whole.code == 2:
             return _altered(before, before, done.files) or "refused"
+        if verb == _SALVAGE and file == TRIALS:
+            wrong = _not_saved(done.files, whole.files, left)
+            return wrong or _altered(before, {}, done.files) or "right"
         if done.said != whole.said:
             return f"says {done.said[-400:]!r} where it said {whole.said[-400:]!r}"
         if done.made != whole.made:
@@ -272,6 +286,22 @@ def _altered(
         and not (also and _varies(name))
     ]
     return f"alters {wrong}" if wrong else ""
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _not_saved(after: dict[str, object], whole: dict[str, object], damaged: bytes) -> str:
+    """What a salvage has got wrong; empty if every trial is what it was, or to be run again."""
+    if after.get(f"{TRIALS}.damaged") != damaged:
+        return f"loses the damaged {TRIALS}"
+    rows, known = after.get(TRIALS), whole[TRIALS]
+    if not isinstance(rows, list) or not isinstance(known, list):
+        return f"leaves no store in the place of {TRIALS}"
+    again = "PROPOSED"  # which may have another's architecture, if its own cannot be read
+    wrong = [row for row in rows if row[1] != again and row[:5] not in [k[:5] for k in known]]
+    return f"makes up {wrong}" if wrong else ""
 
 
 def table(counts: Counter[tuple[str, str, str]]) -> str:

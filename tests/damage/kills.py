@@ -36,6 +36,7 @@ JOBS: dict[str, Callable[[Path, Path], None]] = {
     "width": tiny_runs.width,
     "release": tiny_runs.release,
 }
+PLACE = "it"
 _TIMES = ("seconds", "compute_seconds", "search_seconds", "fine_tuning_seconds")
 # what a run goes on from and what it says of its starts differ with the moments
 _OF_ITS_WAY = ("run.json", "checkpoint.safetensors", "choice.safetensors")
@@ -45,9 +46,9 @@ def outcome(folder: Path) -> dict[str, str]:
     """The checksums of what a run came to, by file; times do not count."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        # what begins with a dot was being written when the kill came
-        if not path.is_file() or name in _OF_ITS_WAY or name.startswith((".", "vdl")):
+        name = str(path.relative_to(folder)).removeprefix(f"{PLACE}/")
+        # what else begins with a dot was being written when the kill came, and should be gone
+        if not path.is_file() or name in _OF_ITS_WAY or name.startswith((".lock", "vdl")):
             continue
         content = path.read_bytes()
         if name == "metrics.json":
@@ -95,14 +96,14 @@ def run_forked(
 def check(name: str, root: Path, moments: int, seed: int = 0) -> tuple[int, list[str]]:
     """Kill a job so often, and go on: how many came in time, and what ended differently."""
     job, rng = JOBS[name], random.Random(f"{name} {seed}")
-    place, different, killed = root / "killed" / "it", list[str](), 0
+    place, different, killed = root / "killed" / PLACE, list[str](), 0
     whole, took = dict[str, str](), 0.0
     while killed < moments:
         shutil.rmtree(place.parent, ignore_errors=True)
         place.parent.mkdir()
         if not whole:
             took = run_forked(job, root, place)[1]
-            whole = outcome(place)
+            whole = outcome(place.parent)
             continue
         moment = rng.uniform(0, took)
         came, _ = run_forked(job, root, place, moment)
@@ -114,7 +115,7 @@ def check(name: str, root: Path, moments: int, seed: int = 0) -> tuple[int, list
         except RuntimeError as error:
             different.append(f"{name} after {moment:.3f} s of {took:.3f}: {error}")
             continue
-        found = outcome(place)
+        found = outcome(place.parent)
         if changed := [n for n in {*whole, *found} if whole.get(n) != found.get(n)]:
             different.append(f"{name} after {moment:.3f} s of {took:.3f}: {sorted(changed)}")
     return killed, different

@@ -1,7 +1,8 @@
 """A tiny run of every kind in one folder, made in seconds, to damage or to kill.
 
-Search, training, compression and width search are there finished and, as ``cut_...``, interrupted
-after an epoch; ``models`` holds two released networks and their ensemble.
+Search, training, compression and width search are there finished and, the last three, as
+``cut_...`` interrupted after an epoch; studies are of searches and of trainings; ``models`` holds
+two released networks and their ensemble.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from autodl.jobs.width.run import run_width_search
 from autodl.recipes.config import load_train
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import load_architecture, save_architecture
+from autodl.studies.run import run_study
+from autodl.studies.study import Study
 
 _GLOBAL = "Global: {seed: 3, device: cpu}\n"
 _DATA = "Data: {name: cifar10-mini, image_size: 8, train: 40, held_out: 40}\n"
@@ -56,6 +59,19 @@ Supernet:
    projection_rate: 2.0, noise: 1e-2}}
 Controller: {{decode_beams: 2, decode_samples: 2}}
 """,
+    "study": """
+_BASE_: search.yaml
+Study:
+  {job: search, seeds: [1], control: drawn,
+   vary: {drawn: {}, varied: {Strategy: {name: Evolution, population: 4, tournament: 2}}}}
+""",
+    "train_study": """
+_BASE_: training.yaml
+Train: {epochs: 1}
+Study:
+  {job: train, seeds: [1], source: ROOT/cell.json, then: [test],
+   vary: {slow: {Train: {learning_rate: 0.01}}, fast: {}}}
+""",
     "width_training": f"""
 Global: {{device: cpu}}
 Network: {{name: WidthNetwork}}
@@ -75,7 +91,7 @@ def write_inputs(root: Path) -> None:
 
     root.mkdir(parents=True, exist_ok=True)
     for name, text in CONFIGS.items():
-        (root / f"{name}.yaml").write_text(text)
+        (root / f"{name}.yaml").write_text(text.replace("ROOT", str(root)))
     space = CellSpace(nodes=2, operations=("conv_3x3", "max_pool_3x3"))
     save_architecture(space.sample(np.random.default_rng(1)), root / "cell.json")
     noise = np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8)
@@ -121,6 +137,8 @@ def make_all(root: Path) -> None:
     measure_once(root / "training" / "cell")
     compression(root, root / "compression")
     width(root, root / "width")
+    for name in ("study", "train_study"):
+        run_study(Study.load(root / f"{name}.yaml"), root / name)
     _cut(training, root, root / "cut_training" / "cell")
     _cut(compression, root, root / "cut_compression")
     _cut(width, root, root / "cut_width")

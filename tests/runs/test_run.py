@@ -158,8 +158,40 @@ def test_a_finished_run_is_read_and_another_one_refused(begun):
     with pytest.raises(StoreError, match=r"holds another run: Pictures\.checksum was 'a'"):
         again.finished({**IDENTITY, "Pictures": {"checksum": "b"}})
     (begun / METRICS).write_text("{")
-    with pytest.raises(StoreError, match=r"cannot read .*; delete it"):
+    assert again.finished(IDENTITY) is None
+    whole = (begun / CHECKPOINT).read_bytes()
+    (begun / CHECKPOINT).write_bytes(whole[:-9])
+    with pytest.raises(CheckpointError, match="bring it back from a back-up, or begin anew in an"):
+        again.restore(Counting())
+    (begun / CHECKPOINT).unlink()
+    with pytest.raises(StoreError, match=rf"cannot read .*, and there is no {CHECKPOINT} to come"):
         again.finished(IDENTITY)
+
+
+def test_what_never_had_a_checkpoint_is_made_again(tmp_path):
+    lines = []
+    run = Run(tmp_path / "run", CONFIGURED, resume=True, tell=lines.append)
+    with run.open(IDENTITY):
+        run.finish({"accuracy": 0.5})
+    (run.folder / METRICS).unlink()
+    assert run.finished(IDENTITY) is None
+    assert lines[0].endswith("metrics.json': it is made again")
+
+
+def test_what_a_kill_left_of_files_that_were_being_written_goes(begun):
+    begun.joinpath("plugins").mkdir()
+    left = (
+        ".metrics.json.0123abcd.json",
+        f".{CHECKPOINT}.0123abcd.safetensors",
+        "plugins/.a.0a1b2c3d",
+    )
+    for name in left:
+        (begun / name).write_bytes(b"half")
+    (begun / ".mine").write_text("a file of somebody")
+    with begin(begun, resume=True):
+        pass
+    hidden = sorted(path.name for path in begun.rglob(".*"))
+    assert hidden == [".lock", ".mine"]
 
 
 def test_a_run_from_before_an_option_was_left_out_of_identities_goes_on(begun):

@@ -11,7 +11,14 @@ import stat
 import pytest
 
 from autodl.errors import StoreError
-from autodl.system.files import replacing, write_json, write_text
+from autodl.system.files import (
+    check_writable,
+    folder_aside,
+    remove_leftovers,
+    replacing,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -108,3 +115,51 @@ def test_json_holds_every_name_that_a_file_may_have(tmp_path):
 def test_text_holds_every_name_that_a_file_may_have(tmp_path):
     write_text(tmp_path / "x.html", "donn\u00e9es " + os.fsdecode(b"caf\xe9"))
     assert (tmp_path / "x.html").read_text(encoding="utf-8") == "donn\u00e9es caf\\udce9"
+
+
+def test_what_a_kill_left_is_told_from_everything_else(tmp_path):
+    left = [".x.json.0a1b2c3d.json", ".x.0a1b2c3d", ".t.sqlite.0a1b2c3d.sqlite-wal"]
+    kept = [".lock", ".x.json.0a1b2c3d.txt", ".x.json.0a1b.json", "x.0a1b2c3d", ".hidden.json"]
+    (tmp_path / "below").mkdir()
+    for name in [*left, *kept, *(f"below/{name}" for name in left)]:
+        (tmp_path / name).write_text("half")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == sorted([*kept, "below"])
+    assert names(tmp_path / "below") == []
+
+
+def test_a_folder_that_a_kill_left_aside_goes_with_the_next_and_one_in_use_stays(tmp_path):
+    goal, left, other = tmp_path / "one", tmp_path / ".one.0a1b2c3d", tmp_path / ".two.0a1b2c3d"
+    for folder in (left, other):
+        folder.mkdir()
+        (folder / "x").write_text("half")
+    with folder_aside(tmp_path / "another"):
+        assert left.exists()
+
+    def two_at_a_time():
+        with folder_aside(goal) as used:
+            (used / "x").write_text("late")
+            with folder_aside(goal) as aside:
+                assert not left.exists()
+                assert used.is_dir()
+                (aside / "x").write_text("whole")
+
+    with pytest.raises(StoreError, match="cannot write"):
+        two_at_a_time()
+    assert (goal / "x").read_text() == "whole"
+    assert names(tmp_path) == [".two.0a1b2c3d", "another", "one"]
+
+
+@pytest.mark.parametrize("place", ["there/a/b", "there"])
+def test_a_place_that_may_not_be_written_is_refused_at_the_start(tmp_path, place, monkeypatch):
+    (tmp_path / "there").mkdir()
+    check_writable(tmp_path / place, "it is needed")
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path / "there")
+    with pytest.raises(StoreError, match="it may not be written, and it is needed; choose another"):
+        check_writable(tmp_path / place, "it is needed")
+
+
+def test_a_place_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file is a file, and it is needed"):
+        check_writable(tmp_path / "file" / "out", "it is needed")

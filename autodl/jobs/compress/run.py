@@ -81,7 +81,7 @@ def compress(
         **form_identity(trained),
         "Weights": checksum(weights_file(folder)),
     }
-    if (found := run.finished(identity)) is not None:
+    if (found := run.finished(identity, (PACKED,))) is not None:
         return found if (out / TRAINING).exists() else _completed(found, config, model, run)
     from autodl.training.device import select_device
 

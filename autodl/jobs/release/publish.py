@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,12 +35,13 @@ from autodl.release.metrics import (
     write_metrics,
 )
 from autodl.release.network import CARD, training_config
-from autodl.runs.folder import ARCHITECTURE, METRICS, TRAINING
+from autodl.runs.folder import ARCHITECTURE, METRICS, TEST, TRAINING
 from autodl.system.files import checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
 from autodl.trained.model import weights_file
 from autodl.trained.network import load_trained_network
+from autodl.trained.test_record import read_test
 
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
 
@@ -208,18 +208,16 @@ def held_out_scores(
 
 
 def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
-    from autodl.runs.folder import TEST
-
     record = training / TEST
-    if not record.exists():
+    known = read_test(training, weights_sha256)
+    if known is None:
+        if record.exists():
+            raise StoreError(f"{record} is of other weights; run autodl eval {training}")
         return None
     try:
-        known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        if known["weights_sha256"] != weights_sha256:
-            raise StoreError(f"{record} is of other weights; run autodl eval {training}")
         kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
         return TestScores(**kept, data=public_name(known["data"], known["checksum"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:  # also pydantic's
+    except (ValueError, KeyError, TypeError) as error:  # also pydantic's
         reason = " ".join(str(error).split())
         raise StoreError(f"{record} is damaged ({reason}); bring it back") from None
 

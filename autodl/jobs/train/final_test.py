@@ -8,7 +8,6 @@ given again instead.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +24,12 @@ from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train.task_test import test_task
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import MANIFEST, TEST, check_seals
-from autodl.system.files import write_json
+from autodl.runs.folder import MANIFEST, check_seals
+from autodl.system.files import check_writable
 from autodl.tasks.load import is_pictures
 from autodl.trained.folder import load_trained, trained_pictures
 from autodl.trained.model import build_model, give_weights, is_packed, weights_file
+from autodl.trained.test_record import keep_test, read_test
 from autodl.trained.test_result import test_result
 from autodl.trial import Architecture
 
@@ -50,6 +50,7 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         ConfigError: an override of something else.
+        StoreError: the record is damaged, or could not be kept.
         DataError: the data are unusable or not those of the training, whose pictures could
             then be among the test pictures.
         AutoDLError: no finished training, or its weights are unusable.
@@ -64,11 +65,9 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             )
     config, architecture, metrics = load_trained(folder, overrides)
     sha256 = _weights_sha256(folder)
-    record = folder / TEST
-    if record.exists():
-        known = _read(record)
-        if known.get("weights_sha256") == sha256:
-            return {**known, "on_record": True}
+    if (known := read_test(folder, sha256)) is not None:
+        return {**known, "on_record": True}
+    check_writable(folder, "the result of the test is kept there")
     from autodl.training.device import select_device
 
     if is_pictures(config.data):
@@ -81,7 +80,7 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         "weights_sha256": sha256,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-    write_json(record, result)
+    keep_test(folder, result)
     return {**result, "on_record": False}
 
 
@@ -174,11 +173,3 @@ def _weights_sha256(folder: Path) -> str:
             f"cannot read the weights {weights}: {error.strerror};"
             " train anew, or bring the file back"
         ) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return value
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}") from None

@@ -24,6 +24,7 @@ from autodl.recipes.config import TrainConfig
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
     ARCHITECTURE,
+    METRICS,
     TRIALS,
     WEIGHTS,
     import_run_plugins,
@@ -40,6 +41,8 @@ from autodl.spaces.space import canonical_form
 from autodl.tasks.load import load_task
 from autodl.tasks.task import Metric, Task
 from autodl.trial import Architecture, Trial
+
+_FILES = (ARCHITECTURE, WEIGHTS)  # what a training comes to, beside its metrics
 
 if TYPE_CHECKING:
     from autodl.training.fit import Trainer
@@ -137,7 +140,8 @@ def retrain(
     """Train one architecture in a folder, or go on with it from its checkpoint.
 
     A checkpoint is written after every epoch, whole or not at all; a resumed training gives
-    the weights of an unbroken one, bit for bit on the same machine.
+    the weights of an unbroken one, bit for bit on the same machine. One that is finished, and
+    whole, is only read.
 
     Args:
         progress: called with a line on the data and one for every epoch.
@@ -175,7 +179,10 @@ def retrain(
     }
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
-    trainer, measured = _trainer(config, plan, data, share), f"held_out_{data.metric.name}"
+    measured = f"held_out_{data.metric.name}"
+    trainer = _trainer(config, plan, data, share)
+    if (known := _finished(run, identity, measured, share)) is not None:
+        return Retrained(folder, data.metric, known[measured], known)
     if run is None:
         metrics = _train(config, trainer, data, share, identity)
         return Retrained(folder, data.metric, metrics[measured], metrics)
@@ -186,9 +193,23 @@ def retrain(
         found = _train(config, trainer, data, share, identity, record)
         save_weights(trainer.network, folder / WEIGHTS)
         metrics = {"device": device, **_conditions(data, plan), **found}
-        files = (ARCHITECTURE, WEIGHTS)
-        run.finish(metrics, files=files, **{measured: metrics[measured]})
+        run.finish(metrics, files=_FILES, **{measured: metrics[measured]})
     return Retrained(folder, data.metric, metrics[measured], metrics)
+
+
+def _finished(
+    run: Run | None, identity: Mapping[str, Any], measured: str, share: Share
+) -> dict[str, Any] | None:
+    """The metrics of a training that the leading process has found finished.
+
+    Raises:
+        StoreError: it is another one, or damaged.
+    """
+    known = run.finished(identity, _FILES) if run is not None else None
+    if run is not None and known is not None and not isinstance(known.get(measured), float):
+        raise StoreError(f"{run.folder / METRICS} is damaged: it has no {measured}")
+    found: dict[str, Any] | None = json.loads(share.broadcast(json.dumps(known).encode()))
+    return found
 
 
 def _plan(config: TrainConfig, architecture: Architecture, data: Task) -> Plan:

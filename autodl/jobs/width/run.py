@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from autodl.supernets.width.supernet import Supernet
     from autodl.training.fit import Trainer
 
+_FILES = (ARCHITECTURE, RANKING)  # what a search comes to, beside its metrics
 _RANDOM, _DECODING, _ALIGNED = 4, 5, 7  # streams of random numbers beside those of the training
 _ANNEALED = 0.1  # Phi in multiples of its start, at the end of a transition
 _COMPARED, _PICTURES = 2, 256  # architectures and pictures whose gradients are compared
@@ -81,7 +82,7 @@ def run_width_search(
     data = PictureTask.of(load_split(config.data))
     space = space_for(config, data)
     identity = {**config.identity(), "Pictures": describe(data)}
-    if run.finished(identity) is not None:
+    if run.finished(identity, _FILES) is not None:
         return read_result(folder)
     device = "cpu"
     if config.width.mode != "random":  # which trains nothing
@@ -365,7 +366,7 @@ def _finish(
     write_json(run.folder / RANKING, list(ranking))
     save_architecture(architecture, run.folder / ARCHITECTURE)
     found = {"mode": config.width.mode, "macs": best["macs"], "accuracy": best["accuracy"]}
-    run.finish({**found, **metrics}, files=(ARCHITECTURE, RANKING))
+    run.finish({**found, **metrics}, files=_FILES)
 
 
 _TAGS = {"loss": "train", "accuracy": "train", "learning_rate": "train", "macs": "train"}

@@ -19,7 +19,9 @@ from autodl.jobs.train import (
 from autodl.jobs.train.final_test import measure_once
 from autodl.jobs.train.run import retrain
 from autodl.recipes.config import load_train
+from autodl.system import files
 from autodl.trained.network import load_trained_network
+from autodl.trained.test_record import keep_test
 from autodl.trained.test_result import result_lines, wilson_interval
 from autodl.training.metrics import logits_of
 
@@ -71,10 +73,35 @@ def test_test_set_is_read_once(trained, monkeypatch):
     assert measure_once(trained) == {**first, "on_record": True}
 
 
+def test_a_record_that_was_deleted_is_written_again(trained, monkeypatch):
+    """The manifest says what was found; the test set is not read a second time."""
+    first, record = measure_once(trained), trained / "test.json"
+    written = record.read_bytes()
+    record.unlink()
+    monkeypatch.setattr(final_test, "load", None)
+    assert measure_once(trained) == {**first, "on_record": True}
+    assert record.read_bytes() == written
+
+
+def test_a_record_that_was_changed_is_refused(trained):
+    first = measure_once(trained)
+    changed = {k: v for k, v in first.items() if k != "on_record"} | {"accuracy": 0.99}
+    (trained / "test.json").write_text(json.dumps(changed))
+    with pytest.raises(StoreError, match=r"test\.json and .*run\.json give different results"):
+        measure_once(trained)
+
+
+def test_a_test_whose_result_cannot_be_kept_is_not_begun(trained, monkeypatch):
+    monkeypatch.setattr(final_test, "load", None)
+    monkeypatch.setattr(files.os, "access", lambda place, mode: False)
+    with pytest.raises(StoreError, match="the result of the test is kept there"):
+        measure_once(trained)
+
+
 def test_other_weights_are_measured_anew(trained):
     first = measure_once(trained)
     record = {**first, "accuracy": 2.0, "weights_sha256": "of others"}
-    (trained / "test.json").write_text(json.dumps(record))
+    keep_test(trained, record)
     again = measure_once(trained)
     assert {**again, "time": first["time"]} == first
 

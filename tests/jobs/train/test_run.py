@@ -18,6 +18,7 @@ from visualdl import LogReader
 from autodl.errors import CheckpointError, ConfigError, DeviceError, StoreError
 from autodl.jobs.train.run import best_of_run, retrain
 from autodl.recipes.config import load_train
+from autodl.runs.folder import CONFIG, SEALS, check_seals, read_manifest, update_manifest
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
@@ -39,6 +40,16 @@ def sha256(path):
 def copied(small_training, tmp_path):
     """The folder of the finished training, to be spoilt."""
     return Path(shutil.copytree(small_training.folder, tmp_path / "copy"))
+
+
+@pytest.fixture
+def interrupted(copied):
+    """The same as if a kill had come after the last epoch."""
+    for name in ("metrics.json", "weights.safetensors"):
+        (copied / name).unlink()
+    seals = read_manifest(copied)[SEALS]
+    update_manifest(copied, **{SEALS: {CONFIG: seals[CONFIG]}})
+    return copied
 
 
 def resume(small_training, folder, **options):
@@ -110,10 +121,10 @@ def test_killed_training_resumes_to_the_same_weights(small_training, tmp_path):
     assert [step for step, _ in logged(tmp_path / "cell", "train/loss")] == [1, 2, 3, 4]
 
 
-def test_epochs_that_a_kill_kept_from_the_log_are_logged_by_resuming(small_training, copied):
+def test_epochs_that_a_kill_kept_from_the_log_are_logged_by_resuming(small_training, interrupted):
     """The checkpoint is written before the log: without the log's file, all epochs are missing."""
+    copied, lines = interrupted, []
     shutil.rmtree(copied / "vdl")
-    lines = []
     resume(small_training, copied, progress=lines.append)
     assert lines[1:] == ["resumed after epoch 4"]
     tag = "train/loss"
@@ -150,7 +161,8 @@ def spoil_by_leaving_out(data):
     "spoil",
     [spoil_by_cutting, spoil_by_another_network, spoil_the_optimiser, spoil_by_leaving_out],
 )
-def test_a_damaged_checkpoint_is_named_and_the_way_out_works(small_training, copied, spoil):
+def test_a_damaged_checkpoint_is_named_and_the_way_out_works(small_training, interrupted, spoil):
+    copied, lines = interrupted, []
     checkpoint = copied / "checkpoint.safetensors"
     checkpoint.write_bytes(spoil(checkpoint.read_bytes()))
     with pytest.raises(CheckpointError, match="delete it to train anew") as caught:
@@ -159,10 +171,47 @@ def test_a_damaged_checkpoint_is_named_and_the_way_out_works(small_training, cop
     assert "\n" not in str(caught.value)
     if spoil is spoil_by_cutting:  # once is enough
         checkpoint.unlink()
-        resume(small_training, copied)
+        resume(small_training, copied, progress=lines.append)
+        assert lines[1] == "checkpoint.safetensors is gone: what it held is done anew"
         assert sha256(copied / "weights.safetensors") == sha256(
             small_training.folder / "weights.safetensors"
         )
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_finished_and_whole_is_only_read(small_training, copied):
+    """Also without its checkpoint, which somebody may have deleted to save space."""
+    (copied / "checkpoint.safetensors").unlink()
+    before, lines = contents(copied), []
+    again = resume(small_training, copied, progress=lines.append)
+    assert (again.value, lines) == (
+        small_training.result.value,
+        ["finished already: nothing is left to do"],
+    )
+    assert contents(copied) == before
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "metrics.json", "architecture.json"])
+def test_what_is_finished_and_damaged_is_made_again_from_the_checkpoint_alone(
+    small_training, copied, name
+):
+    whole = sha256(copied / "weights.safetensors")
+    (copied / name).write_bytes(b"")
+    checkpoint, lines = copied / "checkpoint.safetensors", []
+    kept = checkpoint.read_bytes()
+    checkpoint.unlink()
+    before = contents(copied)
+    with pytest.raises(StoreError, match=rf"{name}.* and there is no checkpoint\.safetensors"):
+        resume(small_training, copied)
+    assert contents(copied) == before
+    checkpoint.write_bytes(kept)
+    resume(small_training, copied, progress=lines.append)
+    assert lines[0].endswith("it is made again")
+    assert sha256(copied / "weights.safetensors") == whole
+    check_seals(copied)
 
 
 def test_resume_with_another_recipe_is_refused(small_training):

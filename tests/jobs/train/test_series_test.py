@@ -15,6 +15,7 @@ from autodl.jobs.export import describe, export, export_lines
 from autodl.jobs.train.final_test import measure_once
 from autodl.jobs.train.run import retrain
 from autodl.recipes.config import resolve_train
+from autodl.runs.folder import update_manifest
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.tasks.next_value import LEVEL
 from autodl.tasks.sequences import SIGNALS
@@ -97,6 +98,7 @@ def test_other_series_than_those_of_the_training_are_refused(predictor, tmp_path
     with np.load(LEVEL) as stored:
         np.savez(tmp_path / "other.npz", values=stored["values"] + 1, columns=stored["columns"])
     (folder / "test.json").unlink(missing_ok=True)
+    update_manifest(folder, test=None)
     with pytest.raises(DataError, match="is not what the network was trained on"):
         measure_once(folder, [f"Data.path={tmp_path / 'other.npz'}"])
 
