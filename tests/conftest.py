@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and Paddle
 
@@ -129,3 +130,34 @@ def own_tables(monkeypatch):
     yield
     for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def in_an_unwritable_folder():
+    """What a function returns where a folder may not be written, as a small number.
+
+    It is called in a fork; root may write anywhere, so not as root.
+    """
+    return _in_an_unwritable_folder
+
+
+def _in_an_unwritable_folder(folder, function):
+    top = Path(tempfile.gettempdir()).resolve()
+    for place in (folder, *folder.parents):
+        if top not in place.parents:
+            break
+        place.chmod(0o755)  # other users may look in
+    folder.chmod(0o555)
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65_534)  # nobody
+            assert not os.access(folder, os.W_OK)
+            code = function()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    folder.chmod(0o755)
+    return os.waitstatus_to_exitcode(status)

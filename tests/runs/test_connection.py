@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from autodl.errors import StoreError
 from autodl.runs.connection import close, open_to_read, open_to_write
 from autodl.runs.store import TrialStore
-
-NOBODY = 65_534
 
 
 def names(folder):
@@ -62,31 +57,10 @@ def test_a_reader_that_is_still_there_is_not_waited_for_and_loses_nothing(tmp_pa
         assert count_of(reader) == 4
 
 
-def in_a_folder_that_may_not_be_written(folder, function):
-    """What ``function`` returns there, as a small number; root may write anywhere, so not as it."""
-    top = Path(tempfile.gettempdir()).resolve()
-    for place in (folder, *folder.parents):
-        if top not in place.parents:
-            break
-        place.chmod(0o755)  # other users may look in
-    folder.chmod(0o555)
-    child = os.fork()
-    if child == 0:
-        code = 99
-        try:
-            if os.geteuid() == 0:
-                os.setuid(NOBODY)
-            assert not os.access(folder, os.W_OK)
-            code = function()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    folder.chmod(0o755)
-    return os.waitstatus_to_exitcode(status)
-
-
 @pytest.mark.parametrize("release", ["this", "an earlier one"])
-def test_a_finished_file_is_read_where_nothing_may_be_written(tmp_path, release):
+def test_a_finished_file_is_read_where_nothing_may_be_written(
+    tmp_path, release, in_an_unwritable_folder
+):
     path = tmp_path / "x.sqlite"
     db = write(path, 3)
     if release == "this":
@@ -95,11 +69,11 @@ def test_a_finished_file_is_read_where_nothing_may_be_written(tmp_path, release)
         db.close()
         assert mode_of(path) == 2  # as it asks for a log, mode=ro alone fails
     assert names(tmp_path) == ["x.sqlite"]
-    assert in_a_folder_that_may_not_be_written(tmp_path, lambda: count_of(open_to_read(path))) == 3
+    assert in_an_unwritable_folder(tmp_path, lambda: count_of(open_to_read(path))) == 3
     assert names(tmp_path) == ["x.sqlite"]
 
 
-def test_what_a_killed_writer_left_is_not_read_by_halves(tmp_path):
+def test_what_a_killed_writer_left_is_not_read_by_halves(tmp_path, in_an_unwritable_folder):
     """Its last rows are in the log, which cannot be read without writing beside it."""
     path, copy = tmp_path / "x.sqlite", tmp_path / "killed"
     copy.mkdir()
@@ -114,7 +88,7 @@ def test_what_a_killed_writer_left_is_not_read_by_halves(tmp_path):
         except sqlite3.OperationalError:
             return 42
 
-    assert in_a_folder_that_may_not_be_written(copy, read) in (3, 42)
+    assert in_an_unwritable_folder(copy, read) in (3, 42)
 
 
 def test_a_store_says_so_in_one_line(tmp_path):

@@ -63,6 +63,21 @@ def test_a_table_and_json(call, pictures):
     assert about["agreement"] == 1.0
 
 
+def test_a_folder_with_what_is_no_picture(call, pictures, caplog):
+    """Hidden files of another system, a folder with a picture's name, a link to nowhere."""
+    plain = call("infer", pictures, "--model", "tiny_net", "--json")
+    (pictures / "._0.png").write_bytes(b"\0\5\x16\7 of the Finder")
+    (pictures / "old.png").mkdir()
+    (pictures / "gone.png").symlink_to(pictures / "nowhere.png")
+    done = call("infer", pictures, "--model", "tiny_net", "--json")
+    assert (done.code, done.out) == (0, plain.out)
+    assert f"{pictures}: left out 1 links to nowhere" in caplog.text
+    (pictures / "2.png").write_bytes(b"damaged")
+    done = call("infer", pictures, "--model", "tiny_net", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert "2.png" in done.err
+
+
 def test_mistakes(refused, call, pictures, tmp_path):
     refused(
         "no released network 'tiny_ne'. Did you mean 'tiny_net'?",

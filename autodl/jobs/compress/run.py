@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.compression.bits.packed_network import load_packed_weights
-from autodl.data.load import describe
+from autodl.data.load import describe, read_from
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
 from autodl.jobs.compress.source import (
@@ -89,7 +89,8 @@ def compress(
     source = open_source(model, config.data.path)
     method = config.compression.factory()(**config.compression.arguments())
     work = _Work(config, source, run)
-    with run.open(identity, device=device, model=source.trained.folder):
+    read = read_from(source.config.data, source.data)
+    with run.open(identity, device=device, model=source.trained.folder, **read):
         _keep_training(source, out)
         metrics = {"device": device, **work.run(method)}
         run.finish(metrics, files=_FILES, held_out_accuracy=metrics["accuracy_after"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autodl.compression.bits.packed_network import load_packed_weights
 from autodl.config.components import register
@@ -16,6 +17,8 @@ from autodl.jobs.compress.config import load_compress, resolve_compress
 from autodl.jobs.compress.result import result_lines
 from autodl.jobs.compress.run import compress
 from autodl.jobs.compress.source import open_source
+from autodl.jobs.train.run import retrain
+from autodl.recipes.config import load_train
 from autodl.release.metrics import ReleaseMetrics, read_metrics, write_metrics
 from autodl.runs.folder import read_manifest, update_manifest
 from autodl.system.files import checksum
@@ -136,6 +139,25 @@ def test_finished_compression_is_that_of_other_options(compressed, small_trainin
         compress(config(), str(folder), out, resume=True)
 
 
+def test_pictures_that_were_not_read_are_on_record(small_training, tmp_path):
+    """As of a training, and where the pictures were."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name / "more").mkdir(parents=True)
+        for number in (*range(8), "more/8"):
+            noise = rng.integers(256, size=(8, 8, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / "pictures" / name / f"{number}.png")
+    data = {"name": "folder", "path": str(tmp_path / "pictures"), "image_size": 8, "held_out": 4}
+    changes = [f"Data={json.dumps(data)}", "Train={epochs: 1, batch_size: 4}"]
+    training = load_train(small_training.config_file, changes)
+    retrain(training, small_training.architecture, tmp_path / "training")
+    compress(config(), str(tmp_path / "training"), tmp_path / "out")
+    (before,), (start,) = (read_manifest(tmp_path / name)["starts"] for name in ("training", "out"))
+    wanted = {name: {"in sub-folders": 1} for name in ("cat", "dog")}
+    assert start["left_out"] == before["left_out"] == wanted
+    assert start["data_path"] == str(tmp_path / "pictures")
+
+
 def test_layers_that_are_not_there_are_refused_before_anything_is_written(small_training, tmp_path):
     own = config(Layers={"keep": ["nonsense"]})
     with pytest.raises(AutoDLError, match=r"Layers\.keep names 'nonsense'"):
@@ -217,7 +239,7 @@ def test_damaged_choice_and_other_folders_are_refused(compressed, small_training
     out = Path(shutil.copytree(compressed[0], tmp_path / "copy"))
     (out / "metrics.json").unlink()
     (out / "choice.safetensors").write_bytes(b"short")
-    with pytest.raises(CheckpointError, match="delete it"):
+    with pytest.raises(CheckpointError, match=r"cannot go on from .*choice\.safetensors"):
         compress(config(), str(small_training.folder), out, resume=True)
     with pytest.raises(StoreError, match="no finished training"):
         compress(config(), str(tmp_path / "nowhere"), tmp_path / "new")
