@@ -1,4 +1,4 @@
-"""Trials that a run has finished and that its store has no more: a copy that broke off, perhaps."""
+"""Results that a run had and has no more: a copy that broke off, perhaps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autodl.errors import StoreError
 from autodl.runs.connection import open_to_read
-from autodl.runs.folder import BEST, MANIFEST, TRIALS, read_manifest
+from autodl.runs.folder import BEST, MANIFEST, METRICS, SEALS, TRIALS, read_manifest
 from autodl.runs.store import TrialStore
 
 
@@ -34,6 +34,25 @@ def check_trials(run: Path) -> None:
             f" file of this run. Bring it back from a back-up, save what is left of it by"
             f" `autodl report --salvage {run}`, or search anew in another folder"
         )
+
+
+def check_result(run: Path) -> None:
+    """Refuse a run of any kind that has come to a result which is gone; see ``check_trials``.
+
+    A table of several runs would leave it out without a word. A folder that is not there, or is
+    empty, has lost nothing.
+
+    Raises:
+        StoreError: it is, or the folder has no manifest, or a damaged one.
+    """
+    if not run.is_dir() or not any(not path.name.startswith(".") for path in run.iterdir()):
+        return
+    if METRICS in (read_manifest(run).get(SEALS) or ()) and not (run / METRICS).exists():
+        raise StoreError(
+            f"{run} was finished, and its {METRICS} is gone: bring it back from a back-up, or let"
+            " the command that made the run write it again"
+        )
+    check_trials(run)
 
 
 def _count_finished(path: Path) -> int:

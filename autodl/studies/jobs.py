@@ -13,7 +13,15 @@ from autodl.errors import ConfigError, StoreError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.width.config import WidthConfig
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import ARCHITECTURE, BEST, METRICS, read_manifest, run_config
+from autodl.runs.folder import (
+    ARCHITECTURE,
+    BEST,
+    METRICS,
+    SEALS,
+    check_seals,
+    read_manifest,
+    run_config,
+)
 from autodl.search.config import SearchConfig
 from autodl.search.observers.outcome import recorded_as, shown_as
 from autodl.studies.outcome import Trials, numbers
@@ -59,14 +67,16 @@ def read_json(path: Path) -> Any:
     """What a file of a run holds.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: it cannot be read, or is not what the run wrote.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(
             f"cannot read {path}: {error}; delete it and run the study again"
         ) from None
+    check_seals(path.parent, (path.name,))
+    return found
 
 
 def check_same(config: Sections, folder: Path) -> None:
@@ -191,7 +201,10 @@ def read_training(folder: Path) -> Found:
     """
     values = numbers(read_json(folder / METRICS))
     weights = weights_file(folder)
-    if weights.exists() and (record := read_test(folder, checksum(weights))) is not None:
+    sealed = (read_manifest(folder).get(SEALS) or {}).get(weights.name)
+    if sealed is None and weights.exists():  # of an earlier release
+        sealed = checksum(weights)
+    if sealed is not None and (record := read_test(folder, sealed)) is not None:
         tested = numbers(record)
         names = [name.removeprefix("held_out_") for name in values if name.startswith("held_out_")]
         values |= {f"test_{name}": tested[name] for name in names if name in tested}

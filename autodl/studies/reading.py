@@ -8,7 +8,8 @@ from typing import Any
 
 from autodl.config.reading import load_config
 from autodl.errors import ConfigError, StoreError
-from autodl.runs.folder import METRICS, TRIALS, read_manifest
+from autodl.runs.folder import MANIFEST, METRICS, TRIALS, read_manifest
+from autodl.runs.lost_trials import check_result
 from autodl.search.budget import INTERRUPTED
 from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.studies import earlier
@@ -69,18 +70,21 @@ def read_study(study: Study, out: Path) -> Results:
     Raises:
         StoreError: nothing is, or a file is damaged.
     """
-    done = [
-        read_run_of(study.job, run, out)
-        for run in study.runs
-        if (out / run.name / METRICS).exists() or _has_ended(out / run.name)
-    ]
+    done = [read_run_of(study.job, run, out) for run in study.runs if _has_ended(out / run.name)]
     if not done:
         raise StoreError(f"{out} holds nothing finished of its study; run it first")
     return Results(study.job, tuple(done), study.options.control, tuple(notes_of(out, done)))
 
 
 def _has_ended(folder: Path) -> bool:
-    """Whether a search has ended there; what was interrupted has not."""
+    """Whether a run has ended there; a search that was interrupted has not.
+
+    Raises:
+        StoreError: its result is gone.
+    """
+    check_result(folder)
+    if (folder / METRICS).exists():
+        return True
     if not (folder / TRIALS).exists():
         return False
     manifest = read_manifest(folder)
@@ -111,9 +115,15 @@ def _read_searches(runs: Sequence[Path]) -> Results:
     setting: tuple[Path, dict[str, Any]] | None = None
     for run in runs:
         manifest = read_manifest(run)
-        identity = manifest["identity"]
-        inherits = {f"Train.{key}": identity["Train"].get(key, False) for key in INHERITANCE}
-        strategies.append({**identity["Strategy"], **inherits})
+        try:
+            identity = manifest["identity"]
+            inherits = {f"Train.{key}": identity["Train"].get(key, False) for key in INHERITANCE}
+            strategies.append({**identity["Strategy"], **inherits})
+            seed = int(identity["Global"]["seed"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise StoreError(
+                f"{run / MANIFEST} is damaged: its identity lacks {error}; bring it back"
+            ) from None
         alike = setting_part(identity, known_plugins(manifest))
         if setting is not None and setting[1] != alike:
             raise ConfigError(
@@ -121,7 +131,8 @@ def _read_searches(runs: Sequence[Path]) -> Results:
                 f" {', '.join(differences(setting[1], alike))}"
             )
         setting = (run, alike)
-        found.append((int(identity["Global"]["seed"]), read_search(run)))
+        check_result(run)
+        found.append((seed, read_search(run)))
     outcomes = [
         Outcome(_label(strategy, strategies), seed, one.values, one.trials)
         for strategy, (seed, one) in zip(strategies, found, strict=True)

@@ -18,6 +18,7 @@ from autodl.jobs.width.config import WidthConfig
 from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import ARCHITECTURE, METRICS
+from autodl.runs.lost_trials import check_result
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.studies.jobs import Tell, check_same, read_json, read_training
@@ -122,6 +123,7 @@ def read_steps(folder: Path, out: Path) -> dict[str, float]:
         StoreError: a file is damaged.
     """
     values: dict[str, float] = {}
+    check_result(folder / TRAINED)
     if (folder / TRAINED / METRICS).exists():
         trained = read_training(folder / TRAINED).values
         wanted = ("held_out_", "test_")

@@ -112,6 +112,33 @@ def test_a_search_that_was_cut_short_is_left_out_of_its_study(tmp_path, ended):
     assert [o.variation for o in read_results([out]).outcomes] == ["few"]
 
 
+@pytest.mark.parametrize("job, name", [("search", "trials.sqlite"), ("simulate", "metrics.json")])
+def test_a_run_whose_result_is_gone_is_not_left_out_in_silence(tmp_path, job, name):
+    study = Study.load("search/cell-agent-tokens.yaml", [*RANDOM, TWO.replace("simulate", job)])
+    out = tmp_path / "study"
+    run_study(study, out, only=["few-0", "many-0"])
+    (out / "many-0" / name).unlink()
+    with pytest.raises(StoreError, match=rf"many-0.*{name}"):
+        read_results([out])
+
+
+def test_a_digit_of_a_result_that_changed_is_noticed(tmp_path):
+    out = tmp_path / "study"
+    study = Study.load("search/cell-agent-tokens.yaml", [*RANDOM, TWO])
+    run_study(study, out, only=["few-0"])
+    metrics = out / "few-0" / "metrics.json"
+    metrics.write_text(metrics.read_text().replace("0.0", "0.1", 1).replace("1.0", "1.5", 1))
+    with pytest.raises(StoreError, match=r"metrics\.json is not what the run wrote"):
+        read_results([out])
+
+
+def test_a_search_whose_manifest_says_nothing_is_refused(tmp_path):
+    folder = run(tmp_path / "run")
+    write_json(folder / MANIFEST, {**read_manifest(folder), "identity": {"Train": {}}})
+    with pytest.raises(StoreError, match=r"run\.json is damaged: its identity lacks 'Strategy'"):
+        read_results([folder])
+
+
 def test_folders_of_nothing_and_of_different_kinds(tmp_path):
     with pytest.raises(StoreError, match="no study with anything finished"):
         read_results([tmp_path])
