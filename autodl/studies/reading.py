@@ -131,7 +131,6 @@ def _read_searches(runs: Sequence[Path]) -> Results:
                 f" {', '.join(differences(setting[1], alike))}"
             )
         setting = (run, alike)
-        check_result(run)
         found.append((seed, read_search(run)))
     outcomes = [
         Outcome(_label(strategy, strategies), seed, one.values, one.trials)

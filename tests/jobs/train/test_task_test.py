@@ -14,6 +14,7 @@ from autodl.jobs.train.final_test import measure_once
 from autodl.jobs.train.run import retrain
 from autodl.plans.signature import Signature
 from autodl.recipes.config import resolve_train
+from autodl.runs.folder import update_manifest
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.tasks.in_memory import Examples
 from autodl.tasks.options import TaskOptions
@@ -97,6 +98,7 @@ def test_the_test_part_is_measured_once_by_the_tasks_own_metric(trained):
 def test_other_examples_than_those_of_the_training_are_refused(trained):
     folder, _, _ = trained
     (folder / "test.json").unlink(missing_ok=True)
+    update_manifest(folder, test=None)
     entry = table("Data").pop("Tones")
     try:
         register("Data", "Tones", Options, lambda options, *, test=False: Tones(test, "b"))
