@@ -142,7 +142,7 @@ def test_everything_else_is(override):
         ({"Strategy": {"name": "RandomSerach"}}, "unknown Strategy.name 'RandomSerach'. Did you"),
         ({"Space": {"name": "Cell"}}, "unknown Space.name 'Cell'. Did you mean 'CellSpace'?"),
         ({"Evaluator": {"name": 5}}, "unknown Evaluator.name '5'. Known: TableEvaluator"),
-        ({"Network": {"name": None}}, "unknown Network.name 'None'. Known: CellNetwork"),
+        ({"Network": {"name": None}}, "unknown Network.name 'None'. Known: Airbench"),
         ({"Strategy": "RandomSearch"}, "Strategy is a section of keys, got 'RandomSearch'"),
         ({"Strategy": {"batch": 3}}, "unknown key Strategy.batch. Did you mean 'batch_size'?"),
         ({"Strategy": {"name": "RandomSearch", "batch_size": 3}}, "unknown key Strategy.batch_si"),
