@@ -28,6 +28,7 @@ class InformedProcess:
         self._past: list[GaussianProcess] = []
         self._known: Integers = np.empty((0, 0), np.int64)
         self._expected: Reals = np.empty(0)
+        self._fitted = False  # to some rows
 
     @property
     def settings(self) -> Reals:
@@ -45,16 +46,22 @@ class InformedProcess:
     def fit(self, rows: Integers, rewards: Reals) -> None:
         """Learn from rows; there may be none where there are earlier runs."""
         self._known, self._expected = rows, self._mean(rows)
-        if len(rows):
+        self._fitted = len(rows) > 0
+        if self._fitted:
             self._process.fit(rows, rewards - self._expected)
 
     def update(self, rows: Integers, rewards: Reals) -> None:
-        """Take in further rows; settings are kept."""
-        if not len(rows) and not len(self._known):
-            return
+        """Take in further rows.
+
+        Settings are kept; but those of a fit to no rows are learned with every further row.
+        """
         self._known = np.vstack([self._known, rows])
-        self._expected = np.append(self._expected, self._mean(rows))
-        self._process.update(rows, rewards - self._expected)
+        for row in rows:  # one by one: sums of several rows at once may round otherwise
+            self._expected = np.append(self._expected, self._mean(row[None]))
+        if self._fitted:
+            self._process.update(rows, rewards - self._expected)
+        elif len(rows):
+            self._process.fit(self._known, rewards - self._expected)
 
     def posterior(self, rows: Integers) -> NormalPosterior:
         """What it believes of these rows."""

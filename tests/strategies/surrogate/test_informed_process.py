@@ -49,6 +49,23 @@ def test_before_the_first_trial_it_believes_the_earlier_runs():
     )
 
 
+def test_after_a_fit_to_none_rows_may_come_one_by_one_or_at_once():
+    beliefs = []
+    for steps in ((1, 2, 5), (5,)):
+        model = InformedProcess(DecisionKernel(SIZES))
+        model.learn_from(past())
+        model.fit(np.empty((0, 4), np.int64), np.empty(0))
+        known = 0
+        for count in steps:
+            some = rows(5)
+            model.update(some[known:count], normal_scores(worth(some[:count])))
+            known = count
+        model.update(some[:0], normal_scores(worth(some)))
+        beliefs.append(model.posterior(rows(30, seed=2)))
+    assert (beliefs[0].mean == beliefs[1].mean).all()
+    assert (beliefs[0].variance == beliefs[1].variance).all()
+
+
 def test_a_few_trials_beside_earlier_runs_tell_more_than_alone():
     new = rows(40, seed=2)
     errors = []
