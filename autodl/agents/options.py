@@ -44,6 +44,17 @@ class AgentOptions(Section):
     clip: float = Field(0.2, gt=0, lt=1, description="ratios stay within 1 - clip and 1 + clip")
 
 
+class AblrOptions(Section):
+    """``Strategy`` section of adaptive Bayesian linear regression."""
+
+    initial: int = Field(10, ge=1, description="random trials at first, where there is no history")
+    acquisition: Literal["ei", "thompson"] = Field(
+        "ei", description="expected improvement, or a draw"
+    )
+    width: int = Field(50, ge=1, description="of each of the three layers")
+    steps: int = Field(30, ge=1, description="of L-BFGS for each fit")
+
+
 class ControllerOptions(Section):
     """``Controller`` section: the policy over widths, and how its best are found."""
 

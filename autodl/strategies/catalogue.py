@@ -3,6 +3,11 @@
 from autodl.config.components import Entry
 
 STRATEGIES = {
+    "Ablr": Entry("autodl.agents.options:AblrOptions", "autodl.agents.ablr:ablr"),
+    "AdditiveThompson": Entry(
+        "autodl.strategies.options:AdditiveThompsonOptions",
+        "autodl.strategies.surrogate.additive:additive_thompson",
+    ),
     "AutoDLAgent": Entry(
         "autodl.agents.options:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
     ),
@@ -17,11 +22,22 @@ STRATEGIES = {
         "autodl.config.sections:NoOptions",
         "autodl.strategies.exhaustive_search:ExhaustiveSearch",
     ),
+    "LatentFactors": Entry(
+        "autodl.strategies.options:LatentFactorsOptions",
+        "autodl.strategies.surrogate.task_factors:latent_factors",
+    ),
+    "MetaBO": Entry(
+        "autodl.strategies.options:MetaBOOptions",
+        "autodl.strategies.surrogate.meta_prior:meta_bo",
+    ),
     "ModelBasedAgent": Entry(
         "autodl.agents.options:ModelBasedOptions",
         "autodl.agents.model_based_agent:ModelBasedAgent",
     ),
     "Nao": Entry("autodl.agents.options:NaoOptions", "autodl.agents.nao:Nao"),
+    "Nasbot": Entry(
+        "autodl.strategies.options:NasbotOptions", "autodl.strategies.surrogate.nasbot:nasbot"
+    ),
     "RandomSearch": Entry(
         "autodl.config.sections:NoOptions", "autodl.strategies.random_search:RandomSearch"
     ),

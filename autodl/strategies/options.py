@@ -1,4 +1,4 @@
-"""``Strategy`` sections of evolution and of search by a surrogate."""
+"""``Strategy`` sections of evolution, and of searches by surrogates."""
 
 from __future__ import annotations
 
@@ -70,3 +70,65 @@ class SurrogateOptions(Section):
     parents: int = Field(5, ge=1, description="best rows whose neighbours are candidates")
     mutated: int = Field(500, ge=0, description="candidates around these")
     shortlist: int = Field(256, ge=1, description="candidates that a draw of a gp compares")
+
+
+class NasbotOptions(Section):
+    """``Strategy`` section of NASBOT."""
+
+    initial: int = Field(10, ge=1, description="random trials before the first fit")
+    rewards: Literal["ranks", "standardised"] = Field(
+        "ranks", description="learned from: normal scores of their ranks, or rewards themselves"
+    )
+    structure_weights: tuple[float, ...] = Field(
+        (0.1, 0.25, 0.61, 1.5), min_length=1, description="of a layer's place in the distance"
+    )
+    lead: float = Field(20.0, gt=0, description="acquisitions computed: lead sqrt(trials)")
+    least: int = Field(50, ge=1, description="but not fewer")
+    most: int = Field(500, ge=1, description="and not more")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least {self.least} is larger than most {self.most}")
+        if min(self.structure_weights) < 0:
+            raise ValueError(
+                f"structure_weights must not be below 0, got {list(self.structure_weights)}"
+            )
+        return self
+
+
+class MetaBOOptions(Section):
+    """``Strategy`` section of Bayesian optimisation with a prior from earlier runs."""
+
+    initial: int = Field(10, ge=1, description="random trials at first, where there is no history")
+    acquisition: Literal["ei", "ucb"] = Field(
+        "ei", description="expected improvement; the paper's upper confidence bound"
+    )
+    beta: float = Field(6.25, ge=0, description="of ucb: mean + sqrt(beta) deviation")
+    strength: float = Field(
+        4.0, gt=0, description="of the kernel that the runs' covariance is mixed with, in runs"
+    )
+
+
+class LatentFactorsOptions(Section):
+    """``Strategy`` section of matrix factorisation over runs."""
+
+    warm: int = Field(5, ge=0, description="first trials: the best on average")
+    dimensions: int = Field(5, ge=1, description="of an architecture's place")
+
+
+class AdditiveThompsonOptions(Section):
+    """``Strategy`` section of additive Thompson sampling with Fourier features."""
+
+    initial: int = Field(10, ge=1, description="random trials before the first fit")
+    rewards: Literal["ranks", "standardised"] = Field(
+        "standardised", description="learned from: rewards themselves, or scores of their ranks"
+    )
+    group: int = Field(2, ge=1, le=3, description="decisions that are maximised together")
+    nodes: int = Field(8, ge=2, le=32, description="of the quadrature, for each decision")
+    partitions: int = Field(
+        5, ge=1, description="random groupings, of which the likeliest is taken"
+    )
+    features: Literal["quadrature", "random"] = Field(
+        "quadrature", description="frequencies; as many random ones are the control"
+    )

@@ -47,6 +47,10 @@ NAO = {
     **{"embedding": 4, "predictor_layers": 1, "predictor_width": 8},
 }
 OPTIONS = {
+    "Ablr": [{"initial": 4, "width": 4, "steps": 2}],
+    "AdditiveThompson": [{"initial": 4, "nodes": 2, "group": 1, "partitions": 1}],
+    "MetaBO": [{"initial": 4}],
+    "Nasbot": [{"initial": 6, "structure_weights": [0.5], "least": 2, "most": 4}],
     "AutoDLAgent": [
         {"batch_size": 4, "hidden": 8, "learning_rate": 0.1},
         {"hidden": 8, "imitated": 3},
@@ -61,6 +65,14 @@ OPTIONS = {
         {**POOL, "initial": 6},
     ],
     "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
+}
+# The search of "Surrogate", which is tried on every space, with models of their own that see rows.
+FEW_SPACES = {
+    "Ablr": {"own"},
+    "AdditiveThompson": {"series", "own"},
+    "LatentFactors": {"own"},
+    "MetaBO": {"own"},
+    "Nasbot": {"cells"},
 }
 # Without a batch size these learn from each trial at once, so that the order of trials counts.
 AT_ONCE = {"AutoDLAgent", "ModelBasedAgent", "TaskConditionedAgent"}
@@ -94,7 +106,8 @@ class Maker:
 MAKERS = [
     Maker(name, space, options)
     for name in sorted(table("Strategy").keys() - LISTED)
-    for space in SPACES.values()
+    for kind, space in SPACES.items()
+    if kind in FEW_SPACES.get(name, SPACES)
     for number, options in enumerate(OPTIONS.get(name, [{}]))
     if number == 0 or space is MOBILE  # what changes the algorithm is tried on one space
 ]

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
 from autodl.spaces.space import Integers
+from autodl.strategies.surrogate.acquisition import positions_of_best
+from autodl.strategies.surrogate.surrogate import PastScores, Reals, Surrogate
 
+_DIGITS = 9
 _MOST_CHANGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a search knows when it looks for the next row.
+
+    ``tried`` are the rows of this search, perhaps none, and what they gave; ``past`` the same of
+    earlier runs; ``score`` is the acquisition of rows, float64 ``[N]``.
+    """
+
+    surrogate: Surrogate
+    score: Callable[[Integers], Reals]
+    tried: PastScores
+    past: Sequence[PastScores] = ()
+
+    def best_first(self, rows: Integers) -> Integers:
+        """The rows by score, to nine digits; of equal ones the first."""
+        return rows[positions_of_best(np.round(self.score(rows), _DIGITS), len(rows))]
+
+
+class Ranking(Protocol):
+    """Where a search looks: rows to try, the most promising first."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows of the space are among them."""
+        ...
+
+    def ranked(self, situation: Situation, rng: np.random.Generator) -> Iterator[Integers]:
+        """Rows, int64 ``[len(sizes)]``; what was tried may be among them."""
+        ...
 
 
 def all_rows(sizes: Sequence[int]) -> Integers:
@@ -95,3 +131,13 @@ class Candidates:
             ),
             axis=0,
         )
+
+    def ranked(self, situation: Situation, rng: np.random.Generator) -> Iterator[Integers]:
+        """All candidates by score; those around the best of earlier runs are among them."""
+        known = [run for run in (situation.tried, *situation.past) if len(run[0])]
+        candidates = [self(rows, rewards, rng) for rows, rewards in known[: self._sources]]
+        yield from situation.best_first(np.unique(np.vstack(candidates), axis=0))
+
+    @property
+    def _sources(self) -> int | None:
+        return 1 if self.complete else None

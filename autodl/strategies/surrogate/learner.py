@@ -43,8 +43,9 @@ class Learner:
         """A surrogate for each column.
 
         Args:
-            rows: int64 ``[n, decisions]``, ``n`` at least ``first``; the first of them are those
-                of the call before, or of a ``forget`` since.
+            rows: int64 ``[n, decisions]``; the first of them are those of the call before, or of a
+                ``forget`` since. Fewer than ``first`` are for surrogates that have learned from
+                earlier runs: they are fitted to none, and updated.
             values: what they gave, higher is better, float64 ``[n, M]``.
         """
         count, columns = values.shape
@@ -71,7 +72,12 @@ class Learner:
 
 
 def last_fit(first: int, count: int) -> int:
-    """Of ``first``, and each time a tenth and one more, the last that ``count`` has reached."""
+    """Of ``first``, and each time a tenth and one more, the last that ``count`` has reached.
+
+    0 before the first.
+    """
+    if count < first:
+        return 0
     reached = first
     while (following := reached + 1 + reached // 10) <= count:
         reached = following

@@ -12,7 +12,7 @@ from autodl.spaces.codec import decode_text, encode_text
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, Integers, canonical_form
 from autodl.strategies.options import SurrogateOptions
-from autodl.strategies.strategy import Exhausted
+from autodl.strategies.strategy import Exhausted, PastRun
 from autodl.strategies.surrogate.acquisition import (
     hallucinated_deviation,
     improvement_beside,
@@ -21,18 +21,17 @@ from autodl.strategies.surrogate.acquisition import (
     sobol_normals,
     upper_confidence_bound,
 )
-from autodl.strategies.surrogate.candidates import Candidates
+from autodl.strategies.surrogate.candidates import Candidates, Ranking, Situation
 from autodl.strategies.surrogate.fronts import Weighing
 from autodl.strategies.surrogate.learner import Learner
 from autodl.strategies.surrogate.models import MODELS
 from autodl.strategies.surrogate.rewards import normal_scores, standardised
 from autodl.strategies.surrogate.ridge import LinearPosterior
-from autodl.strategies.surrogate.surrogate import Posterior, Reals, Surrogate
+from autodl.strategies.surrogate.surrogate import PastScores, Posterior, Reals, Surrogate
 from autodl.trial import ACCURACY, Architecture, Evaluation, Trial, TrialState
 
 _DRAWS = 128
 _ATTEMPTS = 1000
-_DIGITS = 9
 _REACH = 9.0  # three deviations: what is below the rest there will not win a draw
 REWARDS: Mapping[str, Callable[[Reals], Reals]] = {
     "ranks": normal_scores,
@@ -53,7 +52,7 @@ class SurrogateSearch(Generic[Arch]):
     expected improvement of what is weighed.
 
     What surrogates believe follows from the trials told so far (``Learner``), so the state holds
-    only these.
+    only these. One that has learned from earlier runs needs no random trials to begin with.
     """
 
     batch_size: int | None = None
@@ -65,11 +64,15 @@ class SurrogateSearch(Generic[Arch]):
         *,
         seed: int = 0,
         make: Callable[[Coded[Arch]], Surrogate] | None = None,
+        ranking: Ranking | None = None,
+        teach: Callable[[Sequence[PastScores]], None] | None = None,
     ) -> None:
         """``seed`` is there for the factory's sake: all randomness comes with ``ask``.
 
         Args:
             make: space -> the surrogate, in place of that which the options name.
+            ranking: where to look, in place of the candidates that the options describe.
+            teach: tells what is made what earlier runs have found.
 
         Raises:
             ConfigError: the space is not coded, or too large for the model.
@@ -80,13 +83,15 @@ class SurrogateSearch(Generic[Arch]):
         chosen = make or MODELS[options.model]
         chosen(space)  # whether the space is for it is said here, not at the first fit
         self._learner = Learner(lambda: chosen(space), REWARDS[options.rewards], options.initial)
-        self._candidates = Candidates(
+        self._ranking = ranking or Candidates(
             space.sizes,
             listed=options.listed,
             random=options.random,
             parents=options.parents,
             mutated=options.mutated,
         )
+        self._teach = teach
+        self._past: list[PastScores] = []
         self._rows: list[Integers] = []
         self._values: list[list[float]] = []  # reward, or accuracy and costs with a minus
         self._tried: dict[Arch, None] = {}  # canonical forms, in the order they were told
@@ -111,25 +116,51 @@ class SurrogateSearch(Generic[Arch]):
         Raises:
             Exhausted: there is none that fits.
         """
-        if len(self._values) < self._options.initial:
+        if len(self._values) < self._options.initial and not self._past:
             return self._drawn(rng, fits)
-        rows, values = np.array(self._rows), np.array(self._values)
+        rows = np.array(self._rows, np.int64).reshape(-1, len(self._space.sizes))
+        values = np.array(self._values).reshape(len(rows), -1 if len(rows) else 1)
         weighing = Weighing(self._scale(values), rng) if self._options.pareto else None
-        worth = values[:, 0] if weighing is None else weighing.known
-        candidates = self._candidates(rows, worth, rng)
+        worth = self._scale(values)[:, 0] if weighing is None else weighing.known
         busy = [self._space.encode(cast(Arch, one)) for one in running]
-        if weighing is None:
-            scores = self._scores(rows, values, np.vstack([*busy, candidates]), len(busy), rng)
-        else:
-            believed = self._learner.posteriors(rows, values, candidates)
-            scores = weighing.improvement(believed, sobol_normals(_DRAWS, values.shape[1], rng))
-        for position in positions_of_best(np.round(scores, _DIGITS), len(scores)):
-            architecture: Arch = self._space.decode(candidates[position])
+
+        def score(asked: Integers) -> Reals:
+            if weighing is None:
+                return self._scores(rows, values, np.vstack([*busy, asked]), len(busy), rng)
+            believed = self._learner.posteriors(rows, values, asked)
+            return weighing.improvement(believed, sobol_normals(_DRAWS, values.shape[1], rng))
+
+        model = self._learner.models(rows, values)[0]
+        situation = Situation(model, score, (rows, worth), self._past)
+        for row in self._ranking.ranked(situation, rng):
+            architecture: Arch = self._space.decode(row)
             if self._canonical(architecture) not in self._tried and fits(architecture):
                 return architecture
-        if self._candidates.complete:
+        if self._ranking.complete:
             raise Exhausted("every architecture of the space was tried or is not allowed")
         return self._drawn(rng, fits)
+
+    def learn_from(self, history: Sequence[PastRun]) -> None:
+        """Begin with what earlier runs have found; rewards are scaled run by run.
+
+        Raises:
+            ConfigError: this strategy's model learns nothing from them.
+        """
+        if self._teach is None:
+            raise ConfigError(
+                "Search.history teaches this Strategy nothing; name MetaBO, LatentFactors or Ablr"
+                " in Strategy.name, or leave the history out"
+            )
+        scale = REWARDS[self._options.rewards]
+        self._past = [
+            (
+                np.array([self._space.encode(cast(Arch, one.architecture)) for one in run.trials]),
+                scale(np.array([one.reward for one in run.trials], np.float64)),
+            )
+            for run in history
+        ]
+        self._teach(self._past)
+        self._learner.forget()
 
     def tell(self, trial: Trial) -> None:
         """Remember a trial.
@@ -198,7 +229,7 @@ class SurrogateSearch(Generic[Arch]):
                 hallucinated_deviation(posterior, busy) if busy else np.sqrt(posterior.variance)
             )
             return upper_confidence_bound(posterior.mean[busy:], deviation, self._options.beta)
-        best = float(self._scale(values).max())
+        best = float(self._scale(values).max()) if len(values) else 0.0
         if busy:
             normals = sobol_normals(_DRAWS, busy + 1, rng)
             return improvement_beside(posterior, busy, best, normals)
