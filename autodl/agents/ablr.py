@@ -16,7 +16,6 @@ import paddle
 from scipy.optimize import minimize
 
 from autodl.agents.options import AblrOptions
-from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Coded, Integers
 from autodl.strategies.options import SurrogateOptions
 from autodl.strategies.surrogate.encodings import OneHot
@@ -42,13 +41,11 @@ def ablr(
         ConfigError: the space is not coded.
     """
     chosen = options or AblrOptions()
-    model = Ablr(as_coded(space, "Ablr").sizes, width=chosen.width, steps=chosen.steps)
     return SurrogateSearch(
         space,
         SurrogateOptions(acquisition=chosen.acquisition, initial=chosen.initial, rewards="ranks"),
         seed=seed,
-        make=lambda space: model,
-        teach=model.learn_from,
+        make=lambda space: Ablr(space.sizes, width=chosen.width, steps=chosen.steps),
     )
 
 

@@ -92,9 +92,9 @@ class ModelBasedAgent(SurrogateSearch[Arch], Generic[Arch]):
             random=options.candidates,
             mutated=options.candidates,
         )
-        super().__init__(space, searching, seed=seed)
+        drawn = PolicyCandidates(self._agent, space.sizes, options.candidates, searching)
+        super().__init__(space, searching, seed=seed, ranking=drawn)
         self._trusted = options.trusted
-        self._candidates = PolicyCandidates(self._agent, space.sizes, options.candidates, searching)
 
     def ask_where(
         self,

@@ -99,32 +99,6 @@ class Choosy(Role, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """An earlier search of the same space, perhaps with other data or a smaller budget.
-
-    ``name`` says which, for messages; ``trials`` are its complete ones, at least one.
-    """
-
-    name: str
-    trials: tuple[Trial, ...]
-
-
-@runtime_checkable
-class Informed(Role, Protocol):
-    """A strategy that begins with what earlier searches have found."""
-
-    def learn_from(self, history: Sequence[PastRun]) -> None:
-        """Take in earlier runs, once, before anything is asked or told, or a state restored.
-
-        What they teach is no part of ``state()``.
-
-        Raises:
-            ConfigError: they teach this strategy nothing.
-        """
-        ...
-
-
 @runtime_checkable
 class Breeder(Role, Protocol):
     """A strategy whose proposals descend from trials."""

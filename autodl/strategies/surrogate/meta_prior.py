@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Coded, Integers
 from autodl.strategies.options import MetaBOOptions, SurrogateOptions
 from autodl.strategies.surrogate.gaussian_process import GaussianProcess
@@ -37,8 +36,12 @@ def meta_bo(
     own = SurrogateOptions(
         acquisition=chosen.acquisition, beta=chosen.beta, initial=chosen.initial, rewards="ranks"
     )
-    model = EstimatedPrior(as_coded(space, "MetaBO").sizes, strength=chosen.strength)
-    return SurrogateSearch(space, own, seed=seed, make=lambda space: model, teach=model.learn_from)
+    return SurrogateSearch(
+        space,
+        own,
+        seed=seed,
+        make=lambda space: EstimatedPrior(space.sizes, strength=chosen.strength),
+    )
 
 
 class EstimatedPrior:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -63,4 +64,13 @@ class Surrogate(Role, Protocol):
 
     def posterior(self, rows: Integers) -> Posterior:
         """What it believes of these rows."""
+        ...
+
+
+@runtime_checkable
+class InformedSurrogate(Surrogate, Protocol):
+    """A surrogate that earlier runs teach something; then it may be fitted to no rows at all."""
+
+    def learn_from(self, past: Sequence[PastScores]) -> None:
+        """Take in earlier runs, in place of those before; called before the first ``fit``."""
         ...

@@ -27,7 +27,13 @@ from autodl.strategies.surrogate.learner import Learner
 from autodl.strategies.surrogate.models import MODELS
 from autodl.strategies.surrogate.rewards import normal_scores, standardised
 from autodl.strategies.surrogate.ridge import LinearPosterior
-from autodl.strategies.surrogate.surrogate import PastScores, Posterior, Reals, Surrogate
+from autodl.strategies.surrogate.surrogate import (
+    InformedSurrogate,
+    PastScores,
+    Posterior,
+    Reals,
+    Surrogate,
+)
 from autodl.trial import ACCURACY, Architecture, Evaluation, Trial, TrialState
 
 _DRAWS = 128
@@ -65,14 +71,12 @@ class SurrogateSearch(Generic[Arch]):
         seed: int = 0,
         make: Callable[[Coded[Arch]], Surrogate] | None = None,
         ranking: Ranking | None = None,
-        teach: Callable[[Sequence[PastScores]], None] | None = None,
     ) -> None:
         """``seed`` is there for the factory's sake: all randomness comes with ``ask``.
 
         Args:
             make: space -> the surrogate, in place of that which the options name.
             ranking: where to look, in place of the candidates that the options describe.
-            teach: tells what is made what earlier runs have found.
 
         Raises:
             ConfigError: the space is not coded, or too large for the model.
@@ -80,9 +84,9 @@ class SurrogateSearch(Generic[Arch]):
         self._space: Coded[Arch] = as_coded(space, "Surrogate")
         self._options = options = options or SurrogateOptions()
         self._canonical = cast(Callable[[Arch], Arch], canonical_form(space))
-        chosen = make or MODELS[options.model]
-        chosen(space)  # whether the space is for it is said here, not at the first fit
-        self._learner = Learner(lambda: chosen(space), REWARDS[options.rewards], options.initial)
+        self._make = make or MODELS[options.model]
+        self._make(space)  # whether the space is for it is said here, not at the first fit
+        self._learner = Learner(self._taught, REWARDS[options.rewards], options.initial)
         self._ranking = ranking or Candidates(
             space.sizes,
             listed=options.listed,
@@ -90,7 +94,6 @@ class SurrogateSearch(Generic[Arch]):
             parents=options.parents,
             mutated=options.mutated,
         )
-        self._teach = teach
         self._past: list[PastScores] = []
         self._rows: list[Integers] = []
         self._values: list[list[float]] = []  # reward, or accuracy and costs with a minus
@@ -146,10 +149,11 @@ class SurrogateSearch(Generic[Arch]):
         Raises:
             ConfigError: this strategy's model learns nothing from them.
         """
-        if self._teach is None:
+        if self._options.pareto or not isinstance(self._make(self._space), InformedSurrogate):
             raise ConfigError(
-                "Search.history teaches this Strategy nothing; name MetaBO, LatentFactors or Ablr"
-                " in Strategy.name, or leave the history out"
+                "Search.history teaches this Strategy nothing: it has costs in pareto, or a model"
+                " that learns from one run alone; leave the history out, or name a Strategy that"
+                " learns from it (Surrogate with model: gp, MetaBO, LatentFactors, Ablr)"
             )
         scale = REWARDS[self._options.rewards]
         self._past = [
@@ -159,7 +163,6 @@ class SurrogateSearch(Generic[Arch]):
             )
             for run in history
         ]
-        self._teach(self._past)
         self._learner.forget()
 
     def tell(self, trial: Trial) -> None:
@@ -195,6 +198,13 @@ class SurrogateSearch(Generic[Arch]):
         self._values = [list(numbers) for numbers in state["values"]]
         self._tried = {cast(Arch, decode_text(text)): None for text in state["tried"]}
         self._learner.forget()
+
+    def _taught(self) -> Surrogate:
+        """A surrogate that knows what earlier runs have found, if there are any."""
+        model = self._make(self._space)
+        if self._past and isinstance(model, InformedSurrogate):
+            model.learn_from(self._past)
+        return model
 
     def _drawn(self, rng: np.random.Generator, fits: Callable[[Architecture], bool]) -> Arch:
         for _ in range(_ATTEMPTS):

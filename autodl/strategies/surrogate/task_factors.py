@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Coded, Integers
 from autodl.strategies.options import LatentFactorsOptions, SurrogateOptions
 from autodl.strategies.surrogate.candidates import Situation
@@ -32,13 +31,11 @@ def latent_factors(
         ConfigError: the space is not coded.
     """
     chosen = options or LatentFactorsOptions()
-    model = TaskFactors(as_coded(space, "LatentFactors").sizes, dimensions=chosen.dimensions)
     return SurrogateSearch(
         space,
         SurrogateOptions(initial=max(chosen.warm, 1), rewards="ranks"),
         seed=seed,
-        make=lambda space: model,
-        teach=model.learn_from,
+        make=lambda space: TaskFactors(space.sizes, dimensions=chosen.dimensions),
         ranking=KnownRows(chosen.warm),
     )
 

@@ -18,9 +18,10 @@ _MOST_KEPT = 1_000_000
 _SAMPLES = 16
 _SERIES = {"channels": 1, "length": 64, "outputs": 1}
 # One cell a stage: the distances are those of a deeper stack, nearly in proportion, and cost less.
-_STACK = {"cells_per_stage": 1}
 PLANS: Mapping[str, tuple[str, Mapping[str, int]]] = {
-    "cell_pair": ("CellNetwork", _STACK),
+    "cell_pair": ("CellNetwork", {"cells_per_stage": 1}),
+    "chain": ("ChainNetwork", {}),
+    "edge_cell": ("EdgeCellNetwork", {"cells": 1}),
     "mobile": ("MobileNetwork", {}),
     "sequence": ("SequenceNetwork", _SERIES),
     "widths": ("WidthNetwork", {}),
