@@ -3,7 +3,7 @@
 from autodl.config.components import Entry
 
 STRATEGIES = {
-    "Ablr": Entry("autodl.agents.options:AblrOptions", "autodl.agents.ablr:ablr"),
+    "Ablr": Entry("autodl.agents.options:AblrOptions", "autodl.agents.surrogates.ablr:ablr"),
     "AdditiveThompson": Entry(
         "autodl.strategies.options:AdditiveThompsonOptions",
         "autodl.strategies.surrogate.additive:additive_thompson",
@@ -24,11 +24,11 @@ STRATEGIES = {
     ),
     "LatentFactors": Entry(
         "autodl.strategies.options:LatentFactorsOptions",
-        "autodl.strategies.surrogate.task_factors:latent_factors",
+        "autodl.strategies.surrogate.history.task_factors:latent_factors",
     ),
     "MetaBO": Entry(
         "autodl.strategies.options:MetaBOOptions",
-        "autodl.strategies.surrogate.meta_prior:meta_bo",
+        "autodl.strategies.surrogate.history.meta_prior:meta_bo",
     ),
     "ModelBasedAgent": Entry(
         "autodl.agents.options:ModelBasedOptions",
@@ -36,7 +36,8 @@ STRATEGIES = {
     ),
     "Nao": Entry("autodl.agents.options:NaoOptions", "autodl.agents.nao:Nao"),
     "Nasbot": Entry(
-        "autodl.strategies.options:NasbotOptions", "autodl.strategies.surrogate.nasbot:nasbot"
+        "autodl.strategies.options:NasbotOptions",
+        "autodl.strategies.surrogate.transport.nasbot:nasbot",
     ),
     "RandomSearch": Entry(
         "autodl.config.sections:NoOptions", "autodl.strategies.random_search:RandomSearch"

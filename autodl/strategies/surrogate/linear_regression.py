@@ -2,8 +2,8 @@
 
 For a task with features ``Phi [n, D]``: ``y = Phi w + noise``, ``w ~ N(0, 1 / alpha)``, noise of
 precision ``beta``. The features come from a network that all tasks train together, by the marginal
-likelihood that this file computes with its gradients (``autodl/agents/ablr.py`` has the network).
-The cost is linear in the number of trials.
+likelihood that this file computes with its gradients; ``autodl/agents/surrogates/ablr.py`` has the
+network. The cost is linear in the number of trials.
 
 Source: Perrone, Jenatton, Seeger, Archambeau: Scalable hyperparameter transfer learning,
 NeurIPS 2018.

@@ -7,8 +7,8 @@ from autodl.strategies.options import LatentFactorsOptions
 from autodl.strategies.strategy import PastRun
 from autodl.strategies.surrogate.acquisition import log_expected_improvement
 from autodl.strategies.surrogate.candidates import all_rows
+from autodl.strategies.surrogate.history.task_factors import TaskFactors, latent_factors
 from autodl.strategies.surrogate.rewards import standardised
-from autodl.strategies.surrogate.task_factors import TaskFactors, latent_factors
 from autodl.trial import Evaluation, Trial, TrialState
 
 PIPELINES = all_rows((60,))

@@ -11,7 +11,11 @@ import numpy as np
 from autodl.spaces.space import Coded, Integers
 from autodl.strategies.options import LatentFactorsOptions, SurrogateOptions
 from autodl.strategies.surrogate.candidates import Situation
-from autodl.strategies.surrogate.latent_factors import LatentFactors, best_on_average, fitted
+from autodl.strategies.surrogate.history.latent_factors import (
+    LatentFactors,
+    best_on_average,
+    fitted,
+)
 from autodl.strategies.surrogate.posterior import NormalPosterior, stable_cholesky
 from autodl.strategies.surrogate.surrogate import PastScores, Reals
 from autodl.strategies.surrogate.surrogate_search import SurrogateSearch

@@ -18,7 +18,7 @@ from autodl.plans.layers import (
 from autodl.plans.plan import PlanBuilder
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
-from autodl.strategies.surrogate.otmann import (
+from autodl.strategies.surrogate.transport.otmann import (
     NEVER,
     Node,
     distance,

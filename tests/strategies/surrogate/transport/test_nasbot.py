@@ -8,7 +8,12 @@ from autodl.errors import ConfigError
 from autodl.spaces.cell.space import CellSpace
 from autodl.strategies.options import NasbotOptions
 from autodl.strategies.surrogate.candidates import Situation, all_rows
-from autodl.strategies.surrogate.nasbot import EDITS, EvolvedRows, nasbot, parent_probabilities
+from autodl.strategies.surrogate.transport.nasbot import (
+    EDITS,
+    EvolvedRows,
+    nasbot,
+    parent_probabilities,
+)
 from autodl.trial import Trial, TrialState
 
 

@@ -11,8 +11,13 @@ from autodl.plans.plan import Plan
 from autodl.spaces.catalogue import NETWORKS
 from autodl.spaces.space import Coded, Integers
 from autodl.strategies.surrogate.kernels import Pullback
-from autodl.strategies.surrogate.otmann import STRUCTURE_WEIGHTS, Profile, distances, profile
 from autodl.strategies.surrogate.surrogate import Reals
+from autodl.strategies.surrogate.transport.otmann import (
+    STRUCTURE_WEIGHTS,
+    Profile,
+    distances,
+    profile,
+)
 
 _MOST_KEPT = 1_000_000
 _SAMPLES = 16

@@ -8,7 +8,7 @@ from autodl.errors import ConfigError
 from autodl.strategies.options import SurrogateOptions
 from autodl.strategies.strategy import Informed, PastRun
 from autodl.strategies.surrogate.candidates import all_rows
-from autodl.strategies.surrogate.meta_prior import EstimatedPrior, meta_bo
+from autodl.strategies.surrogate.history.meta_prior import EstimatedPrior, meta_bo
 from autodl.strategies.surrogate.surrogate_search import SurrogateSearch
 from autodl.trial import Evaluation, Trial, TrialState
 

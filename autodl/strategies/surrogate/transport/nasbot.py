@@ -18,7 +18,7 @@ from autodl.strategies.surrogate.candidates import Situation
 from autodl.strategies.surrogate.gaussian_process import GaussianProcess
 from autodl.strategies.surrogate.surrogate import Reals
 from autodl.strategies.surrogate.surrogate_search import SurrogateSearch
-from autodl.strategies.surrogate.transport_kernel import TransportKernel
+from autodl.strategies.surrogate.transport.transport_kernel import TransportKernel
 
 EDITS = (0.5, 0.25, 0.125, 0.075, 0.05)  # probabilities of one to five
 _GENERATIONS = 5

@@ -5,7 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
-from autodl.agents.ablr import Ablr, TanhNetwork, Task, objective, train
+from autodl.agents.surrogates.ablr import Ablr, TanhNetwork, Task, objective, train
 from autodl.strategies.surrogate.candidates import all_rows
 from autodl.strategies.surrogate.linear_regression import regressed
 

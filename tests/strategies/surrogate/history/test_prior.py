@@ -5,7 +5,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from autodl.strategies.surrogate.prior import (
+from autodl.strategies.surrogate.history.prior import (
     Prior,
     confidence_width,
     correction,

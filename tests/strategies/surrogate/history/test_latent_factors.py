@@ -5,7 +5,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from autodl.strategies.surrogate.latent_factors import (
+from autodl.strategies.surrogate.history.latent_factors import (
     LatentFactors,
     best_on_average,
     fitted,

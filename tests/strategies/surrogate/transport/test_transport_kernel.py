@@ -6,10 +6,15 @@ from own_space_for_tests import Signs
 
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
-from autodl.strategies.surrogate import transport_kernel
 from autodl.strategies.surrogate.gaussian_process import GaussianProcess, negative_log_posterior
-from autodl.strategies.surrogate.otmann import distances, profile
-from autodl.strategies.surrogate.transport_kernel import PLANS, TransportKernel, plan_of, projected
+from autodl.strategies.surrogate.transport import transport_kernel
+from autodl.strategies.surrogate.transport.otmann import distances, profile
+from autodl.strategies.surrogate.transport.transport_kernel import (
+    PLANS,
+    TransportKernel,
+    plan_of,
+    projected,
+)
 
 SPACE = CellSpace(nodes=2, operations=("conv_1x1", "conv_3x3", "max_pool_2x2"))
 

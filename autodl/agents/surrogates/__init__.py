@@ -1,0 +1,1 @@
+"""Surrogates that are networks of Paddle's."""

@@ -1,0 +1,1 @@
+"""Surrogates that earlier runs teach what to expect."""

@@ -1,0 +1,1 @@
+"""Networks compared by optimal transport, and the search that does so: NASBOT."""
