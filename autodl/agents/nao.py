@@ -5,7 +5,7 @@ Source: Luo, Tian, Qin, Chen and Liu, Neural Architecture Optimization, 2018.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,12 @@ from autodl.agents.nao_sequences import pairwise_accuracy, scaled
 from autodl.agents.options import NaoOptions
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, Integers, Twinned, canonical_form
+from autodl.strategies.strategy import Exhausted
 from autodl.training.device import computing_on
-from autodl.trial import Trial
+from autodl.trial import Architecture, Trial
 
 _CPU = partial(computing_on, "cpu")
+_ATTEMPTS = 1000
 _PUBLISHED = 1500  # trials: 600 seeds and three rounds of 300
 
 
@@ -92,9 +94,26 @@ class Nao(Generic[Arch]):
 
     def ask(self, rng: np.random.Generator) -> Arch:
         """One of the candidates, or of the space before there are some."""
-        if not self._candidates:
-            return self._space.sample(rng)
-        return self._space.decode(self._candidates[rng.integers(len(self._candidates))])
+        return self.ask_where(rng, lambda architecture: True, ())
+
+    def ask_where(
+        self,
+        rng: np.random.Generator,
+        fits: Callable[[Architecture], bool],
+        running: Sequence[Architecture],
+    ) -> Arch:
+        """A candidate that fits, or else something of the whole space; see ``Choosy``.
+
+        Raises:
+            Exhausted: of 1,000 random architectures none fits either.
+        """
+        for place in rng.permutation(len(self._candidates)):
+            if fits(architecture := self._space.decode(self._candidates[place])):
+                return architecture
+        for _ in range(_ATTEMPTS):
+            if fits(architecture := self._space.sample(rng)):
+                return architecture
+        raise Exhausted(f"of {_ATTEMPTS} random architectures none is new and allowed")
 
     def tell(self, trial: Trial) -> None:
         """Remember a trial and, at the end of a round, learn from all."""

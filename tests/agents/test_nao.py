@@ -11,6 +11,7 @@ from autodl.agents.nao import Nao, Pool
 from autodl.agents.options import NaoOptions
 from autodl.spaces.cell.plan import cell_plan
 from autodl.spaces.cell.space import CellSpace
+from autodl.strategies.strategy import Exhausted
 from autodl.trial import Evaluation, Trial, TrialState
 
 SPACE = Signs()
@@ -57,7 +58,14 @@ def test_candidates_come_after_the_seeds_and_are_new():
     candidates = {tuple(row) for row in state["candidates"]}
     assert 1 <= len(candidates) <= 6
     assert not candidates & tried
-    assert tuple(SPACE.encode(strategy.ask(rng(99)))) in candidates
+    found = list[object]()
+    for number in range(len(candidates) + 1):  # all of them, each once, and then another
+        found.append(strategy.ask_where(rng(number), lambda one: one not in found, ()))
+    rows = [tuple(SPACE.encode(architecture)) for architecture in found]
+    assert set(rows[:-1]) == candidates
+    assert rows[-1] not in candidates
+    with pytest.raises(Exhausted, match="of 1000 random architectures none is new"):
+        strategy.ask_where(rng(0), lambda one: False, ())
 
 
 def test_it_climbs():
