@@ -8,6 +8,9 @@ STRATEGIES = {
         "autodl.strategies.options:AdditiveThompsonOptions",
         "autodl.strategies.surrogate.additive:additive_thompson",
     ),
+    "AgingEvolution": Entry(
+        "autodl.strategies.options:AgingEvolutionOptions", "autodl.strategies.evolution:Evolution"
+    ),
     "AutoDLAgent": Entry(
         "autodl.agents.options:AgentOptions", "autodl.agents.autodl_agent:AutoDLAgent"
     ),
@@ -25,6 +28,9 @@ STRATEGIES = {
     "LatentFactors": Entry(
         "autodl.strategies.options:LatentFactorsOptions",
         "autodl.strategies.surrogate.history.task_factors:latent_factors",
+    ),
+    "LocalSearch": Entry(
+        "autodl.config.sections:NoOptions", "autodl.strategies.local_search:LocalSearch"
     ),
     "MetaBO": Entry(
         "autodl.strategies.options:MetaBOOptions",

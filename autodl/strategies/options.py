@@ -40,6 +40,16 @@ class EvolutionOptions(Section):
         return self
 
 
+class AgingEvolutionOptions(EvolutionOptions):
+    """``Strategy`` section of aging evolution as it was published (Real et al., AAAI 2019)."""
+
+    population: int = Field(100, ge=2, description="members, always as many once it is full")
+    tournament: int = Field(25, ge=2, description="members that are drawn for each cycle")
+    retire: Literal["worst", "oldest"] = Field(
+        "oldest", description="who makes room: the worst of the drawn, or the oldest member"
+    )
+
+
 class ElasticTransferOptions(EvolutionOptions):
     """``Strategy`` section of elastic architecture transfer."""
 

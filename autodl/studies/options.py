@@ -36,6 +36,14 @@ class StudyOptions(Section):
     control: str | None = Field(
         None, description="variation that the others are compared with; null: every two"
     )
+    columns: tuple[str, ...] = Field(
+        (),
+        description="of the table; empty: the usual ones. COLUMN_after_100 is that of the best of"
+        " so many trials",
+    )
+    reach: tuple[float, ...] = Field(
+        (), description="rewards; the table says after how many trials searches reach them"
+    )
     source: str | None = Field(
         None,
         description="what runs start from: to compress a released network or folder of a training,"

@@ -14,6 +14,7 @@ from autodl.search.budget import INTERRUPTED
 from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.studies import earlier
 from autodl.studies.jobs import JOBS, Job, read_search
+from autodl.studies.milestones import milestone_lines, with_earlier
 from autodl.studies.outcome import Outcome
 from autodl.studies.results import Results, distinct, notes_of
 from autodl.studies.steps import read_steps
@@ -73,7 +74,10 @@ def read_study(study: Study, out: Path) -> Results:
     done = [read_run_of(study.job, run, out) for run in study.runs if _has_ended(out / run.name)]
     if not done:
         raise StoreError(f"{out} holds nothing finished of its study; run it first")
-    return Results(study.job, tuple(done), study.options.control, tuple(notes_of(out, done)))
+    options = study.options
+    done = [with_earlier(outcome, options.columns) for outcome in done]
+    notes = (*milestone_lines(done, options.reach), *notes_of(out, done))
+    return Results(study.job, tuple(done), options.control, notes, options.columns)
 
 
 def _has_ended(folder: Path) -> bool:
@@ -99,7 +103,7 @@ def _read_studies(folders: Sequence[Path]) -> Results:
         if (other.job, other.control) != (first.job, first.control):
             raise ConfigError(f"{out} and {folders[0]} are studies of different jobs or controls")
     outcomes = tuple(outcome for one in found for outcome in one.outcomes)
-    return Results(first.job, distinct(outcomes), first.control, first.notes)
+    return Results(first.job, distinct(outcomes), first.control, first.notes, first.asked)
 
 
 # -- searches by themselves

@@ -17,12 +17,16 @@ from autodl.tasks.task import REWARD, Metric
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Outcomes to compare, the job they are of, the control, and lines about what is beside."""
+    """Outcomes to compare, the job they are of, the control, lines about what is beside.
+
+    ``asked`` are columns to show in place of the usual ones.
+    """
 
     job: Job
     outcomes: tuple[Outcome, ...]
     control: str | None = None
     notes: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def metric(self) -> Metric:
@@ -32,12 +36,12 @@ class Results:
     @property
     def columns(self) -> tuple[str, ...]:
         """Those that are shown unless others are asked for."""
-        return (*self._own, *self.job.columns)
+        return self.asked or (*self._own, *self.job.columns)
 
     @property
     def compared(self) -> tuple[str, ...]:
         """Those of them that are held against the control."""
-        return (*self._own, *self.job.compared)
+        return self.asked or (*self._own, *self.job.compared)
 
     @property
     def _own(self) -> tuple[str, ...]:

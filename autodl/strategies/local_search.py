@@ -1,0 +1,111 @@
+"""Local search: one decision changed at a time, and on from the first that is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import Any, Generic
+
+import numpy as np
+
+from autodl.errors import ConfigError
+from autodl.spaces.codec import decode_text, encode_text
+from autodl.spaces.rows import as_coded
+from autodl.spaces.space import Arch, Coded, canonical_form
+from autodl.strategies.surrogate.candidates import neighbours
+from autodl.trial import Architecture, Trial, TrialState
+
+
+class LocalSearch(Generic[Arch]):
+    """First improvement, with restarts.
+
+    The neighbours of the current architecture, which differ from it in one decision, are proposed
+    in random order; the first that is better becomes the current one. Where none is left, a random
+    architecture is the next start. Rewards are remembered: of neighbours that are known already,
+    the best is moved to without proposing it again, so a start near a known optimum ends there at
+    once. A failed trial, or one that was not trained in full, counts as worse than all others.
+
+    Source: White, Nolen and Savani, UAI 2021 (arXiv:2005.02960), who take the first improvement and
+    the best one to be about equally good.
+    """
+
+    batch_size: int | None = None
+
+    def __init__(self, space: Coded[Arch], *, seed: int = 0) -> None:
+        """``seed`` is there for the factory's sake; all randomness comes with ``ask``.
+
+        Raises:
+            ConfigError: the space has no rows, or one architecture only.
+        """
+        self._space: Coded[Arch] = as_coded(space, "LocalSearch")
+        if max(space.sizes, default=1) < 2:
+            raise ConfigError(
+                "LocalSearch has nothing to vary in a space of one architecture; widen Space, or"
+                " choose another Strategy"
+            )
+        self._canonical = canonical_form(space)
+        self._rewards: dict[Architecture, float] = {}
+        self._current: Architecture | None = None
+        self._open: dict[Architecture, Arch] = {}  # neighbours that are not known, by their form
+        self._starts = 0
+
+    def ask(self, rng: np.random.Generator) -> Arch:
+        """A neighbour of the current architecture, or a new start."""
+        if not self._open:
+            return self._space.sample(rng)
+        return list(self._open.values())[int(rng.integers(len(self._open)))]
+
+    def tell(self, trial: Trial) -> None:
+        """Take in a trial, and go on from it if it is better, or the next start."""
+        form = self._canonical(trial.architecture)
+        complete = trial.state is TrialState.COMPLETE and trial.reward is not None
+        reward = trial.reward if complete and trial.reward is not None else -inf
+        starts = not self._open
+        self._open.pop(form, None)
+        self._rewards[form] = max(reward, self._rewards.get(form, -inf))
+        if reward == -inf:
+            return
+        if starts or self._current is None or reward > self._rewards[self._current]:
+            self._starts += starts
+            self._climb(form)
+
+    def _climb(self, form: Architecture) -> None:
+        """Go to an architecture, and on as far as rewards are known."""
+        while True:
+            self._current = form
+            near = self._neighbours(form)
+            known = [one for one in near if one in self._rewards]
+            best = max(known, key=self._rewards.__getitem__, default=form)
+            if self._rewards[best] <= self._rewards[form]:
+                self._open = {one: near[one] for one in near if one not in self._rewards}
+                return
+            form = best
+
+    def _neighbours(self, form: Architecture) -> dict[Architecture, Arch]:
+        row = self._space.encode(self._space.check(form))
+        found = (self._space.decode(near) for near in neighbours(row, self._space.sizes))
+        return {self._canonical(one): one for one in found}
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """How many trials were told, how many starts there were, and what is left around."""
+        return {
+            "update": len(self._rewards),
+            "starts": self._starts,
+            "unknown_neighbours": len(self._open),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Every architecture's reward, the current one, and the count of starts."""
+        return {
+            "rewards": [[encode_text(form), reward] for form, reward in self._rewards.items()],
+            "current": "" if self._current is None else encode_text(self._current),
+            "starts": self._starts,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Return to a state that ``state()`` gave."""
+        self._rewards = {decode_text(text): reward for text, reward in state["rewards"]}
+        self._current, self._open = None, {}
+        self._starts = state["starts"]
+        if state["current"]:
+            self._climb(decode_text(state["current"]))

@@ -1,0 +1,66 @@
+"""How soon searches reach given rewards, and what their best has after given trials."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autodl.studies.outcome import Outcome
+from autodl.studies.statistics import best_so_far, trials_to_reach
+
+_AFTER = re.compile(r"(.+)_after_(\d+)")
+
+
+def with_earlier(outcome: Outcome, columns: Sequence[str]) -> Outcome:
+    """With what columns such as ``accuracy_after_100`` ask for, NaN where there are fewer trials.
+
+    That is the column of the best by reward of so many trials, not the best of the column.
+    """
+    if outcome.trials is None:
+        return outcome
+    values = {}
+    for name in columns:
+        if (found := _AFTER.fullmatch(name)) is not None:
+            count = int(found[2])
+            enough = len(outcome.trials.rewards) >= count > 0
+            known = outcome.trials.first(count).values() if enough else {}
+            values[name] = known.get(found[1], math.nan)
+    return replace(outcome, values={**outcome.values, **values})
+
+
+def reached(outcomes: Sequence[Outcome], level: float) -> tuple[float, int]:
+    """Median of the trials until a reward is reached, and how many searches reach it.
+
+    A search that never does counts as later than all others; infinite where half of them do not.
+    """
+    after = []
+    for outcome in outcomes:
+        if outcome.trials is not None:
+            best = best_so_far(np.array([outcome.trials.rewards], np.float64))
+            after.append(float(trials_to_reach(best, np.array([level]))[0]))
+    there = [number for number in after if not math.isnan(number)]
+    filled = sorted([*there, *[math.inf] * (len(after) - len(there))])
+    middle = len(filled) // 2
+    if not filled:
+        return math.inf, 0
+    median = filled[middle] if len(filled) % 2 else (filled[middle - 1] + filled[middle]) / 2
+    return median, len(there)
+
+
+def milestone_lines(outcomes: Sequence[Outcome], levels: Sequence[float]) -> Iterator[str]:
+    """For people: a line for every variation, how soon it reaches each reward."""
+    if not levels:
+        return
+    yield "median trials to a reward (searches that reach it):"
+    for name in dict.fromkeys(outcome.variation for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.variation == name]
+        cells = []
+        for level in levels:
+            median, there = reached(own, level)
+            said = "never" if math.isinf(median) else f"{median:g}"
+            cells.append(f"{level:g}: {said} ({there} of {len(own)})")
+        yield f"  {name}: {', '.join(cells)}"

@@ -1,0 +1,44 @@
+"""Milestones of searches: trials to a reward, and what the best had after some."""
+
+from __future__ import annotations
+
+import math
+
+from autodl.studies.milestones import milestone_lines, reached, with_earlier
+from autodl.studies.outcome import Outcome, Trials
+
+
+def search(rewards, seed=0, name="random"):
+    metrics = tuple({"test": 10 * reward} for reward in rewards)
+    return Outcome(name, seed, {}, Trials(tuple(rewards), (0.0,) * len(rewards), metrics))
+
+
+def test_the_best_by_reward_is_read_after_so_many_trials():
+    one = search([0.1, 0.3, 0.2, 0.5])
+    columns = ["test", "test_after_2", "reward_after_3", "test_after_5", "macs_after_1"]
+    found = with_earlier(one, columns).values
+    assert found.keys() == {"test_after_2", "reward_after_3", "test_after_5", "macs_after_1"}
+    assert (found["test_after_2"], found["reward_after_3"]) == (3.0, 0.3)
+    assert math.isnan(found["test_after_5"])
+    assert math.isnan(found["macs_after_1"])
+    training = Outcome("plain", 0, {"accuracy": 0.5})
+    assert with_earlier(training, columns) is training
+
+
+def test_who_never_reaches_a_reward_is_later_than_all_who_do():
+    searches = [search([0.1, 0.5]), search([0.5, 0.1]), search([float("nan"), 0.2])]
+    assert reached(searches, 0.5) == (2.0, 2)
+    assert reached(searches, 0.6) == (math.inf, 0)
+    assert reached(searches[:2], 0.5) == (1.5, 2)
+    assert reached([search([0.1]), search([0.9])], 0.5) == (math.inf, 1)
+    assert reached([], 0.5) == (math.inf, 0)
+
+
+def test_lines_say_how_many_reach_it():
+    searches = [search([0.1, 0.5]), search([0.5], 1), search([0.2, 0.3], name="other")]
+    assert list(milestone_lines(searches, [0.25, 0.5])) == [
+        "median trials to a reward (searches that reach it):",
+        "  random: 0.25: 1.5 (2 of 2), 0.5: 1.5 (2 of 2)",
+        "  other: 0.25: 2 (1 of 1), 0.5: never (0 of 1)",
+    ]
+    assert list(milestone_lines(searches, [])) == []
