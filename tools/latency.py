@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(args: argparse.Namespace) -> None:
     """Measure a table and write it."""
     from autodl.jobs.latency import measure_table, table_lines
+    from autodl.system.files import check_writable
 
+    check_writable(args.out, "the table goes there")
     table = measure_table(
         args.config,
         args.override,
@@ -100,6 +102,10 @@ def check(args: argparse.Namespace) -> None:
     from autodl.jobs.latency import check_lines, check_table
     from autodl.objectives.latency.table import LatencyTable
 
+    if args.out is not None:
+        from autodl.drawing.figures import check_figure
+
+        check_figure(args.out)
     table = LatencyTable.read(args.table)
     result = check_table(
         table, args.config, args.override, networks=args.networks, seed=args.seed, progress=_tell

@@ -60,6 +60,10 @@ def do(args: argparse.Namespace) -> int:
     from autodl.studies.run import run_study, silent
     from autodl.studies.study import Study
 
+    if args.plot is not None:
+        from autodl.drawing.figures import check_figure
+
+        check_figure(args.plot)
     study = Study.load(args.config, args.override)
     if args.print_config:
         return print_config(study.to_plain())

@@ -93,7 +93,7 @@ def train_supernet(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train every chosen architecture and rank them by held-out accuracy."""
-    from autodl.jobs.train.run import choose, retrain
+    from autodl.jobs.train.run import check_all, choose, retrain
     from autodl.recipes.config import load_train
     from autodl.trial import TrialFailure
 
@@ -101,6 +101,7 @@ def train(args: argparse.Namespace) -> int:
     if args.print_config:
         return print_config(config.to_plain())
     chosen = choose(config, architecture=args.architecture, run=args.run, top=args.top)
+    check_all(config, chosen, args.out, resume=args.resume)
     from autodl.training.parallel import join
 
     share = join(config.general.device)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from autodl.errors import AutoDLError
-from autodl.system.files import replacing
+from autodl.system.files import check_writable, replacing
 
 SUFFIXES = (".svg", ".png")
 _PNG_DOTS_PER_INCH, _PNG_LARGEST_SIDE = 150.0, 12_000
@@ -34,6 +34,25 @@ def to_svg(figure: Figure) -> str:
     return _LINK.sub(r"<g><title>\1\2</title>", content.getvalue()).replace("</a>", "</g>")
 
 
+def check_figure(path: Path) -> None:
+    """Refuse a drawing's file before what it shows is worked out.
+
+    Raises:
+        AutoDLError: another suffix, or a place that may not be written.
+    """
+    _suffix(path)
+    check_writable(path, "the drawing goes there")
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise AutoDLError(
+            f"cannot draw to {path}: the name must end in {' or '.join(SUFFIXES)}, got {suffix!r}"
+        )
+    return suffix
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as .svg (text stays text) or .png; equal figures give equal bytes.
 
@@ -41,11 +60,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         AutoDLError: another suffix, or a file that cannot be written.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise AutoDLError(
-            f"cannot draw to {path}: the name must end in {' or '.join(SUFFIXES)}, got {suffix!r}"
-        )
+    suffix = _suffix(path)
     with replacing(path) as aside, matplotlib.rc_context(SETTINGS):
         if suffix == ".svg":
             aside.write_text(to_svg(figure), encoding="utf-8")

@@ -49,7 +49,7 @@ class Job:
     ``run`` does it in a folder, or goes on with what is there; ``read`` reads a folder where it is
     ``done``. ``steps`` may follow it. ``columns`` are shown unless others are asked for, and those
     that are ``compared`` are held against the control (``held_out_*`` are the metrics of the task,
-    whichever it has). ``start`` is what ``source`` names.
+    whichever it has). ``start`` is what ``source`` names; ``find`` refuses one that is not there.
     """
 
     sections: type[Sections]
@@ -60,6 +60,7 @@ class Job:
     columns: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
     start: str = ""
+    find: Callable[[str], object] = str
     needs_source: bool = False
 
 
@@ -178,6 +179,13 @@ def _read_simulated(folder: Path) -> Found:
 # -- a training
 
 
+def _find_given(source: str) -> None:
+    if not Path(source).exists():
+        raise StoreError(
+            f"Study.source: there is no {source}; give an architecture's file or a run"
+        )
+
+
 def _train(config: TrainConfig, folder: Path, source: str | None, tell: Tell) -> None:
     from autodl.jobs.train.run import choose, retrain
 
@@ -247,6 +255,12 @@ def _has_widths(config: WidthConfig, folder: Path) -> bool:
 # -- a compression
 
 
+def _find_network(source: str) -> None:
+    from autodl.jobs.compress.source import find_source
+
+    find_source(source)
+
+
 def _compress(config: CompressConfig, folder: Path, source: str | None, tell: Tell) -> None:
     from autodl.jobs.compress.run import compress
 
@@ -296,6 +310,7 @@ JOBS: Mapping[str, Job] = {
         read_training,
         _has_metrics,
         steps=("test",),
+        find=_find_given,
         columns=(*_OF_TRAINING, "parameters", "macs", "seconds"),
         compared=_OF_TRAINING,
     ),
@@ -322,6 +337,7 @@ JOBS: Mapping[str, Job] = {
         ),
         compared=("accuracy_rounded", "accuracy_after"),
         start="a released network or a folder of a training",
+        find=_find_network,
         needs_source=True,
     ),
 }

@@ -44,9 +44,12 @@ def run_study(
     Raises:
         AutoDLError: a configuration, data or a folder are unusable, or a worker process died.
     """
-    _open(study, out)
     by_name = {run.name: run for run in study.runs}
     chosen = [lookup(by_name, name, "run") for name in only]
+    for run in chosen if only else study.runs:
+        if not (out / run.name).exists() and (source := study.source(run.seed)) is not None:
+            study.job.find(source)
+    _open(study, out)
     tuned = tuned_sections(study, out, workers, tell) if study.options.tune else None
     failures: list[str] = []
     for group in _groups(study, chosen if only else study.runs):

@@ -134,10 +134,10 @@ def check_writable(path: Path, why: str) -> None:
 
 
 def check_free(folder: Path) -> None:
-    """Refuse a folder that holds something, before any work is done.
+    """Refuse a folder that holds something or cannot be made, before any work is done.
 
     Raises:
-        StoreError: it does, or is no folder.
+        StoreError: it does, is no folder, or could not be written.
     """
     try:
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
@@ -145,6 +145,7 @@ def check_free(folder: Path) -> None:
         raise StoreError(f"cannot read {folder}: {error.strerror}; choose another --out") from None
     if taken:
         raise StoreError(f"{folder} is there and not an empty folder; choose another --out")
+    check_writable(folder, "the results go there")
 
 
 @contextmanager

@@ -122,6 +122,12 @@ def test_an_empty_folder_is_taken_and_a_full_one_is_not(small_training, tmp_path
     assert before == {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="the results go there"):
+        export(tmp_path / "no training", tmp_path / "file" / "out")
+
+
 def test_wrong_outputs_leave_nothing_behind(small_training, tmp_path, monkeypatch, without_onnx):
     """2e-4 of the largest output is too much."""
     call = InferenceEngine.__call__

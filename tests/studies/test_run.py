@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from autodl.config.reading import RawConfig
 from autodl.errors import StoreError, UnknownNameError
 from autodl.studies.reading import read_results
 from autodl.studies.run import run_study
@@ -35,6 +36,22 @@ def test_what_is_done_is_not_done_again_and_seeds_can_be_added(tmp_path):
     assert told == [f"{name}-{seed}: done" for seed in range(3) for name in ("few", "many")]
     table = study_table(read_results([tmp_path / "out"]))
     assert [row["seeds"] for row in table["variations"]] == [[0, 1, 2], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "job, said", [("train", "there is no "), ("compress", "holds no finished training")]
+)
+def test_a_source_that_is_missing_for_the_last_seed_is_said_before_the_first(
+    tmp_path, monkeypatch, job, said
+):
+    (tmp_path / "net-0").mkdir()
+    monkeypatch.setattr("autodl.jobs.compress.source.best_trained", lambda folder: folder)
+    source = tmp_path / "net-{seed}"
+    raw = RawConfig({"Study": {"job": job, "seeds": 2, "source": str(source)}})
+    study = Study.resolve(raw)
+    with pytest.raises(StoreError, match=said):
+        run_study(study, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_processes_side_by_side_give_the_same(tmp_path):

@@ -43,5 +43,10 @@ def test_mistakes(refused, done, tmp_path):
     refused("no study with anything finished", "study", tmp_path)
     refused("Did you mean 'reward'", "study", done, "--columns", "rewrd")
     refused(".svg or .png", "study", done, "--plot", tmp_path / "plot.txt")
+    before_any_run = ["study", *SMALL, "--out", tmp_path / "x", "--plot"]
+    refused(".svg or .png", *before_any_run, tmp_path / "plot.txt")
+    (tmp_path / "file").write_text("")
+    refused("the drawing goes there", *before_any_run, tmp_path / "file" / "plot.svg")
+    assert not (tmp_path / "x").exists()
     refused("unknown run 'agent-7'", "study", *SMALL, "--out", done, "--only", "agent-7")
     refused("no finished search with shared weights", "study", done, "--then", "alignment")

@@ -65,6 +65,17 @@ def test_the_best_of_a_run_are_trained_and_ranked(call, base, run, tmp_path):
     ]
 
 
+def test_what_the_last_cannot_do_is_said_before_the_first(refused, base, run, tmp_path):
+    out = tmp_path / "full"
+    (out / "trial-0001").mkdir(parents=True)
+    (out / "trial-0001" / "notes.txt").write_text("somebody's")
+    words = ["train", *base, "--run", run, "--top", 2, "--out"]
+    refused("trial-0001 is not empty and holds no run", *words, out)
+    assert not (out / "trial-0002").exists()
+    (tmp_path / "file").write_text("")
+    refused("file is a file, and the trainings go there", *words, tmp_path / "file" / "out")
+
+
 def test_resuming_what_is_finished(call, refused, base, architecture, tmp_path):
     one = [*base, "--architecture", architecture, "--out", tmp_path / "out"]
     assert call("train", *one).code == 0

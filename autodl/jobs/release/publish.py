@@ -36,7 +36,7 @@ from autodl.release.metrics import (
 )
 from autodl.release.network import CARD, training_config
 from autodl.runs.folder import ARCHITECTURE, METRICS, TEST, TRAINING
-from autodl.system.files import checksum, folder_aside, write_text
+from autodl.system.files import check_writable, checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
 from autodl.trained.model import weights_file
@@ -82,6 +82,7 @@ def publish(
     """
     if folder.exists():
         raise StoreError(f"{folder} is there already; remove it first to publish anew")
+    check_writable(folder, "the release goes there")
     config, facts, weights_sha256 = _releasable(training, overrides)
     weights = weights_file(training)
     data = load_same(training, config)

@@ -27,6 +27,7 @@ from autodl.release.network import find, training_config
 from autodl.release.network import load as load_network
 from autodl.release.voting import choose_votes
 from autodl.runs.folder import METRICS
+from autodl.system.files import check_writable
 
 
 def publish_ensemble(
@@ -47,6 +48,7 @@ def publish_ensemble(
     if not names:
         raise ConfigError("an ensemble is chosen from at least one released network, got none")
     check_overrides(overrides)
+    check_writable(models / FILE, "the ensemble and its one test go there")
     if repeated := [name for name in names if list(names).count(name) > 1]:
         raise ConfigError(f"{repeated[0]} is named twice; its weight is chosen here")
     members = [load_network(name, models=models) for name in names]

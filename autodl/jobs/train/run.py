@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from autodl.spaces.codec import encode_text, load_architecture, save_architectur
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import canonical_form
+from autodl.system.files import check_writable
 from autodl.tasks.load import load_task
 from autodl.tasks.task import Metric, Task
 from autodl.trial import Architecture, Trial
@@ -110,6 +111,31 @@ def choose(
     if architecture is None:
         raise ConfigError(f"{name} needs an architecture: give --architecture FILE or --run RUN")
     return [(architecture.stem, load_architecture(architecture))]
+
+
+def check_all(
+    config: TrainConfig,
+    chosen: Sequence[tuple[str, Architecture]],
+    out: Path,
+    *,
+    resume: bool,
+) -> None:
+    """Refuse before the first of several trainings what the last of them could not be done with.
+
+    Args:
+        chosen: see ``choose``; each is trained in a folder of its name in ``out``.
+
+    Raises:
+        StoreError: a folder holds something else, or a run that is not resumed.
+        AutoDLError: a network does not fit the data.
+    """
+    check_writable(out, "the trainings go there")
+    for name, _ in chosen:
+        Run(out / name, config, resume=resume)
+    if len(chosen) > 1:
+        data = load_task(config.data)
+        for _, architecture in chosen:
+            _plan(config, architecture, data)
 
 
 @dataclass(frozen=True, slots=True)

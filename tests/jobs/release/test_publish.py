@@ -91,6 +91,11 @@ def test_what_is_refused(models, tmp_path, monkeypatch):
     ready = {"found_by": "x", "repetitions": 0}
     with pytest.raises(StoreError, match="is there already"):
         publish(models.training / "a", models.folder / "tiny_a", **ready)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="the release goes there"):
+        publish(models.training / "a", tmp_path / "file" / "new", **ready)
+    with pytest.raises(StoreError, match="the ensemble and its one test go there"):
+        publish_ensemble(["a"], tmp_path / "file")
     with pytest.raises(StoreError, match="no finished training"):
         publish(tmp_path, tmp_path / "new", **ready)
     for override in ("Data.split_seed=5", "Train.epochs=77", "Data={path: x}"):
