@@ -74,7 +74,7 @@ class SurrogateOptions(Section):
     pareto: tuple[str, ...] = Field(
         (), description="costs to find the front of along with accuracy; none: the reward decides"
     )
-    beta: float = Field(4.0, ge=0, description="of ucb: mean + sqrt(beta) deviation")
+    beta: float = Field(1.0, ge=0, description="of ucb: mean + sqrt(beta) deviation")
     listed: int = Field(4096, ge=0, description="up to so many rows, all are candidates")
     random: int = Field(1000, ge=1, description="else: random candidates")
     parents: int = Field(5, ge=1, description="best rows whose neighbours are candidates")
