@@ -43,8 +43,8 @@ SCORES = {"cell_pair": TokenCount(1), "mobile": TargetMatch(1), "signs": CountOn
 FEW = {"population": 5, "tournament": 3}
 POOL = {"initial": 4, "listed": 150, "random": 40, "parents": 2, "mutated": 20, "shortlist": 30}
 NAO = {
-    **{"seeds": 4, "batch_size": 4, "elite": 2, "farthest": 2, "epochs": 2, "hidden": 8},
-    **{"embedding": 4, "predictor_layers": 1, "predictor_width": 8},
+    **{"seeds": 4, "batch_size": 4, "elite": 2, "farthest": 1, "epochs": 1, "hidden": 4},
+    **{"embedding": 2, "predictor_layers": 1, "predictor_width": 4, "tokens_per_step": 8},
 }
 OPTIONS = {
     "Ablr": [{"initial": 4, "width": 4, "steps": 2}],
@@ -56,9 +56,11 @@ OPTIONS = {
         {"hidden": 8, "imitated": 3},
         {"batch_size": 4, "hidden": 8, "normalise": True, "imitated": 3, "epochs": 2},
     ],
-    "ModelBasedAgent": [{"hidden": 8, "initial": 3, "candidates": 8, "imitated": 3}],
+    "ModelBasedAgent": [
+        {"hidden": 4, "layers": 1, "initial": 3, "candidates": 4, "model": "ridge"}
+    ],
     "Nao": [NAO],
-    "TaskConditionedAgent": [{"batch_size": 4, "hidden": 8, "task_width": 3}],
+    "TaskConditionedAgent": [{"batch_size": 4, "hidden": 4, "layers": 1, "task_width": 2}],
     "ElasticTransfer": [{**FEW, "mutation": mutation} for mutation in ("mutate", "perturb")],
     "Surrogate": [
         {**POOL, "model": "ridge", "acquisition": "thompson"},
