@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--salvage", action="store_true", help="save what can be read of a damaged trials.sqlite"
     )
     form.add_argument("--out", type=Path, metavar="FILE", help="drawing to write: .svg or .png")
+    add("--importance", action="store_true", help="say which decisions mattered for the reward")
     add("--title", default="", help="of the drawing of a single architecture")
     add_plugin_argument(parser)
     args = parser.parse_args(argv)
@@ -72,6 +73,10 @@ def report(args: argparse.Namespace) -> None:
     from autodl.reports.run import read_run, summary_lines
 
     content = read_run(args.paths[0])
+    if args.importance:
+        from autodl.reports.importance import run_importance
+
+        content["importance"] = run_importance(content, args.paths[0])
     if args.html is not None:
         from autodl.reports.html_report import html_report
         from autodl.system.files import write_text

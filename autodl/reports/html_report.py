@@ -61,6 +61,7 @@ def html_report(report: Mapping[str, Any], *, drawings: int = 3, top: int = 20) 
             "More architectures on the front",
             _front_drawings(report, [trial["id"] for trial in drawn], 2 * drawings),
         ),
+        section("Importance of decisions", _importance(report)),
         section("Failures", _failures(report)),
         section("Settings and manifest", _manifest(report)),
         f"<footer>AutoDL for PaddlePaddle {__version__}</footer>",
@@ -260,6 +261,20 @@ def _drawing(trial: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     except AutoDLError:  # a space without a drawing
         return captioned(_pre(trial["architecture"]), caption)
     return picture(figure, caption)
+
+
+def _importance(report: Mapping[str, Any]) -> str:
+    """A table of the decisions, where the report has them."""
+    if "importance" not in report:
+        return ""
+    found = report["importance"]
+    text = (
+        "By how much the squared error of a forest that predicts rewards grows when a decision is"
+        " shuffled, as a share of the variance of rewards, of which the forest explains"
+        f" {found['explained']:.0%}."
+    )
+    rows = [(round(row["importance"], 4), row["name"]) for row in found["decisions"]]
+    return note(text) + table(["importance", "decision"], rows, words=1)
 
 
 def _failures(report: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from autodl.drawing.names import readable_number
 from autodl.errors import StoreError
 from autodl.objectives.trade_off import Goals, TradeOff
+from autodl.reports.importance import importance_lines
 from autodl.runs.folder import CONFIG, TRIALS, import_run_plugins, read_manifest, run_config
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
@@ -211,6 +212,8 @@ def summary_lines(report: Mapping[str, Any], top: int = 10) -> list[str]:
             f" {trial['seconds']:>8.1f}  {describe_trial(trial, report)}{reused}"
         )
     lines += _front_lines(report)
+    if "importance" in report:
+        lines += importance_lines(report["importance"], top)
     return [
         *lines,
         *(f"{name_ids(ids)} FAILED: {one_line(reason)}" for reason, ids in failures(report)),

@@ -75,6 +75,16 @@ class Coded(Space[Arch], Protocol[Arch]):
 
 
 @runtime_checkable
+class Labelled(Role, Protocol):
+    """A coded space whose decisions have names for people."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A short name for each decision, in the order of the row."""
+        ...
+
+
+@runtime_checkable
 class Stepwise(Coded[Arch], Protocol[Arch]):
     """A coded space that knows in which order its decisions are best taken."""
 

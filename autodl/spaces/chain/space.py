@@ -36,6 +36,11 @@ class ChainSpace:
         """Number of choices of each place."""
         return (len(self.blocks),) * len(STRIDES)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The place of each decision, counted from the stem."""
+        return tuple(f"block {place}" for place in range(len(STRIDES)))
+
     def decode(self, row: Integers) -> ChainArchitecture:
         """The chain with these codes: int ``[8]``.
 

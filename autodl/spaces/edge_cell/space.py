@@ -39,6 +39,11 @@ class EdgeCellSpace:
         """Number of choices of each edge."""
         return (len(self.operations),) * len(EDGES)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The edge of each decision."""
+        return tuple(f"edge {source}-{node}" for source, node in EDGES)
+
     def decode(self, row: Integers) -> EdgeCell:
         """The cell with these codes: int ``[6]``.
 

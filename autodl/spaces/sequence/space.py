@@ -60,6 +60,13 @@ class SequenceSpace:
         """Number of choices of each decision."""
         return tuple(map(len, self.alternatives))
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The block and what of it each decision is."""
+        of_block = ("operation", "gate", "skip", "halve")
+        blocks = (f"block {number} {name}" for number in range(self.blocks) for name in of_block)
+        return (*blocks, "head")
+
     def decode(self, row: Integers) -> SequenceArchitecture:
         """The architecture with these codes: int ``[4 * blocks + 1]``.
 
