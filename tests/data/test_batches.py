@@ -67,9 +67,11 @@ def test_each_picture_is_standardised_by_itself():
     """To mean 0 and deviation 1 over all its numbers, whatever the others of its batch are."""
     value = pictures(6)
     found = replace(Normalisation.of(value), per_picture=True)
-    value.images[2] = 77
-    value.images[3] = 100
-    value.images[3, 0, 0, 0] = 101  # a deviation of less than 1 / sqrt(n)
+    images = value.images.copy()
+    images[2] = 77
+    images[3] = 100
+    images[3, 0, 0, 0] = 101  # a deviation of less than 1 / sqrt(n)
+    value = replace(value, images=images)
     got = found.normalise(value.images)
     exact = []
     for picture in value.images / 255.0:

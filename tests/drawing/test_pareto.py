@@ -66,7 +66,7 @@ def test_a_browser_says_what_a_dot_is():
 
 def test_an_error_is_drawn_as_it_is():
     found = trade_off((-0.5, 1), (-0.25, 2), (-0.75, 2))
-    figure = draw_front(found, error=ABSOLUTE_ERROR)
+    figure = draw_front(found, quality=ABSOLUTE_ERROR)
     (axes,) = figure.axes
     assert axes.get_ylabel() == "mae"
     assert drawn(axes) == {"trial": [[2, 0.75]], "Pareto front": [[1, 0.5], [2, 0.25]]}
