@@ -327,7 +327,7 @@ def test_a_cache_is_used_from_another_run(tmp_path):
         QUICK,
         [
             *(*space, "Strategy={name: RandomSearch}", "Global.seed=4", "Search.max_trials=6"),
-            f"Search.cache=[{tmp_path / 'first'}]",
+            *(f"Search.cache=[{tmp_path / 'first'}]", "Search.repeat=allowed"),
         ],
     )
     run_search(second, tmp_path / "second")

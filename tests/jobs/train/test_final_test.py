@@ -177,10 +177,10 @@ def test_six_views_are_measured_beside(small_training, trained, tmp_path):
     result = retrain(config, small_training.architecture, tmp_path / "run")
     plain = small_training.result.metrics
     assert result.metrics["held_out_accuracy"] == plain["held_out_accuracy"]
-    trained, data = load_trained_network(tmp_path / "run"), load_split(config.data)
+    views, data = load_trained_network(tmp_path / "run"), load_split(config.data)
     six = {}
     for part, pictures in (("held_out", data.held_out), ("test", load(config.data).test)):
-        logits = logits_of(trained.network, pictures, trained.normalisation, views=six_views)
+        logits = logits_of(views.network, pictures, views.normalisation, views=six_views)
         six[part] = float((logits.argmax(axis=1) == pictures.labels).mean())
     assert result.metrics["held_out_accuracy_six_views"] == six["held_out"]
     found = measure_once(tmp_path / "run")
