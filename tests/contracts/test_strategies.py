@@ -222,7 +222,7 @@ def test_a_part_of_a_batch_changes_no_proposal(make):
     assert ask(strategy, range(100, 110)) == expected
 
 
-@pytest.mark.parametrize("count", [0, 1, 8, 11])
+@pytest.mark.parametrize("count", [0, 11])
 def test_a_restored_strategy_goes_on_as_the_one_that_was_stored(make, count):
     stored, restored = make(), make(seed=6)
     history(stored, count)
@@ -248,7 +248,7 @@ def test_the_state_is_not_changed_by_what_comes_later(make):
     assert encode_state(state) == kept
 
 
-@pytest.mark.parametrize("told", [3, 8, 14])
+@pytest.mark.parametrize("told", [3, 14])
 def test_snapshot_and_replay_of_the_rest_equal_a_full_replay(make, told):
     whole, snapshot, resumed = make(), make(), make()
     trials = history(whole, 18, failed={4, 9})

@@ -60,7 +60,7 @@ def test_texts_are_canonical(architecture):
         ("null", "an architecture is a JSON object"),
         ("[]", "an architecture is a JSON object"),
         ("NaN", "an architecture is a JSON object"),
-        ("{}", r"with a 'kind' \(cell_pair, fixed, genotype, mobile"),
+        ("{}", r"with a 'kind' \(cell_pair, chain, edge_cell, fixed, genotype, mobile"),
         ('{"kind": 1}', "with a 'kind'"),
         ('{"kind": ["cell_pair"]}', "with a 'kind'"),
         ('{"kind": "cellpair"}', "unknown architecture kind 'cellpair'. Did you mean 'cell_pair'"),

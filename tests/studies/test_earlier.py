@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -75,8 +76,10 @@ def write_widths(folder, mode, seed, *, phi, tested):
             "curve": [{"phi": level} for level in phi],
         },
         "search/architecture.json": WidthArchitecture("resnet20", (4,) * 19).to_json(),
+        "trained/run.json": {"starts": []},
         "trained/metrics.json": {"held_out_accuracy": tested},
-        "trained/test.json": {"accuracy": tested},
+        "trained/weights.safetensors": {},
+        "trained/test.json": {"accuracy": tested, "weights_sha256": sha256(b"{}").hexdigest()},
     }.items():  # fmt: skip
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(json.dumps(value))

@@ -39,7 +39,7 @@ def test_the_lrc_recipe_from_training_to_test_and_deployment(call, tmp_path):
         (load_file(folder / "weights.safetensors")[n] == w).all() for n, w in weights.items()
     )
 
-    plan = published_genotype_plan(genotype="LRC_1", channels=2, layers=3)
+    plan = published_genotype_plan(genotype="LRC_1", channels=2, layers=3, init="lrc")
     metrics = json.loads((folder / "metrics.json").read_text())
     assert (metrics["parameters"], metrics["macs"]) == (plan.parameters, plan.macs)
     assert call("eval", folder).code == 0
@@ -65,11 +65,15 @@ def test_the_lrc_recipe_from_training_to_test_and_deployment(call, tmp_path):
 )
 def test_the_shipped_configs(name, genotype, parameters):
     config = load_train(f"train/{name}.yaml")
-    assert config.network.arguments() == {"genotype": genotype, "channels": 36, "layers": 20}
+    init = "lrc" if name == "lrc" else "he"
+    network = {"genotype": genotype, "channels": 36, "layers": 20, "stem": "cifar", "init": init}
+    assert config.network.arguments() == network
     assert config.network.factory()(**config.network.arguments()).parameters == parameters
     train = config.train
     assert (train.epochs, train.cutout, train.gradient_clip) == (600, 16, 5.0)
-    assert (train.auxiliary_weight, train.drop_path, train.nesterov) == (0.4, 0.2, False)
+    assert (train.auxiliary_weight, train.nesterov) == (0.4, False)
+    paths = [hook["rate"] for hook in train.hooks if hook["name"] == "DropPath"]
+    assert (train.drop_path, paths) == ((0, [0.2]) if name == "lrc" else (0.2, []))
     assert (train.lrc_weight, train.weight_decay) == ((0.5, 2e-4) if "lrc" in name else (0, 3e-4))
 
 

@@ -138,12 +138,12 @@ def test_one_process_prints_and_writes(launched):
     assert first["processes"] == 2
 
 
-def test_another_number_of_processes_may_go_on_with_the_same_batch(launched, call, refused):
+def test_another_number_of_processes_may_ask_for_it_with_the_same_batch(launched, call, refused):
     folder = launched.folder
     copied = shutil.copytree(folder / "out", folder / "copied")
     one = ["-c", folder / "small.yaml", "--architecture", folder / "cell.json", "--resume"]
     done = call("train", *one, "--out", copied, "-o", "Train.batch_size=40")
-    assert (done.code, "resumed after epoch 6" in done.out) == (0, True)
+    assert (done.code, "cell finished already" in done.out) == (0, True)
     refused("Train.batch_size was 40, now it is 20", "train", *one, "--out", copied)
 
 
