@@ -9,7 +9,6 @@ plugins.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import platform
@@ -26,6 +25,7 @@ from autodl import __version__
 from autodl.config.plugins import import_plugins, provided
 from autodl.config.reading import RawConfig, load_config
 from autodl.errors import ConfigError, StoreError
+from autodl.runs.lock import LOCK, locked
 from autodl.runs.plugin_sources import find_sources, keep_sources
 from autodl.system.files import checksum, remove_leftovers, write_json, write_text
 from autodl.system.yaml_text import dump
@@ -44,7 +44,6 @@ TRAINING = "train.yaml"
 CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
 # of a width search
 RANKING, ANNEALING = "ranking.json", "annealing.json"
-_LOCK = ".lock"
 SEALS = "sha256"  # key of the manifest: checksums of what the run has written, by file
 _MAY_CHANGE = "Only budget, workers, device and limits may change; choose another --out folder"
 _CHANGED_PLUGIN = (
@@ -119,39 +118,11 @@ def run_folder(
             raise
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Be the only process that writes to a folder, which is made if missing.
-
-    Raises:
-        StoreError: another one does, or the folder cannot be written or locked.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / _LOCK, "a")  # noqa: SIM115  (held for as long as the block)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to {folder}: {error.strerror}; choose another --out folder"
-        ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"another process is writing to {folder}; wait for it, or choose another folder"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"cannot lock {folder}: {error.strerror}; choose a folder on another file system"
-            ) from None
-        yield
-
-
 def check_content(folder: Path, resume: bool) -> None:
     """Refuse a folder that holds a run unless it is resumed, and one that holds anything else."""
     try:
         # files that a kill has left beside their goal do not count
-        names = [p.name for p in folder.iterdir() if not p.name.startswith((_LOCK, f".{MANIFEST}"))]
+        names = [p.name for p in folder.iterdir() if not p.name.startswith((LOCK, f".{MANIFEST}"))]
     except OSError as error:
         raise StoreError(f"cannot read {folder}: {error.strerror}") from None
     if not names:

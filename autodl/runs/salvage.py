@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import EncodingError, StoreError
-from autodl.runs.folder import TRIALS, import_run_plugins, locked, read_manifest, update_manifest
+from autodl.runs.folder import TRIALS, import_run_plugins, read_manifest, update_manifest
+from autodl.runs.lock import locked
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.codec import decode_text
 from autodl.system.files import replacing

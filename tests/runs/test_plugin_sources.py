@@ -16,11 +16,11 @@ from autodl.reports.run import read_run
 from autodl.runs.folder import (
     MANIFEST,
     check_identity,
-    locked,
     read_manifest,
     run_plugins,
     update_manifest,
 )
+from autodl.runs.lock import locked
 from autodl.runs.plugin_sources import FOLDER, find_sources, keep_sources
 from autodl.system.files import write_json
 
