@@ -239,7 +239,8 @@ class _Work:
             name = f"{path}.weight"
             tensors[name] = Rounded.of(tensors[name], own)
         packed = self._run.folder / PACKED
-        packed.unlink(missing_ok=True)  # of a run that ended between this and its metrics
+        if packed.is_file():  # of a run that ended between this and its metrics
+            packed.unlink()
         save_packed(packed, tensors)
         return tensors
 

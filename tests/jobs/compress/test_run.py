@@ -248,6 +248,14 @@ def test_damaged_choice_and_other_folders_are_refused(compressed, small_training
     assert load_trained(small_training.folder)
 
 
+def test_a_folder_in_the_place_of_the_packed_file_is_refused(compressed, small_training, tmp_path):
+    out = Path(shutil.copytree(compressed[0], tmp_path / "copy"))
+    (out / "packed.safetensors").unlink()
+    (out / "packed.safetensors").mkdir()
+    with pytest.raises(StoreError, match=r"packed\.safetensors is there already"):
+        compress(config(), str(small_training.folder), out, resume=True)
+
+
 @pytest.mark.parametrize(
     "sections, said",
     [
