@@ -31,7 +31,9 @@ def prepare(args: argparse.Namespace) -> str:
     from autodl.data.load import load
     from autodl.data.options import DataOptions
     from autodl.data.subset import cut_subset, write_npz
+    from autodl.system.files import check_writable
 
+    check_writable(args.out, "the subset goes there")
     # a folder's pictures have no common size before they are cut to one
     early_size = args.image_size if args.name == "folder" else None
     source = load(DataOptions(name=args.name, path=args.path, image_size=early_size))

@@ -105,3 +105,10 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
     assert done.stderr.count("\n") == 1
     assert out.read_bytes() == b"the old one"
     assert [file.name for file in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(refused, tmp_path):
+    (tmp_path / "file").write_text("text")
+    wanted = f"cannot write to {tmp_path / 'file' / 'mini.npz'}: {tmp_path / 'file'} is a file"
+    nowhere = ("--name", "cifar10", "--path", tmp_path / "nowhere")
+    refused(wanted, "prepare_data", *nowhere, "--out", tmp_path / "file" / "mini.npz")
