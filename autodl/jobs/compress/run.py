@@ -89,6 +89,7 @@ def compress(
     source = open_source(model, config.data.path)
     method = config.compression.factory()(**config.compression.arguments())
     work = _Work(config, source, run)
+    work.check_fine_tuning()
     read = read_from(source.config.data, source.data)
     with run.open(identity, device=device, model=source.trained.folder, **read):
         _keep_training(source, out)
@@ -130,6 +131,19 @@ class _Work:
         self._layers = layers_to_round(
             self._network, keep_ends=config.layers.keep_ends, keep=config.layers.keep
         )
+
+    def check_fine_tuning(self) -> None:
+        """Refuse a recipe that does not fit before bits are chosen, which takes long.
+
+        Raises:
+            ConfigError: it does not fit the network or the pictures.
+        """
+        from autodl.reparam.plain_form import plain_network
+        from autodl.training.fit import Trainer
+
+        fresh = plain_network(self._network)  # what begins a training may change its network
+        recipe = recipe_of(self._config.fine_tuning)
+        Trainer(fresh, self._task, recipe, self._config.general.seed)
 
     def run(self, method: Method) -> dict[str, Any]:
         from autodl.training.weights import encode_weights

@@ -248,6 +248,15 @@ def test_damaged_choice_and_other_folders_are_refused(compressed, small_training
     assert load_trained(small_training.folder)
 
 
+def test_a_fine_tuning_that_does_not_fit_is_refused_before_bits_are_chosen(
+    small_training, tmp_path
+):
+    own = config(FineTuning={"recipe": "fast"})  # its batches are of 1,024 pictures, of 200
+    with pytest.raises(ConfigError, match="only 200 training pictures"):
+        compress(own, str(small_training.folder), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_in_the_place_of_the_packed_file_is_refused(compressed, small_training, tmp_path):
     out = Path(shutil.copytree(compressed[0], tmp_path / "copy"))
     (out / "packed.safetensors").unlink()
