@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Images = NDArray[Any]
 Fill = float | Sequence[float]
-Border = Literal["mean", "reflected"]
+Border = Literal["mean", "black", "reflected"]
 REFLECTED: Border = "reflected"
 FlipRule = Literal["none", "random", "alternating"]
 
@@ -177,7 +177,7 @@ def augmenter(
 
     Args:
         padding: see ``pad_crop``; 0 for none.
-        border: what comes in then: ``fill``, or the reflected picture.
+        border: what comes in then: ``fill``, black, or the reflected picture.
         flip_rule: "none", "random" or "alternating".
         vertical: see ``flip_vertically``.
         brightness: see ``change_brightness``; 0 for none.
@@ -187,11 +187,13 @@ def augmenter(
         seed: of the alternating flip.
     """
 
+    incoming: dict[Border, Any] = {"mean": fill, "black": 0.0, "reflected": REFLECTED}
+
     def augment(
         images: NDArray[np.uint8], positions: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.uint8]:
         if padding:
-            images = pad_crop(images, rng, padding, fill if border == "mean" else border)
+            images = pad_crop(images, rng, padding, incoming[border])
         if flip_rule == "random":
             images = flip(images, rng)
         elif flip_rule == "alternating":

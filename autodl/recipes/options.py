@@ -121,8 +121,8 @@ class TrainOptions(Section):
     gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
     amp: bool = Field(False, description="mixed precision: float16 on a GPU, no effect on a CPU")
     pad_crop: int = Field(4, ge=0, description="pixels of padding before a random crop")
-    border: Literal["mean", "reflected"] = Field(
-        "mean", description="what is padded: the mean colour, or the picture continued"
+    border: Literal["mean", "black", "reflected"] = Field(
+        "mean", description="what is padded: the mean colour, black, or the picture continued"
     )
     flip: Literal["none", "random", "alternating"] = Field(
         "random", description="mirror pictures: by a coin, or every one in every other epoch"

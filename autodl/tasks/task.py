@@ -84,13 +84,13 @@ class Batch:
 class Changes:
     """How training examples are changed before they are learned from; nothing by default.
 
-    A task takes what it knows: padding, with the mean colour or ``reflected``, and crop, mirroring,
-    brightness, cut-outs, mixing, and sizes that grow from ``first_size`` by ``grown_by`` until
-    ``grown``, a share of the epochs.
+    A task takes what it knows: padding (the mean colour, ``black`` or ``reflected``) and crop,
+    mirroring, brightness, cut-outs, mixing, and sizes that grow from ``first_size`` by
+    ``grown_by`` until ``grown``, a share of the epochs.
     """
 
     pad_crop: int = 0
-    border: Literal["mean", "reflected"] = "mean"
+    border: Literal["mean", "black", "reflected"] = "mean"
     flip: Literal["none", "random", "alternating"] = "none"
     vertical_flip: bool = False
     brightness: float = 0.0

@@ -222,6 +222,10 @@ def test_augmenter_is_the_chain():
     np.testing.assert_array_equal(
         alternating(images, positions, rng), alternating_flip(images, positions, 1, 2)
     )
+    for border, fill in (("mean", FILL), ("black", 0.0), ("reflected", "reflected")):
+        padded = augmenter(padding=2, border=border, flip_rule="none", fill=FILL)
+        expected = pad_crop(images, np.random.default_rng(5), 2, fill)
+        np.testing.assert_array_equal(padded(images, positions, np.random.default_rng(5)), expected)
     nothing = augmenter(padding=0, flip_rule="none", fill=FILL)
     np.testing.assert_array_equal(nothing(images, positions, rng), images)
 

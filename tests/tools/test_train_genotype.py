@@ -70,11 +70,16 @@ def test_the_shipped_configs(name, genotype, parameters):
     assert config.network.arguments() == network
     assert config.network.factory()(**config.network.arguments()).parameters == parameters
     train = config.train
-    assert (train.epochs, train.cutout, train.gradient_clip) == (600, 16, 5.0)
-    assert (train.auxiliary_weight, train.nesterov) == (0.4, False)
+    assert (train.epochs, train.cutout, train.border) == (600, 16, "black")
+    assert train.auxiliary_weight == 0.4
     paths = [hook["rate"] for hook in train.hooks if hook["name"] == "DropPath"]
     assert (train.drop_path, paths) == ((0, [0.2]) if name == "lrc" else (0.2, []))
-    assert (train.lrc_weight, train.weight_decay) == ((0.5, 2e-4) if "lrc" in name else (0, 3e-4))
+    starts = [hook["name"] for hook in train.hooks if hook["name"] == "UniformStart"]
+    assert starts == ([] if name == "lrc" else ["UniformStart"])  # LRC draws by its own rule
+    decay = 2e-4 if name == "lrc" else 3e-4
+    assert train.lrc_weight == (0.5 if name == "lrc" else 0)
+    sgd = {"momentum": 0.9, "nesterov": False, "weight_decay": decay, "gradient_clip": 5.0}
+    assert train.optimiser == {"name": "SGD", **sgd, "decay_biases": True}
 
 
 def test_mistakes_in_a_config(refused, tmp_path):

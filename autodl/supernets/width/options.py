@@ -70,7 +70,7 @@ class WidthOptions(Section):
 class SupernetOptions(Section):
     """``Supernet`` section: shared weights, their projections, and their training."""
 
-    ADDED = ("projection_decay",)
+    ADDED = ("projection_decay", "lowest_rate", "decay_biases", "border")
 
     epochs: int = Field(40, ge=1)
     warmup_epochs: int = Field(15, ge=0, description="with uniform widths and fixed projections")
@@ -79,9 +79,14 @@ class SupernetOptions(Section):
     schedule: Literal["step", "cosine"] = Field(
         "step", description="a tenth after half and after three quarters of the epochs, or a cosine"
     )
+    lowest_rate: float = Field(0.0, ge=0, description="what a cosine falls to")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(2e-4, ge=0)
+    decay_biases: bool = Field(False, description="the classifier's bias decays like weights")
     pad_crop: int = Field(4, ge=0)
+    border: Literal["mean", "black", "reflected"] = Field(
+        "mean", description="what is padded: the mean colour, black, or the picture continued"
+    )
     flip: Literal["none", "random", "alternating"] = "random"
     meta_width: int | None = Field(
         None, ge=1, description="meta channels of the first stage; null: the sum of the candidates"
@@ -103,6 +108,18 @@ class SupernetOptions(Section):
     statistics_batches: int = Field(
         8, ge=1, description="batches from which statistics are estimated before ranking"
     )
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.lowest_rate and self.schedule != "cosine":
+            raise ValueError(
+                f"lowest_rate {self.lowest_rate:g} is for schedule: cosine, got {self.schedule}"
+            )
+        if self.lowest_rate > self.learning_rate:
+            raise ValueError(
+                f"lowest_rate {self.lowest_rate:g} exceeds learning_rate {self.learning_rate:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _leaves_time_for_annealing(self) -> Self:

@@ -74,7 +74,11 @@ def supernet_recipe(
         "momentum": options.momentum,
         "nesterov": False,
         "weight_decay": options.weight_decay,
+        "decay_biases": options.decay_biases,
     }
+    rate_options: dict[str, Any] = {"learning_rate": options.learning_rate}
+    if options.schedule == "cosine":
+        rate_options["lowest_rate"] = options.lowest_rate
     path = PathOptions(
         **controller.model_dump(), budget=budget, warmup_epochs=options.warmup_epochs
     )
@@ -83,11 +87,9 @@ def supernet_recipe(
     return Recipe(
         epochs=options.epochs,
         batch_size=options.batch_size,
-        schedule=make_part(
-            "Schedule", {"name": options.schedule, "learning_rate": options.learning_rate}
-        ),
+        schedule=make_part("Schedule", {"name": options.schedule, **rate_options}),
         optimiser=make_part("Optimiser", {"name": "SGD", **sgd}),
-        changes=Changes(pad_crop=options.pad_crop, flip=options.flip),
+        changes=Changes(pad_crop=options.pad_crop, border=options.border, flip=options.flip),
         path=Component("Path", "Controller", path),
         hooks=(Component("Hook", "ProjectionDescent", descent),),
         section="Supernet",

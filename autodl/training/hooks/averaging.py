@@ -68,7 +68,11 @@ class WeightAverage:
 
 
 class Averaging(Hook):
-    """Averages the weights after every update, and gives the network the average in the end."""
+    """Averages the weights after every update, and gives the network the average in the end.
+
+    A trial that ``Fidelity`` scores before its last epoch is scored with the weights themselves:
+    an average over few updates still holds much of the first ones.
+    """
 
     key = "average"
 

@@ -8,9 +8,14 @@ import numpy as np
 import paddle
 import pytest
 
+from autodl.agents.options import ControllerOptions
 from autodl.data.dataset import Pictures
+from autodl.jobs.width.config import load_width
+from autodl.recipes.config import load_train
+from autodl.recipes.recipe import recipe_of
 from autodl.supernets.width.affine_sharing import Sharing
 from autodl.supernets.width.annealing import annealed_updates
+from autodl.supernets.width.options import SupernetOptions
 from autodl.supernets.width.projection_descent import report
 from autodl.supernets.width.projections import descend
 from autodl.supernets.width.supernet import Supernet, meta_widths
@@ -18,10 +23,13 @@ from autodl.supernets.width.transition import (
     controller_of,
     descent_of,
     shared_accuracy,
+    supernet_recipe,
     supernet_trainer,
 )
 from autodl.system.state import decode_state, encode_state
 from autodl.trial import TrialFailure
+
+_SHIPPED = ("resnet20", "mobilenet-v2")
 
 
 def make(tiny, *, rate=3.0, seed=0, data=None, **changes):
@@ -250,3 +258,44 @@ def test_paddle_keeps_no_gradient_of_projections(tiny):
     trainer = make(tiny)
     trainer.network(paddle.ones([2, 3, 8, 8]), [0] * 19).sum().backward()
     assert all(p.matrix.grad is None for p in trainer.network.projections())
+
+
+def test_the_authors_border_decay_and_lowest_rate():
+    """By default as before: a mean border, no decay of biases, a cosine down to 0."""
+    controller = ControllerOptions()
+
+    def parts(**options):
+        supernet = SupernetOptions(epochs=4, warmup_epochs=1, learning_rate=0.05, **options)
+        recipe = supernet_recipe(supernet, controller, budget=1.0, rate=None)
+        rates = recipe.schedule.factory()(recipe.schedule.options, 4, 5)
+        return recipe.changes.border, recipe.optimiser.options.decay_biases, rates(20)
+
+    assert parts() == ("mean", False, pytest.approx(0.05 / 100))
+    assert parts(schedule="cosine") == ("mean", False, pytest.approx(0, abs=1e-17))
+    theirs = {"border": "reflected", "decay_biases": True, "lowest_rate": 2e-4}
+    assert parts(schedule="cosine", **theirs) == ("reflected", True, pytest.approx(2e-4))
+    assert SupernetOptions().identity().keys().isdisjoint(theirs)  # older runs are the same
+    with pytest.raises(ValueError, match=r"lowest_rate 0\.0002 is for schedule: cosine, got step"):
+        SupernetOptions(lowest_rate=2e-4)
+    with pytest.raises(ValueError, match=r"lowest_rate 0\.2 exceeds learning_rate 0\.1"):
+        SupernetOptions(schedule="cosine", lowest_rate=0.2)
+
+
+def test_shipped_searches_and_trainings_have_what_the_authors_have():
+    """Their flags: ``--lr_min`` is 2e-4 where it is not given; all but two MobileNets decay all."""
+    small, large = (load_width(f"supernet/width-{n}-gpu.yaml").supernet for n in _SHIPPED)
+    assert (small.border, small.decay_biases, small.lowest_rate) == ("reflected", True, 0.0)
+    assert (large.decay_biases, large.schedule, large.lowest_rate) == (True, "cosine", 2e-4)
+    names = ("cifar10", "resnet18", "mobilenet-v2")
+    trainings = [load_train(f"train/width-{name}.yaml").train for name in names]
+    cifar, _, mobile = trainings
+    assert (cifar.batch_size, cifar.border) == (128, "reflected")
+    given = [(t.optimiser["nesterov"], t.optimiser["weight_decay"]) for t in trainings]
+    assert given == [(True, 5e-4), (True, 1e-4), (True, 4e-5)]
+    biases = [t.optimiser.get("decay_biases", False) for t in trainings]
+    assert biases == [True, True, False]
+    # 1,250 updates of 512 of 1,281,167 pictures from 0.2 to 0.8, then down to 0
+    schedule = recipe_of(mobile).schedule
+    rate, steps = schedule.factory()(schedule.options, mobile.epochs, 2502), 250 * 2502
+    assert [rate(1250), rate(625)] == pytest.approx([0.8, 0.5], rel=1e-3)
+    assert rate(steps) == pytest.approx(0, abs=1e-12)
