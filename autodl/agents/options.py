@@ -108,8 +108,8 @@ class NaoOptions(Section):
 class ModelBasedOptions(AgentOptions):
     """``Strategy`` section of the agent with a surrogate that chooses among what it draws."""
 
-    model: Literal["ridge", "pairs", "gp"] = Field(
-        "gp", description="Bayesian regression on decisions, or on pairs; Gaussian process"
+    model: Literal["ridge", "pairs", "gp", "forest", "boosting"] = Field(
+        "gp", description="linear regression on decisions, or on pairs; Gaussian process; trees"
     )
     acquisition: Literal["ei", "ucb", "thompson"] = Field(
         "ei", description="expected improvement, upper confidence bound, or a draw"

@@ -61,11 +61,11 @@ class ElasticTransferOptions(EvolutionOptions):
 class SurrogateOptions(Section):
     """``Strategy`` section of a search by a surrogate."""
 
-    model: Literal["ridge", "pairs", "gp"] = Field(
-        "gp", description="Bayesian linear regression on decisions, or on pairs; Gaussian process"
+    model: Literal["ridge", "pairs", "gp", "forest", "boosting"] = Field(
+        "gp", description="linear regression on decisions, or on pairs; Gaussian process; trees"
     )
-    acquisition: Literal["ei", "ucb", "thompson"] = Field(
-        "ei", description="expected improvement, upper confidence bound, or a draw"
+    acquisition: Literal["ei", "ucb", "thompson", "ehvi"] = Field(
+        "ei", description="expected improvement, confidence bound, draw; hypervolume for fronts"
     )
     rewards: Literal["ranks", "standardised"] = Field(
         "ranks", description="learned from: normal scores of their ranks, or rewards themselves"
@@ -80,6 +80,12 @@ class SurrogateOptions(Section):
     parents: int = Field(5, ge=1, description="best rows whose neighbours are candidates")
     mutated: int = Field(500, ge=0, description="candidates around these")
     shortlist: int = Field(256, ge=1, description="candidates that a draw of a gp compares")
+
+    @model_validator(mode="after")
+    def _has_a_front(self) -> Self:
+        if self.acquisition == "ehvi" and not self.pareto:
+            raise ValueError("acquisition ehvi is for fronts; name costs in pareto, or take ei")
+        return self
 
 
 class NasbotOptions(Section):

@@ -65,6 +65,7 @@ OPTIONS = {
     "Surrogate": [
         {**POOL, "model": "ridge", "acquisition": "thompson"},
         {**POOL, "initial": 6},
+        {**POOL, "model": "forest"},
     ],
     "Evolution": [FEW, {**FEW, "retire": "oldest"}, {**FEW, "patience": 100}],
 }

@@ -36,3 +36,10 @@ def test_the_defaults_fit():
         load_search(
             "search/cell-agent-tokens.yaml", ["Strategy={name: ElasticTransfer, mutation: all}"]
         )
+
+
+def test_a_hypervolume_of_one_goal_is_refused():
+    with pytest.raises(ConfigError, match="ehvi is for fronts; name costs in pareto"):
+        load_search(
+            "search/cell-agent-tokens.yaml", ["Strategy={name: Surrogate, acquisition: ehvi}"]
+        )

@@ -7,13 +7,21 @@ from typing import Any
 
 from autodl.errors import ConfigError
 from autodl.spaces.space import Coded, Pathed
-from autodl.strategies.surrogate.encodings import OneHot, Pairs, PathCounts
+from autodl.strategies.surrogate.boosting import boosting
+from autodl.strategies.surrogate.encodings import Encoding, OneHot, Pairs, PathCounts
+from autodl.strategies.surrogate.ensemble import Ensemble
+from autodl.strategies.surrogate.forest import forest
 from autodl.strategies.surrogate.informed_process import InformedProcess
 from autodl.strategies.surrogate.kernels import DecisionKernel, FeatureKernel
 from autodl.strategies.surrogate.ridge import Ridge
 from autodl.strategies.surrogate.surrogate import Surrogate
 
 _MOST_FEATURES = 2000
+
+
+def _encoding(space: Coded[Any]) -> Encoding:
+    """The ways through a network where the space tells them, else decisions."""
+    return PathCounts(space) if isinstance(space, Pathed) else OneHot(space.sizes)
 
 
 def _gaussian_process(space: Coded[Any]) -> Surrogate:
@@ -34,6 +42,8 @@ def _pairs(space: Coded[Any]) -> Surrogate:
 
 
 MODELS: Mapping[str, Callable[[Coded[Any]], Surrogate]] = {
+    "boosting": lambda space: Ensemble(_encoding(space), boosting),
+    "forest": lambda space: Ensemble(_encoding(space), forest),
     "gp": _gaussian_process,
     "pairs": _pairs,
     "ridge": lambda space: Ridge(OneHot(space.sizes)),

@@ -22,7 +22,9 @@ from autodl.strategies.surrogate.acquisition import (
     upper_confidence_bound,
 )
 from autodl.strategies.surrogate.candidates import Candidates, Ranking, Situation
+from autodl.strategies.surrogate.ensemble import EnsemblePosterior
 from autodl.strategies.surrogate.fronts import Weighing
+from autodl.strategies.surrogate.hypervolume import Volume
 from autodl.strategies.surrogate.learner import Learner
 from autodl.strategies.surrogate.models import MODELS
 from autodl.strategies.surrogate.rewards import normal_scores, standardised
@@ -55,7 +57,8 @@ class SurrogateSearch(Generic[Arch]):
 
     With ``pareto`` there is a surrogate for the accuracy and one for each of these costs, and each
     proposal is the best by a weighing of its own (``fronts.py``); the acquisition is then the
-    expected improvement of what is weighed.
+    expected improvement of what is weighed, or with ``ehvi`` that of the volume that the front
+    dominates (``hypervolume.py``).
 
     What surrogates believe follows from the trials told so far (``Learner``), so the state holds
     only these. One that has learned from earlier runs needs no random trials to begin with.
@@ -131,6 +134,8 @@ class SurrogateSearch(Generic[Arch]):
             if weighing is None:
                 return self._scores(rows, values, np.vstack([*busy, asked]), len(busy), rng)
             believed = self._learner.posteriors(rows, values, asked)
+            if self._options.acquisition == "ehvi":
+                return self._volume(rows, values, busy).improvement(believed)
             return weighing.improvement(believed, sobol_normals(_DRAWS, values.shape[1], rng))
 
         model = self._learner.models(rows, values)[0]
@@ -245,11 +250,19 @@ class SurrogateSearch(Generic[Arch]):
             return improvement_beside(posterior, busy, best, normals)
         return log_expected_improvement(posterior.mean, np.sqrt(posterior.variance), best)
 
+    def _volume(self, rows: Integers, values: Reals, busy: Sequence[Integers]) -> Volume:
+        """What the known trials, and those that are running, leave to be dominated."""
+        scaled = self._scale(values)
+        if not busy:
+            return Volume(scaled, scaled[:0])
+        expected = self._learner.posteriors(rows, values, np.array(busy))
+        return Volume(scaled, np.stack([one.mean for one in expected], axis=1))
+
     def _draw(
         self, model: Surrogate, posterior: Posterior, asked: Integers, rng: np.random.Generator
     ) -> Reals:
         """One joint draw over the most promising rows; minus infinity for all others."""
-        if isinstance(posterior, LinearPosterior):  # draws of weights reach all rows
+        if isinstance(posterior, LinearPosterior | EnsemblePosterior):  # cheap for all rows
             return np.asarray(posterior.draw(rng, 1)[0])
         reach = upper_confidence_bound(posterior.mean, np.sqrt(posterior.variance), _REACH)
         chosen = positions_of_best(reach, self._options.shortlist)

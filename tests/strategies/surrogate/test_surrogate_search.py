@@ -55,6 +55,17 @@ def test_it_beats_chance_and_never_asks_twice(model, acquisition):
     assert found >= 2
 
 
+@pytest.mark.parametrize("acquisition", ACQUISITIONS)
+@pytest.mark.parametrize("model", ["forest", "boosting"])
+def test_trees_lead_to_what_is_good(model, acquisition):
+    """Not told of five ones, they propose one of the ten with four or five: by chance p < 1/10."""
+    strategy = SurrogateSearch(Signs(), SurrogateOptions(model=model, acquisition=acquisition))
+    drawn = [Signs().sample(rng(number)) for number in range(60)]
+    for number, architecture in enumerate(one for one in drawn if ones(one) < 5 / 6):
+        strategy.tell(complete(number, architecture, ones(architecture)))
+    assert ones(strategy.ask(rng(60))) >= 4 / 6
+
+
 def test_of_a_large_space_candidates_are_drawn():
     space = EdgeCellSpace()
     options = SurrogateOptions(initial=5, random=60, mutated=20)
@@ -118,9 +129,11 @@ def test_a_pruned_trial_is_not_learned_from():
     assert strategy.diagnostics() == {"update": 1, "learned": 0}
 
 
-def test_a_front_is_found_along_its_whole_length():
+@pytest.mark.parametrize("acquisition", ["ei", "ehvi"])
+def test_a_front_is_found_along_its_whole_length(acquisition):
     """Ones are worth something, and zeros are cheap: every number of ones is on the front."""
-    strategy = SurrogateSearch(Signs(), SurrogateOptions(pareto=("cost",), initial=6))
+    options = SurrogateOptions(pareto=("cost",), initial=6, acquisition=acquisition)
+    strategy = SurrogateSearch(Signs(), options)
     counts = set()
     for number in range(30):
         architecture = strategy.ask(rng(number))
@@ -130,6 +143,18 @@ def test_a_front_is_found_along_its_whole_length():
         strategy.tell(trial)
     # the fourth decision is always 0, so five ones leave a zero
     assert len({(one, 6 - one) for one in range(6)} & counts) >= 4
+
+
+def test_a_front_counts_what_is_running():
+    options = SurrogateOptions(pareto=("cost",), initial=6, acquisition="ehvi")
+    strategy = SurrogateSearch(Signs(), options)
+    for number in range(12):
+        architecture = Signs().sample(rng(number))
+        cost = -float(architecture.signs.count(0))
+        strategy.tell(complete(number, architecture, ones(architecture), cost=cost))
+    first = strategy.ask(rng(50))
+    second = strategy.ask_where(rng(50), lambda architecture: architecture != first, (first,))
+    assert second.signs.count(1) != first.signs.count(1)
 
 
 def test_a_cost_that_nobody_tells_is_said():
