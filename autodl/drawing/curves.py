@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autodl.tasks.task import REWARD, Metric
 
 Curves = NDArray[np.float64]
+_LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +30,30 @@ class Group:
 def draw_comparison(
     groups: Mapping[str, Group], title: str = "", metric: Metric = REWARD
 ) -> Figure:
-    """Mean over seeds of the best so far, with a band of one standard deviation.
+    """Mean over seeds of the best so far, with a band: its 95 % interval (Student's t).
 
     On the left against trials; on the right against seconds, each seed's curve being held between
-    its trials, up to the time that all seeds reached.
+    its trials, up to the time that all seeds reached. Where evaluations took less than a second in
+    all, as when rewards are looked up, there is nothing on the right. One seed has no band.
 
     Args:
         metric: what is drawn of a reward; of the negative of an error, the error.
     """
     sign, corner = metric.value(1), "lower right" if metric.higher_is_better else "upper right"
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    by_trials, by_seconds = figure.subplots(1, 2, sharey=True)
+    timed = max(float(group.seconds[:, -1].max()) for group in groups.values()) >= _LEAST_SECONDS
+    figure = Figure(figsize=(11 if timed else 6.8, 4.2), layout="constrained")
+    by_trials, *by_seconds = figure.subplots(1, 1 + timed, sharey=True, squeeze=False)[0]
     for name, group in groups.items():
         trials = np.arange(1, group.best.shape[1] + 1)
         label = f"{name} ({len(group.best)} seeds)"
         _band(by_trials, trials, sign * group.best, label)
-        times = np.linspace(0, group.seconds[:, -1].min(), 400)
-        held = np.stack(
-            [_held(row, best, times) for row, best in zip(group.seconds, group.best, strict=True)]
-        )
-        _band(by_seconds, times, sign * held, label)
-    by_trials.set(xlabel="trials", ylabel=f"best {metric.label} so far (mean, ± 1 std)")
-    by_seconds.set(xlabel="seconds of evaluation, in sum")
+        for axes in by_seconds:
+            _band(axes, *_by_seconds(group, sign), label)
+    by_trials.set(xlabel="trials", ylabel=f"best {metric.label} so far (mean, 95 %)")
     by_trials.legend(loc=corner, frameon=False)
-    for axes in (by_trials, by_seconds):
+    for axes in by_seconds:
+        axes.set(xlabel="seconds of evaluation, in sum")
+    for axes in (by_trials, *by_seconds):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     if title:
@@ -62,11 +63,28 @@ def draw_comparison(
 
 def _band(axes: Axes, x: NDArray[np.float64], rows: Curves, label: str) -> None:
     known = ~np.isnan(rows).any(axis=0)
-    mean, spread = rows[:, known].mean(axis=0), rows[:, known].std(axis=0)
+    mean, reach = rows[:, known].mean(axis=0), _half_interval(rows[:, known])
     (line,) = axes.plot(x[known], mean, label=label)
     axes.fill_between(
-        x[known], mean - spread, mean + spread, color=line.get_color(), alpha=0.18, linewidth=0
+        x[known], mean - reach, mean + reach, color=line.get_color(), alpha=0.18, linewidth=0
     )
+
+
+def _half_interval(rows: Curves) -> NDArray[np.float64]:
+    """How far the mean of each column is to be trusted, with 95 % confidence; 0 for one row."""
+    count = len(rows)
+    if count < 2:
+        return np.zeros(rows.shape[1])
+    from scipy.stats import t  # takes a second to import
+
+    return np.asarray(t.ppf(0.975, count - 1) * rows.std(axis=0, ddof=1) / np.sqrt(count))
+
+
+def _by_seconds(group: Group, sign: float) -> tuple[NDArray[np.float64], Curves]:
+    """Times up to that which all seeds reached, and what each seed had then."""
+    times = np.linspace(0, group.seconds[:, -1].min(), 400)
+    rows = zip(group.seconds, group.best, strict=True)
+    return times, sign * np.stack([_held(row, best, times) for row, best in rows])
 
 
 def _held(seconds: NDArray[np.float64], best: NDArray[np.float64], times: Curves) -> Curves:

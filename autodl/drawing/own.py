@@ -1,4 +1,4 @@
-"""Drawings by kind of architecture: of networks for series, and those that plugins bring."""
+"""Drawings by kind of architecture: those of their own, and those that plugins bring."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from typing import Any, TypeAlias
 from matplotlib.figure import Figure
 
 from autodl.config.plugins import note_provided
+from autodl.drawing.chains import draw_chain
+from autodl.drawing.edge_cells import draw_edge_cell
 from autodl.drawing.sequences import draw_sequence
 from autodl.errors import PluginError
 
 Draw: TypeAlias = Callable[[Any, str], Figure]
 
-_OWN: dict[str, Draw] = {"sequence": draw_sequence}
+_OWN: dict[str, Draw] = {
+    "chain": draw_chain,
+    "edge_cell": draw_edge_cell,
+    "sequence": draw_sequence,
+}
 _BUILT_IN = "cell_pair"
 _LOGGER = logging.getLogger("autodl")
 

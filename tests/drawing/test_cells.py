@@ -182,9 +182,9 @@ def test_other_suffixes_are_refused(tmp_path, name):
 
 
 def test_other_kinds_are_refused():
-    class Chain:
+    class Lattice:
         def to_json(self):
-            return {"kind": "chain", "version": 1}
+            return {"kind": "lattice", "version": 1}
 
-    with pytest.raises(AutoDLError, match=r"kind 'chain'; there are drawings for: cell_pair"):
-        draw_architecture(Chain())
+    with pytest.raises(AutoDLError, match=r"kind 'lattice'; there are drawings for: cell_pair"):
+        draw_architecture(Lattice())
