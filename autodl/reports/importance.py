@@ -1,32 +1,19 @@
-"""Which decisions of a space mattered for the reward, by a forest that predicts it.
-
-Reading a decision off trials one by one is misleading where decisions act together; a forest of
-regression trees takes that up, and what it loses when it is told a wrong decision is what the
-decision matters.
-"""
+"""Which decisions of a run's space mattered for its reward."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from autodl.config.components import read_component
 from autodl.errors import ConfigError
 from autodl.runs.folder import run_config
 from autodl.spaces.codec import decode_architecture
 from autodl.spaces.rows import as_coded
-from autodl.spaces.space import Coded, Integers, Labelled
-from autodl.system.packages import require
+from autodl.spaces.space import Coded
+from autodl.strategies.surrogate.importance import importance_in
 from autodl.trial import TrialState
-
-FEWEST = 30  # trials that say something
-_MOST = 1000
-_FOLDS = 5
-_REPEATS = 5
 
 
 def run_importance(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -46,20 +33,14 @@ def run_importance(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     chosen = read_component(run_config(folder), "Space")
     space: Coded[Any] = as_coded(chosen.factory()(**chosen.arguments()), "The importance")
     complete = [t for t in report["trials"] if t["state"] == TrialState.COMPLETE.value]
-    rows = [space.encode(decode_architecture(trial["architecture"])) for trial in complete]
+    architectures = [decode_architecture(trial["architecture"]) for trial in complete]
     rewards = [trial["reward"] for trial in complete]
     try:
-        found, explained = decision_importance(np.array(rows), rewards, space.sizes)
+        found = importance_in(space, architectures, rewards)
     except ValueError as error:
         raise ConfigError(f"{folder}: {error}; leave out --importance") from None
-    names = (
-        space.labels
-        if isinstance(space, Labelled)
-        else [f"decision {place}" for place in range(len(space.sizes))]
-    )
-    order = np.argsort(-found, kind="stable").tolist()
-    decisions = [{"name": names[place], "importance": float(found[place])} for place in order]
-    return {"decisions": decisions, "explained": float(explained)}
+    decisions = [{"name": name, "importance": share} for name, share in found.decisions]
+    return {"decisions": decisions, "explained": found.explained}
 
 
 def importance_lines(importance: Mapping[str, Any], top: int = 10) -> Iterator[str]:
@@ -70,66 +51,3 @@ def importance_lines(importance: Mapping[str, Any], top: int = 10) -> Iterator[s
     )
     for row in importance["decisions"][:top]:
         yield f"  {row['importance']:>6.3f}  {row['name']}"
-
-
-def decision_importance(
-    rows: Integers, rewards: Sequence[float], sizes: Sequence[int]
-) -> tuple[NDArray[np.float64], float]:
-    """The importance of each decision, and how well rewards are predicted at all.
-
-    In each of five folds a forest of 100 trees learns from the others; of the rewards in the fold,
-    the importance of a decision is by how much the squared error grows when the decision is
-    shuffled among the trials (permutation importance, Breiman, 2001), as a share of their
-    variance, and at least 0. Shares do not add up to 1: what acts together is counted for each.
-    The second number is the share of the variance that predictions explain (R squared, at most 1);
-    near or below 0 the importances say nothing. Of more than 1,000 trials the last are taken. The
-    same trials give the same numbers.
-
-    Args:
-        rows: decisions of the trials, ``[trials, decisions]``.
-        rewards: one for each trial, finite.
-        sizes: number of values of each decision.
-
-    Raises:
-        ValueError: fewer trials than ``FEWEST``, or all rewards are equal.
-        MissingPackageError: scikit-learn is not installed.
-    """
-    table, values = np.asarray(rows, np.int64)[-_MOST:], np.asarray(rewards, np.float64)[-_MOST:]
-    if len(table) < FEWEST or np.ptp(values) == 0:
-        raise ValueError(f"importance needs {FEWEST} trials of different rewards, got {len(table)}")
-    require("sklearn")
-    from sklearn.ensemble import RandomForestRegressor  # takes a second to import
-
-    values = (values - values.mean()) / values.std()  # trees have thresholds of their own
-    rng = np.random.default_rng(0)
-    folds = rng.permutation(len(table)) % _FOLDS
-    total = len(values)  # the squared error of their mean
-    losses, error = np.zeros(table.shape[1]), 0.0
-    for fold in range(_FOLDS):
-        held = folds == fold
-        forest = RandomForestRegressor(100, random_state=fold, n_jobs=1)
-        forest.fit(one_hot(table[~held], sizes), values[~held])
-        told, wanted = table[held], values[held]
-        own = _error(forest.predict(one_hot(told, sizes)), wanted)
-        error += own
-        shuffled = []
-        for place in range(table.shape[1]):
-            for _ in range(_REPEATS):
-                changed = told.copy()
-                changed[:, place] = rng.permutation(told[:, place])
-                shuffled.append(one_hot(changed, sizes))
-        found = forest.predict(np.concatenate(shuffled)).reshape(len(losses), _REPEATS, -1)
-        losses += ((found - wanted) ** 2).sum(axis=2).mean(axis=1) - own
-    return np.maximum(losses / total, 0.0), 1.0 - error / total
-
-
-def _error(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
-    return float(((found - wanted) ** 2).sum())
-
-
-def one_hot(rows: Integers, sizes: Sequence[int]) -> NDArray[np.float64]:
-    """A column for every value of every decision: float64 ``[trials, sum(sizes)]``."""
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    found = np.zeros((len(rows), int(sum(sizes))))
-    np.put_along_axis(found, rows + starts, 1.0, axis=1)
-    return found

@@ -15,7 +15,7 @@ from autodl.errors import ConfigError, EncodingError
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import decode_text, encode_text, load_architecture, save_architecture
 from autodl.spaces.rows import random_row, variation
-from autodl.spaces.space import Blocked, Coded, Costed, Named, Stepwise, Twinned
+from autodl.spaces.space import Blocked, Coded, Costed, Labelled, Named, Stepwise, Twinned
 from autodl.spaces.width.space import make_width_space
 
 # The network that each space is for, what it is told, and the shapes that it then takes and gives;
@@ -120,6 +120,11 @@ def test_steps_and_blocks_are_views_of_the_row(space):
     if isinstance(space, Blocked):
         assert space.choices * (len(space.sizes) // len(space.choices)) == space.sizes
     assert min(space.sizes) >= 1
+
+
+def test_labels_name_every_decision(space):
+    if isinstance(space, Labelled):
+        assert len(space.labels) == len(set(space.labels)) == len(space.sizes)
 
 
 def test_what_decisions_add_is_what_the_whole_costs(space):

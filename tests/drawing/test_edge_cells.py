@@ -1,4 +1,4 @@
-"""The drawing of cells with operations on edges, as it is shown wherever architectures are drawn."""
+"""The drawing of cells with operations on edges, as it is shown everywhere."""
 
 from __future__ import annotations
 

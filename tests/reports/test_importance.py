@@ -1,71 +1,15 @@
-"""Importance of decisions: planted ones are found, and nothing where there is nothing."""
+"""Importance of decisions in reports of runs."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
 from autodl.reports.html_report import html_report
-from autodl.reports.importance import decision_importance, one_hot, run_importance
+from autodl.reports.importance import run_importance
 from autodl.reports.run import read_run, summary_lines
-
-SIZES = (3, 2, 4, 5)
-
-
-def rows(count, seed=0):
-    return np.random.default_rng(seed).integers(SIZES, size=(count, len(SIZES)))
-
-
-def test_one_hot_has_a_one_for_every_decision():
-    found = one_hot(np.array([[2, 0, 3, 4], [0, 1, 0, 0]]), SIZES)
-    assert found.shape == (2, 14)
-    assert np.flatnonzero(found[0]).tolist() == [2, 3, 8, 13]
-    assert np.flatnonzero(found[1]).tolist() == [0, 4, 5, 9]
-
-
-def test_a_planted_decision_has_nearly_all_the_importance():
-    """Of a reward that is one decision's alone, shuffling it doubles the variance at most: 2."""
-    table = rows(150)
-    found, explained = decision_importance(table, table[:, 2] * 0.1, SIZES)
-    assert explained > 0.95
-    assert 1.5 < found[2] < 2.5
-    assert max(np.delete(found, 2)) < 0.02
-
-
-def test_decisions_that_act_together_both_matter():
-    """An exclusive or has no main effect, and yet both decisions matter, others do not."""
-    table = rows(300)
-    reward = (table[:, 1] ^ (table[:, 0] == 1)).astype(float)
-    found, explained = decision_importance(table, reward, SIZES)
-    assert explained > 0.8
-    assert min(found[:2]) > 0.5 > 10 * max(found[2:])
-
-
-def test_of_noise_nothing_is_explained():
-    noise = np.random.default_rng(1).normal(size=150)
-    found, explained = decision_importance(rows(150), noise, SIZES)
-    assert explained < 0.1
-    assert max(found) < 0.5
-    again, _ = decision_importance(rows(150), noise, SIZES)
-    np.testing.assert_array_equal(found, again)
-
-
-def test_the_scale_of_rewards_does_not_matter():
-    table = rows(60)
-    reward = table[:, 0] + 0.3 * table[:, 3]
-    one, _ = decision_importance(table, reward, SIZES)
-    other, _ = decision_importance(table, 4 * reward, SIZES)
-    np.testing.assert_allclose(one, other, rtol=1e-9)  # times 4 is exact, so no split is another
-
-
-@pytest.mark.parametrize("count, reward", [(29, None), (60, 0.5)])
-def test_too_little_is_refused(count, reward):
-    rewards = np.arange(count) if reward is None else np.full(count, reward)
-    with pytest.raises(ValueError, match="needs 30 trials of different rewards"):
-        decision_importance(rows(count), rewards, SIZES)
 
 
 def searched(folder, trials):
@@ -79,7 +23,7 @@ def test_a_run_tells_its_decisions(tmp_path):
     found = run_importance(report, tmp_path / "run")
     shares = [row["importance"] for row in found["decisions"]]
     assert shares == sorted(shares, reverse=True)
-    assert {row["name"] for row in found["decisions"]} >= {"decision 0"}
+    assert {row["name"] for row in found["decisions"]} >= {"node 0", "edge 0-1"}
     whole = {**report, "importance": found}
     first = found["decisions"][0]
     assert f"  {first['importance']:>6.3f}  {first['name']}" in summary_lines(whole)

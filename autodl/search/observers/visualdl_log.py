@@ -7,21 +7,26 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
+from autodl.config.components import read_component
 from autodl.errors import AutoDLError
 from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.runs.event_log import EventLog
-from autodl.runs.folder import LOG, TRIALS
+from autodl.runs.folder import LOG, TRIALS, run_config
 from autodl.runs.store import TrialStore
 from autodl.search.observers.observer import RunInfo
 from autodl.search.observers.outcome import diagnostics_shown, quality_of, shown_as
 from autodl.spaces.codec import encode_text
+from autodl.spaces.space import Coded
+from autodl.strategies.surrogate.importance import FEWEST, Importance, importance_in
 from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
 
 SECONDS_BETWEEN_PICTURES = 5.0
 CURVES = 200
+DECISIONS = 20  # that the picture of their importance shows
 _PAUSE_PER_SECOND = 20.0  # so that pictures take at most 5% of the time
 _COUNTS = ("pruned", "reused", "failed")
 _NOT_DRAWN = ("epoch", "seconds", "compute_seconds")  # of a trial's curve: of no use as curves
@@ -59,7 +64,8 @@ class VisualDLLog:
     VisualDL lays the curves of chosen trials over each other. ``best/cell`` is the best
     architecture drawn, ``best/architecture`` its JSON; the hyper-parameters have ``search/best``
     as their result. With objectives, ``best/front`` is the Pareto front, by the number of
-    finished trials.
+    finished trials. When the search ends, ``best/decisions`` shows which decisions of its space
+    mattered (``best/decisions_text`` in words), if it has rows and at least 30 complete trials.
 
     Args:
         curves: the first so many trials get their epochs drawn, and after them every new best:
@@ -80,6 +86,7 @@ class VisualDLLog:
         self._seconds_between_pictures = seconds_between_pictures
         self._clock = clock
         self._log: EventLog | None = None
+        self._folder: Path | None = None
         self._counts: dict[str, int] = {}
         self._not_drawn: Trial | None = None
         self._next_picture = -float("inf")
@@ -93,7 +100,7 @@ class VisualDLLog:
     @_harmless
     def started(self, run: RunInfo) -> None:
         """Open the log, or continue it."""
-        self._log = EventLog(run.folder / LOG)
+        self._log, self._folder = EventLog(run.folder / LOG), run.folder
         self._metric, self._quality = shown_as(run.config), quality_of(run.config)
         self._counts = {name: int(self._log.last(f"search/{name}") or 0) for name in _COUNTS}
         self._log.hyper_parameters(_settings(run.config), ["search/best"])
@@ -179,6 +186,7 @@ class VisualDLLog:
             return
         try:
             self._draw()
+            self._draw_importance(done)
         finally:
             self._log.close()
             self._log = None
@@ -218,6 +226,35 @@ class VisualDLLog:
         figure = draw_front(self._trade_off, self._goals.limits, title, quality=self._quality)
         self._log.picture("best/front", to_pixels(figure), done)
         return True
+
+    def _draw_importance(self, done: int) -> None:
+        """Add a picture and a text of which decisions mattered, if that can be told."""
+        if self._log is None or self._folder is None or done < FEWEST:
+            return
+        if self._log.has("best/decisions", done) or (found := _importance(self._folder)) is None:
+            return
+        from autodl.drawing.figures import to_pixels
+        from autodl.drawing.importance import draw_importance
+
+        shown = found.decisions[:DECISIONS]
+        title = f"after {done} trials; a forest explains {found.explained:.0%} of the variance"
+        self._log.picture("best/decisions", to_pixels(draw_importance(shown, title)), done)
+        lines = [f"{share:.3f}  {name}" for name, share in shown]
+        self._log.text("best/decisions_text", "\n".join([title, *lines]), done)
+
+
+def _importance(folder: Path) -> Importance | None:
+    """That of a run's complete trials; None where the space has no rows, or too little is known."""
+    chosen = read_component(run_config(folder), "Space")
+    space = chosen.factory()(**chosen.arguments())
+    if not isinstance(space, Coded):
+        return None
+    with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
+        complete = [one for one in store.finished() if one.state is TrialState.COMPLETE]
+    rewards = [one.reward for one in complete if one.reward is not None]
+    if len(set(rewards)) < 2 or len(rewards) < FEWEST:
+        return None
+    return importance_in(space, [one.architecture for one in complete], rewards)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

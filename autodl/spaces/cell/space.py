@@ -67,6 +67,14 @@ class CellSpace:
         return (len(self.operations),) * tokens + (2,) * bits
 
     @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The node, or the edge from one node to a later one, of each decision, counted from 0."""
+        roles = ("",) if self.tied else ("normal ", "reduction ")
+        edges = [(source, node) for node in range(self.nodes) for source in range(node)]
+        tokens = (f"{role}node {node}" for role in roles for node in range(self.nodes))
+        return (*tokens, *(f"{role}edge {a}-{b}" for role in roles for a, b in edges))
+
+    @cached_property
     def steps(self) -> Steps:
         """Node by node: at once which earlier nodes it reads, then its operation."""
         steps: list[int | tuple[int, ...]] = []

@@ -32,6 +32,10 @@ class MobileSpace:
     choices: ClassVar[tuple[int, ...]] = tuple(map(len, PRIMITIVES.values()))
     """Number of values of each primitive, in the order of the codes."""
     sizes: ClassVar[tuple[int, ...]] = choices * BLOCKS
+    labels: ClassVar[tuple[str, ...]] = tuple(
+        f"block {place} {name}" for place in range(BLOCKS) for name in _NAMES
+    )
+    """The block and what of it each decision is, counted from the stem."""
 
     def decode(self, row: Codes) -> MobileArchitecture:
         """The architecture with these codes: int ``[35]``, or ``[7, 5]``, block by block.

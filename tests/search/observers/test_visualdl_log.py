@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -13,6 +14,8 @@ import pytest
 from PIL import Image
 from visualdl import LogReader
 
+from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.run import run_search
 from autodl.runs.store import Proposal, TrialStore
 from autodl.search.observers.observer import Observer, RunInfo
 from autodl.search.observers.visualdl_log import VisualDLLog
@@ -342,3 +345,16 @@ def test_calls_before_the_start_do_nothing(tmp_path, monkeypatch):
     log.ended(None, 0, 0.0)
     assert not log.warned
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("trials, shown", [(40, True), (20, False)])
+def test_the_decisions_that_mattered_are_shown_at_the_end(tmp_path, trials, shown):
+    options = ["Strategy={name: RandomSearch}", f"Search.max_trials={trials}"]
+    run_search(load_search("search/cell-agent-table.yaml", options), tmp_path / "run")
+    reader = read(tmp_path / "run" / "vdl")
+    pictures, texts = (reader.get_tags().get(kind, []) for kind in ("image", "text"))
+    assert ("best/decisions" in pictures, "best/decisions_text" in texts) == (shown, shown)
+    if shown:
+        (text,) = reader.get_data("text", "best/decisions_text")
+        assert text.id == trials
+        assert re.search(r"^\d\.\d{3}  node 0$", text.text.text, re.MULTILINE)
