@@ -7,14 +7,14 @@ from typing import Any
 
 from autodl.errors import ConfigError
 from autodl.spaces.space import Coded, Pathed
-from autodl.strategies.surrogate.boosting import boosting
 from autodl.strategies.surrogate.encodings import Encoding, OneHot, Pairs, PathCounts
-from autodl.strategies.surrogate.ensemble import Ensemble
-from autodl.strategies.surrogate.forest import forest
 from autodl.strategies.surrogate.informed_process import InformedProcess
 from autodl.strategies.surrogate.kernels import DecisionKernel, FeatureKernel
 from autodl.strategies.surrogate.ridge import Ridge
 from autodl.strategies.surrogate.surrogate import Surrogate
+from autodl.strategies.surrogate.trees.boosting import boosting
+from autodl.strategies.surrogate.trees.ensemble import Ensemble
+from autodl.strategies.surrogate.trees.forest import forest
 
 _MOST_FEATURES = 2000
 

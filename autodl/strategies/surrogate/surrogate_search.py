@@ -22,7 +22,6 @@ from autodl.strategies.surrogate.acquisition import (
     upper_confidence_bound,
 )
 from autodl.strategies.surrogate.candidates import Candidates, Ranking, Situation
-from autodl.strategies.surrogate.ensemble import EnsemblePosterior
 from autodl.strategies.surrogate.fronts import Weighing
 from autodl.strategies.surrogate.hypervolume import Volume
 from autodl.strategies.surrogate.learner import Learner
@@ -36,6 +35,7 @@ from autodl.strategies.surrogate.surrogate import (
     Reals,
     Surrogate,
 )
+from autodl.strategies.surrogate.trees.ensemble import EnsemblePosterior
 from autodl.trial import ACCURACY, Architecture, Evaluation, Trial, TrialState
 
 _DRAWS = 128

@@ -291,7 +291,7 @@ def test_a_trial_whose_curve_a_kill_cut_short_is_logged_again(tmp_path, monkeypa
 def test_space_without_drawing_still_gets_its_text(tmp_path, caplog):
     class Chain:
         def to_json(self):
-            return {"kind": "chain", "version": 1}
+            return {"kind": "lattice", "version": 1}
 
     trial = Trial(0, Chain(), TrialState.COMPLETE, Evaluation(1.0))
     log = VisualDLLog()
@@ -357,4 +357,4 @@ def test_the_decisions_that_mattered_are_shown_at_the_end(tmp_path, trials, show
     if shown:
         (text,) = reader.get_data("text", "best/decisions_text")
         assert text.id == trials
-        assert re.search(r"^\d\.\d{3}  node 0$", text.text.text, re.MULTILINE)
+        assert re.search(r"^\d\.\d{3}  node 0$", text.text.encoded_text_string, re.MULTILINE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from autodl.strategies.surrogate.boosting import boosting
+from autodl.strategies.surrogate.trees.boosting import boosting
 
 RNG = np.random.default_rng(0)
 INPUTS = RNG.integers(2, size=(400, 12)).astype(np.float64)

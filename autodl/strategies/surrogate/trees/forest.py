@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from autodl.strategies.surrogate.ensemble import Predict
 from autodl.strategies.surrogate.surrogate import Reals
+from autodl.strategies.surrogate.trees.ensemble import Predict
 from autodl.system.packages import require
 
 _TREES = 50

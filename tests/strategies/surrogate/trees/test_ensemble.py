@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from autodl.strategies.surrogate.encodings import OneHot
-from autodl.strategies.surrogate.ensemble import Ensemble, EnsemblePosterior
 from autodl.strategies.surrogate.surrogate import Posterior, Surrogate
+from autodl.strategies.surrogate.trees.ensemble import Ensemble, EnsemblePosterior
 
 SIZES = (3, 2, 4)
 

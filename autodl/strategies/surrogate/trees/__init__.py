@@ -1,0 +1,1 @@
+"""Surrogates of trees: random forests and gradient boosting."""
