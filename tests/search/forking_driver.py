@@ -1,26 +1,19 @@
 """Runs a search in a folder that is killed again and again, and resumed until it is done.
 
-``python forking_driver.py CONFIG FOLDER SEED TARGET ... -- OVERRIDE ...``: the search is killed
-by SIGKILL a random moment after TARGET trials are finished (or stages reported), once for each
-target. It runs in forks of this process, so that Paddle is imported only once. After every kill the
-store has to be whole, with all that was finished before in it, unchanged.
+It is killed by SIGKILL a random moment after so many trials are finished (or stages reported), in
+forks of this process, so that nothing is imported twice. After every kill the store has to be
+whole, with all that was finished before in it, unchanged.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import sqlite3
 import sys
 import time
 from contextlib import closing
-from importlib import import_module
-from pathlib import Path
 
-from autodl.jobs.search.parts import load_search
-from autodl.jobs.search.run import run_search
-from autodl.runs.folder import TRIALS
 from autodl.runs.store import TrialStore
 
 
@@ -93,27 +86,3 @@ def kill_and_resume(search, path, draw, targets, pause_seconds):
             sys.exit(f"target {target}: wait status {status}")
         rows = check(path, rows)
     return kills
-
-
-def main(config_path, folder, seed, targets, overrides):
-    config = load_search(config_path, overrides)
-    import_module(config.strategy.entry.factory.partition(":")[0])
-    pause_seconds = 0.02
-    if config.evaluator.entry.trains:
-        import_module(config.evaluator.entry.factory.partition(":")[0])
-        pause_seconds = 0.5
-    kill_and_resume(
-        lambda in_peace: run_search(config, folder, resume=True),
-        *(folder / TRIALS, random.Random(seed), targets, pause_seconds),
-    )
-
-
-if __name__ == "__main__":
-    end = sys.argv.index("--")
-    main(
-        sys.argv[1],
-        Path(sys.argv[2]),
-        int(sys.argv[3]),
-        [int(target) for target in sys.argv[4:end]],
-        sys.argv[end + 1 :],
-    )
