@@ -82,7 +82,7 @@ def _is_section(options: object) -> bool:
 
 
 def table(section: str) -> dict[str, Entry]:
-    """The components that a section, or a part of a recipe, may name; plugins add to it.
+    """The components that a section, a part of a recipe or a task may name; plugins add to it.
 
     Raises:
         UnknownNameError: nothing of that name chooses a component.
@@ -106,7 +106,8 @@ def register(
 
     Args:
         section: Data, Space, Network, Strategy, Evaluator, Fidelity or Compression, or a part of a
-            recipe: Schedule, Optimiser, Form, Term, Hook or Path; or a whole one, Recipe.
+            recipe: Schedule, Optimiser, Form, Term, Hook or Path; or a whole one, Recipe; or the
+            Goal of a task.
         options: a ``Section`` that checks its keys, or ``module:Class``; None takes no options.
         factory: a class or function, or ``module:callable``, which is imported only when it is
             used; what it is called with is said in ``autodl/jobs/search/parts.py``, at

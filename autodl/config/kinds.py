@@ -37,5 +37,6 @@ PARTS = {
     "Term": Kind("autodl.recipes.catalogue:TERMS", ""),
     "Hook": Kind("autodl.recipes.catalogue:HOOKS", ""),
     "Path": Kind("autodl.recipes.catalogue:PATHS", ""),
+    "Goal": Kind("autodl.tasks.catalogue:GOALS", ""),
 }
-"""What recipes are made of: components that stand inside of a section."""
+"""What recipes are made of, and the goals of tasks: components that are no section of their own."""

@@ -1,4 +1,8 @@
-"""What can be learned, by the name of its examples: options model, and what reads them."""
+"""What can be learned, by the name of its examples: options model, and what reads them.
+
+And the goals that tasks name, which take no options: a factory is called with ``label_smoothing``,
+and refuses it if it is not 0 and means nothing there; see ``training/goal.py``.
+"""
 
 from autodl.config.components import Entry
 
@@ -17,4 +21,11 @@ TASKS = {
     "NextValue": Entry(
         "autodl.tasks.options:NextValueOptions", "autodl.tasks.next_value:load_next"
     ),
+}
+
+_NONE = "autodl.config.sections:NoOptions"
+
+GOALS = {
+    "classification": Entry(_NONE, "autodl.training.goals.classification:Classification"),
+    "regression": Entry(_NONE, "autodl.training.goals.regression:Regression"),
 }

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Protocol
 
 import paddle
 from paddle import nn
 
+from autodl.config.components import table
 from autodl.errors import lookup
 from autodl.tasks.task import Batch, Part, Score, Task
 from autodl.training.metrics import Views
 from autodl.training.parallel import ALONE, Share
 from autodl.trial import TrialFailure
-
-GOALS = {
-    "classification": "autodl.training.goals.classification:Classification",
-    "regression": "autodl.training.goals.regression:Regression",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +64,14 @@ class Goal(Protocol):
 
 
 def goal_of(task: Task, label_smoothing: float = 0.0) -> Goal:
-    """The goal of a task.
+    """The goal of a task, from the catalogue of tasks, to which plugins add.
 
     Raises:
         UnknownNameError: no goal of the task's kind.
         ConfigError: label smoothing of targets that are no classes.
     """
-    module, _, name = lookup(GOALS, task.goal, "goal").partition(":")
-    goal: Goal = getattr(import_module(module), name)(label_smoothing=label_smoothing)
+    factory = lookup(table("Goal"), task.goal, "goal").load_factory()
+    goal: Goal = factory(label_smoothing=label_smoothing)
     return goal
 
 
