@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autodl.errors import EncodingError
+from autodl.errors import EncodingError, did_you_mean
 
 
 def check_version(value: Mapping[str, Any], kind: str, known: int) -> None:
@@ -26,6 +26,32 @@ def check_keys(value: Mapping[str, Any], known: set[str], what: str) -> None:
         raise EncodingError(
             f"{what} has only the keys {', '.join(sorted(known))}, got {short(surplus[0])}"
         )
+
+
+def read_names(
+    value: Mapping[str, Any], kind: str, version: int, key: str, what: str
+) -> tuple[str, ...]:
+    """The names of an architecture that is nothing but a list of them, under ``key``.
+
+    Raises:
+        EncodingError: another version, a missing or surplus key, or no list.
+    """
+    check_version(value, kind, version)
+    check_keys(value, {"kind", "version", key}, what)
+    names = value[key]
+    if not isinstance(names, list):
+        raise EncodingError(f"{key} must be a list of names, got {short(names)}")
+    return tuple(names)
+
+
+def check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
+    """Raise EncodingError unless all names are known, with what was likely meant."""
+    for name in names:
+        if name not in known:
+            raise EncodingError(
+                f"{what} is one of {', '.join(known)}; got {short(name)}."
+                f"{did_you_mean(str(name), known)}"
+            )
 
 
 def short(value: object) -> str:

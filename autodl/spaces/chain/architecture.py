@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autodl.errors import EncodingError, did_you_mean
-from autodl.spaces.foreign_json import check_keys, check_version, short
+from autodl.errors import EncodingError
+from autodl.spaces.foreign_json import check_names, read_names
 
 JSON_VERSION = 1
 # A value's position is its code, as in the published table; files hold names.
@@ -37,12 +37,7 @@ class ChainArchitecture:
             raise EncodingError(
                 f"a chain has {len(STRIDES)} places for blocks, got {len(self.blocks)}"
             )
-        for block in self.blocks:
-            if block not in BLOCKS:
-                raise EncodingError(
-                    f"a chain's block is one of {', '.join(BLOCKS)}; got {short(block)}."
-                    f"{did_you_mean(str(block), BLOCKS)}"
-                )
+        check_names(self.blocks, BLOCKS, "a chain's block")
 
     def to_json(self) -> dict[str, Any]:
         """A versioned JSON object; blocks are stored by name."""
@@ -56,9 +51,4 @@ class ChainArchitecture:
             EncodingError: another version, a missing or surplus key, or anything that the values
                 refuse.
         """
-        check_version(value, "chain", JSON_VERSION)
-        check_keys(value, {"kind", "version", "blocks"}, "a chain")
-        blocks = value["blocks"]
-        if not isinstance(blocks, list):
-            raise EncodingError(f"blocks must be a list of names, got {short(blocks)}")
-        return cls(tuple(blocks))
+        return cls(read_names(value, "chain", JSON_VERSION, "blocks", "a chain"))

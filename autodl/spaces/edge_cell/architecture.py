@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autodl.errors import EncodingError, did_you_mean
-from autodl.spaces.foreign_json import check_keys, check_version, short
+from autodl.errors import EncodingError
+from autodl.spaces.foreign_json import check_names, read_names
 
 JSON_VERSION = 1
 NODES = 4
@@ -39,12 +39,7 @@ class EdgeCell:
                 f"a cell of {NODES} nodes has {len(EDGES)} edges, got {len(self.operations)}"
                 " operations"
             )
-        for operation in self.operations:
-            if operation not in OPERATIONS:
-                raise EncodingError(
-                    f"an edge's operation is one of {', '.join(OPERATIONS)}; got"
-                    f" {short(operation)}.{did_you_mean(str(operation), OPERATIONS)}"
-                )
+        check_names(self.operations, OPERATIONS, "an edge's operation")
 
     def edges_into(self, node: int) -> tuple[tuple[int, str], ...]:
         """Of each edge that leads to a node: where it comes from, and its operation."""
@@ -64,9 +59,5 @@ class EdgeCell:
             EncodingError: another version, a missing or surplus key, or anything that the values
                 refuse.
         """
-        check_version(value, "edge_cell", JSON_VERSION)
-        check_keys(value, {"kind", "version", "operations"}, "a cell with operations on edges")
-        operations = value["operations"]
-        if not isinstance(operations, list):
-            raise EncodingError(f"operations must be a list of names, got {short(operations)}")
-        return cls(tuple(operations))
+        what = "a cell with operations on edges"
+        return cls(read_names(value, "edge_cell", JSON_VERSION, "operations", what))
