@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 
 import numpy as np
@@ -18,7 +18,7 @@ from autodl.agents.reinforce_policy_gradient import ReinforcePolicyGradient
 from autodl.agents.running_moments import RunningMoments
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded
-from autodl.strategies.strategy import Exhausted
+from autodl.strategies.strategy import Exhausted, Fits
 from autodl.trial import Architecture, Trial
 
 _ROUNDS, _DRAWN_TOGETHER = 8, 32
@@ -102,10 +102,7 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
         return [self._space.decode(row) for row in drawn.rows]
 
     def ask_where(
-        self,
-        rng: np.random.Generator,
-        fits: Callable[[Architecture], bool],
-        running: Sequence[Architecture],
+        self, rng: np.random.Generator, fits: Fits, running: Sequence[Architecture]
     ) -> Arch:
         """What ``ask`` proposes, or the first of further draws that fits; see ``Choosy``.
 

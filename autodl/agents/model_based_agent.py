@@ -6,7 +6,7 @@ architectures is promising, but not where in a large space to look; the policy d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, cast
 
@@ -16,7 +16,7 @@ from autodl.agents.autodl_agent import AutoDLAgent
 from autodl.agents.options import ModelBasedOptions
 from autodl.spaces.space import Arch, Coded, Integers
 from autodl.strategies.options import SurrogateOptions
-from autodl.strategies.strategy import Exhausted
+from autodl.strategies.strategy import Exhausted, Fits
 from autodl.strategies.surrogate.candidates import Candidates
 from autodl.strategies.surrogate.surrogate import Reals
 from autodl.strategies.surrogate.surrogate_search import SurrogateSearch
@@ -97,10 +97,7 @@ class ModelBasedAgent(SurrogateSearch[Arch], Generic[Arch]):
         self._trusted = options.trusted
 
     def ask_where(
-        self,
-        rng: np.random.Generator,
-        fits: Callable[[Architecture], bool],
-        running: Sequence[Architecture],
+        self, rng: np.random.Generator, fits: Fits, running: Sequence[Architecture]
     ) -> Arch:
         """The most promising that fits, or what the policy draws; see ``Choosy``.
 

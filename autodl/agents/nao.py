@@ -20,7 +20,7 @@ from autodl.agents.nao_sequences import pairwise_accuracy, scaled
 from autodl.agents.options import NaoOptions
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, Integers, Twinned, canonical_form
-from autodl.strategies.strategy import Exhausted
+from autodl.strategies.strategy import Exhausted, Fits
 from autodl.training.device import computing_on
 from autodl.trial import Architecture, Trial
 
@@ -97,10 +97,7 @@ class Nao(Generic[Arch]):
         return self.ask_where(rng, lambda architecture: True, ())
 
     def ask_where(
-        self,
-        rng: np.random.Generator,
-        fits: Callable[[Architecture], bool],
-        running: Sequence[Architecture],
+        self, rng: np.random.Generator, fits: Fits, running: Sequence[Architecture]
     ) -> Arch:
         """A candidate that fits, or else something of the whole space; see ``Choosy``.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from autodl.spaces.space import Arch
 from autodl.system.roles import Role
 from autodl.trial import Architecture, Trial
+
+Fits: TypeAlias = Callable[[Architecture], bool]
+"""Whether a proposal will do: it is new, and within what is allowed."""
 
 
 class Exhausted(Exception):
@@ -83,12 +86,9 @@ class Choosy(Role, Protocol):
     """A strategy that ranks candidates, and proposes the first of them that will do."""
 
     def ask_where(
-        self,
-        rng: np.random.Generator,
-        fits: Callable[[Architecture], bool],
-        running: Sequence[Architecture],
+        self, rng: np.random.Generator, fits: Fits, running: Sequence[Architecture]
     ) -> Architecture:
-        """Propose an architecture that ``fits``: is new, and within what is allowed.
+        """Propose an architecture that ``fits``.
 
         Args:
             running: what is being tried, or about to be, and not told yet.

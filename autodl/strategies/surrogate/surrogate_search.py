@@ -12,7 +12,7 @@ from autodl.spaces.codec import decode_text, encode_text
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, Integers, canonical_form
 from autodl.strategies.options import SurrogateOptions
-from autodl.strategies.strategy import Exhausted, PastRun
+from autodl.strategies.strategy import Exhausted, Fits, PastRun
 from autodl.strategies.surrogate.acquisition import (
     hallucinated_deviation,
     improvement_beside,
@@ -112,10 +112,7 @@ class SurrogateSearch(Generic[Arch]):
         return self.ask_where(rng, lambda architecture: True, ())
 
     def ask_where(
-        self,
-        rng: np.random.Generator,
-        fits: Callable[[Architecture], bool],
-        running: Sequence[Architecture],
+        self, rng: np.random.Generator, fits: Fits, running: Sequence[Architecture]
     ) -> Arch:
         """The most promising that fits; see ``Choosy``.
 
@@ -211,7 +208,7 @@ class SurrogateSearch(Generic[Arch]):
             model.learn_from(self._past)
         return model
 
-    def _drawn(self, rng: np.random.Generator, fits: Callable[[Architecture], bool]) -> Arch:
+    def _drawn(self, rng: np.random.Generator, fits: Fits) -> Arch:
         for _ in range(_ATTEMPTS):
             architecture: Arch = self._space.sample(rng)
             if self._canonical(architecture) not in self._tried and fits(architecture):
