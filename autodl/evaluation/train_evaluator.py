@@ -11,6 +11,7 @@ import numpy as np
 from autodl.evaluation.inherit import inherit_weights
 from autodl.networks.network import PlanNetwork
 from autodl.plans.plan import Plan
+from autodl.recipes.chosen import training_of
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import changes_of, recipe_of
 from autodl.reparam.training_form import training_network
@@ -71,8 +72,9 @@ class TrainEvaluator:
         start = time.perf_counter()
         plan = self._make_plan(architecture)
         seed = int(rng.integers(2**31))
-        network = training_network(plan, self._options, seed)
-        trainer = Trainer(network, self._task, recipe_of(self._options), seed)
+        options = training_of(self._options, architecture)
+        network = training_network(plan, options, seed)
+        trainer = Trainer(network, self._task, recipe_of(options), seed)
         inherited = {"epochs": 0, "tensors": 0, "fraction": 0.0}
         if stage.checkpoint:
             state = decode_state(stage.checkpoint)
@@ -84,7 +86,7 @@ class TrainEvaluator:
         stopped = trainer.fit(until=stage.epochs)
         clock = compute_clock()
         began = clock()
-        held_out = final_score(network, self._measured(len(trainer.curve)), "held_out")
+        held_out = final_score(network, self._measured(options, len(trainer.curve)), "held_out")
         compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + clock() - began
         last, metric = trainer.curve[-1], self._task.metric
         metrics = {
@@ -112,12 +114,12 @@ class TrainEvaluator:
             checkpoint=encode_state(state) if keep else b"",
         )
 
-    def _measured(self, epochs: int) -> Task:
+    def _measured(self, options: TrainOptions, epochs: int) -> Task:
         """The task as a network knows it that was trained for so many epochs."""
         if not isinstance(self._task, PictureTask):
             return self._task
-        changes = changes_of(self._options)
-        return self._task.shown_at(self._task.side(changes, epochs - 1, self._options.epochs))
+        changes = changes_of(options)
+        return self._task.shown_at(self._task.side(changes, epochs - 1, options.epochs))
 
     def _inherit(self, network: PlanNetwork, parent: Mapping[str, Any]) -> dict[str, float]:
         """Give a network its parent's weights; how much that was, and the epochs in them."""

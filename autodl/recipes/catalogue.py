@@ -35,6 +35,7 @@ FORMS = {
     "acb": Entry(f"{_PARTS}:ScaleOptions", "autodl.reparam.training_form:asymmetric"),
     "dbb": Entry(_NONE, "autodl.reparam.training_form:diverse"),
     "repvgg": Entry(_NONE, "autodl.reparam.training_form:repvgg"),
+    "branches": Entry(f"{_PARTS}:BranchesOptions", "autodl.reparam.training_form:branched"),
 }
 
 TERMS = {

@@ -133,6 +133,14 @@ class ScaleOptions(Section):
     scale: float = Field(1.0, gt=0, description="first scale of all batch-norms")
 
 
+class BranchesOptions(Section):
+    """Of blocks that differ from part to part of a network."""
+
+    of: dict[str, Literal["acb", "dbb", "repvgg"]] = Field(
+        {}, description="path of a part, such as stage1, and the blocks of its convolutions"
+    )
+
+
 class WhiteningOptions(Section):
     """Of the whitened first convolution."""
 

@@ -20,7 +20,7 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
     training, train = metrics.training, config.train
     form = form_of(train).name
     branched = form != "none"
-    branches = f", with {form} branches" if branched else ""
+    branches = f", with {form.replace('branches', 'several')} branches" if branched else ""
     fused = ", once its branches are fused" if branched else ""
     bits = metrics.average_bits
     packed = "" if bits is None else f", packed: {bits:.2f} bits for a weight of a rounded layer"

@@ -7,10 +7,12 @@ from typing import Unpack
 from autodl.config.sections import NoOptions
 from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
+from autodl.plans.layers import Conv
 from autodl.plans.plan import Plan
 from autodl.recipes.options import TrainOptions
-from autodl.recipes.parts import ScaleOptions
+from autodl.recipes.parts import BranchesOptions, ScaleOptions
 from autodl.recipes.recipe import recipe_of
+from autodl.reparam.errors import ReparameterisationError
 from autodl.reparam.replacement import BlockOptions, replace_convolutions
 
 
@@ -58,6 +60,28 @@ def diverse(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
 def repvgg(network: PlanNetwork, options: NoOptions) -> PlanNetwork:
     """Blocks of RepVGG; see ``reparam/repvgg.py``."""
     return _replaced(network, "repvgg")
+
+
+def branched(network: PlanNetwork, options: BranchesOptions) -> PlanNetwork:
+    """Blocks of several kinds, each in a part of the network.
+
+    Raises:
+        ConfigError: a part has no convolution, or one that cannot take its blocks.
+    """
+    records = network.plan.records
+    for part, kind in options.of.items():
+        paths = [
+            record.name
+            for record in records
+            if record.name.startswith(f"{part}.") and isinstance(record.layer, Conv)
+        ]
+        if not paths:
+            raise ConfigError(f"the form branches: this network has no convolution in {part!r}")
+        try:
+            replace_convolutions(network, kind, only=paths)
+        except ReparameterisationError as error:
+            raise ConfigError(f"the form branches: {part} cannot be {kind}: {error}") from None
+    return network
 
 
 def _replaced(network: PlanNetwork, kind: str, **own: Unpack[BlockOptions]) -> PlanNetwork:

@@ -13,6 +13,7 @@ ARCHITECTURES = {
     "genotype": "autodl.spaces.genotype.architecture:Genotype",
     "mobile": "autodl.spaces.mobile.architecture:MobileArchitecture",
     "sequence": "autodl.spaces.sequence.architecture:SequenceArchitecture",
+    "stages": "autodl.spaces.stage.architecture:StageArchitecture",
     "widths": "autodl.spaces.width.architecture:WidthArchitecture",
 }
 
@@ -33,6 +34,9 @@ SPACES = {
     "SequenceSpace": Entry(
         "autodl.spaces.sequence.options:SequenceSpaceOptions",
         "autodl.spaces.sequence.space:SequenceSpace",
+    ),
+    "StageSpace": Entry(
+        "autodl.spaces.stage.options:StageSpaceOptions", "autodl.spaces.stage.space:StageSpace"
     ),
 }
 
@@ -98,6 +102,9 @@ NETWORKS = {
         "autodl.spaces.classic.options:SequenceResNetOptions",
         "autodl.spaces.classic.sequence_resnet:sequence_resnet_plan",
         searched=False,
+    ),
+    "StageNetwork": Entry(
+        "autodl.spaces.stage.options:StageNetworkOptions", "autodl.spaces.stage.plan:stage_plan"
     ),
     "VGG16": Entry(
         "autodl.config.sections:NoOptions",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autodl.plans.signature import Signature
+from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import PACKED, WEIGHTS
 from autodl.spaces.plan_maker import plan_maker
@@ -46,7 +47,8 @@ def build_model(
     from autodl.reparam.training_form import training_network
 
     make_plan = plan_maker(config.network, signature)
-    network = training_network(make_plan(architecture), config.train)
+    train = training_of(config.train, architecture)
+    network = training_network(make_plan(architecture), train)
     if packed and not is_plain(network):
         network = plain_network(network)
     network.eval()

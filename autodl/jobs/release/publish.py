@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from autodl.data.load import public_name
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.export import export, latencies
 from autodl.objectives.latency.machine import this_machine
+from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
 from autodl.release.calibration import calibration_error, fit_temperature, log_loss, probabilities
 from autodl.release.card import card_text
@@ -36,6 +37,7 @@ from autodl.release.metrics import (
 )
 from autodl.release.network import CARD, training_config
 from autodl.runs.folder import ARCHITECTURE, METRICS, TEST, TRAINING
+from autodl.spaces.codec import load_architecture
 from autodl.system.files import check_writable, checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
@@ -130,7 +132,7 @@ def publish(
         shutil.copyfile(training / ARCHITECTURE, aside / ARCHITECTURE)
         write_text(aside / TRAINING, train_yaml)
         write_metrics(metrics, aside / METRICS)
-        write_text(aside / CARD, card_text(folder.name, metrics, config))
+        write_text(aside / CARD, card_text(folder.name, metrics, _as_trained(config, training)))
     return Published(folder, metrics)
 
 
@@ -150,10 +152,16 @@ def tell_anew(folder: Path, found_by: str) -> Published:
     known = read_metrics(ReleaseMetrics, folder / METRICS)
     training = known.training.model_copy(update={"found_by": found_by})
     metrics = known.model_copy(update={"training": training})
-    card = card_text(folder.name, metrics, training_config(folder))
+    card = card_text(folder.name, metrics, _as_trained(training_config(folder), folder))
     write_metrics(metrics, folder / METRICS)
     write_text(folder / CARD, card)
     return Published(folder, metrics)
+
+
+def _as_trained(config: TrainConfig, folder: Path) -> TrainConfig:
+    """The configuration with what the folder's architecture decides about its training."""
+    architecture = load_architecture(folder / ARCHITECTURE)
+    return replace(config, train=training_of(config.train, architecture))
 
 
 def check_overrides(overrides: Sequence[str]) -> None:

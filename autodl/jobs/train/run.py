@@ -20,6 +20,7 @@ from autodl.data.load import read_from
 from autodl.data.views import six_views
 from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.plans.plan import Plan
+from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
@@ -206,7 +207,7 @@ def retrain(
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
     measured = f"held_out_{data.metric.name}"
-    trainer = _trainer(config, plan, data, share)
+    trainer = _trainer(config, architecture, plan, data, share)
     if (known := _finished(run, identity, measured, share)) is not None:
         return Retrained(folder, data.metric, known[measured], known)
     if run is None:
@@ -253,13 +254,16 @@ def _plan(config: TrainConfig, architecture: Architecture, data: Task) -> Plan:
         raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
 
 
-def _trainer(config: TrainConfig, plan: Plan, data: Task, share: Share) -> Trainer:
+def _trainer(
+    config: TrainConfig, architecture: Architecture, plan: Plan, data: Task, share: Share
+) -> Trainer:
     from autodl.reparam.training_form import training_network
     from autodl.training.fit import Trainer
 
     seed = config.general.seed
-    network = training_network(plan, config.train, seed)
-    return Trainer(network, data, recipe_of(config.train), seed, share)
+    train = training_of(config.train, architecture)
+    network = training_network(plan, train, seed)
+    return Trainer(network, data, recipe_of(train), seed, share)
 
 
 def _train(

@@ -1,0 +1,1 @@
+"""Networks of stages with their training: what hand-made networks for CIFAR are points of."""

@@ -1,0 +1,45 @@
+"""One factor for all widths: bisection against a search through all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from autodl.plans.layers import Conv, GlobalAvgPool, Linear, Relu
+from autodl.plans.plan import PlanBuilder
+from autodl.spaces.stage.budget import MOST, STEP, scaled, widest, work
+
+
+def test_widths_are_multiples_of_8():
+    assert [scaled(64, factor) for factor in (0.01, 0.5, 0.6, 1, 1.06, 1.07)] == [
+        *(8, 32, 40, 64, 64, 72)
+    ]
+    assert scaled(4, 1.0) == 8
+    assert scaled(20, 1.0) == 24  # between 16 and 24
+
+
+@pytest.mark.parametrize("budget", [1e3, 7.5e4, 1e6, 1e9, 1e15])
+@pytest.mark.parametrize("widths", [(64, 128, 128), (512, 32), (100,), (5, 7)])
+def test_the_factor_is_the_largest_that_fits(widths, budget):
+    asked = []
+
+    def cost(factor):
+        asked.append(factor)
+        return sum(9.0 * scaled(width, factor) ** 2 for width in widths)
+
+    largest = max(widths)
+    factors = [n * STEP / largest for n in range(1, MOST // STEP + 1)]
+    fitting = [factor for factor in factors if cost(factor) <= budget]
+    asked.clear()
+    assert widest(cost, largest, budget) == (fitting[-1] if fitting else factors[0])
+    assert len(asked) <= 10
+
+
+def test_work_counts_values_that_are_only_passed():
+    builder = PlanBuilder((3, 4, 4))
+    x = builder.add("conv", Conv(3, 8, (1, 1)), 0)
+    x = builder.add("relu", Relu(), x)
+    x = builder.add("pool", GlobalAvgPool(), x)
+    builder.add("linear", Linear(8, 2), x)
+    plan = builder.finish()
+    assert work(plan, 0.0) == plan.macs == 3 * 8 * 16 + 16
+    assert work(plan, 2.0) == plan.macs + 2 * (8 * 16 + 8 * 16)
