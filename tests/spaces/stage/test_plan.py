@@ -20,7 +20,7 @@ from autodl.spaces.classic.vgg import vgg16_plan
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
-from autodl.spaces.stage.budget import work
+from autodl.spaces.stage.budget import scaled, work
 from autodl.spaces.stage.plan import stage_plan
 from autodl.spaces.stage.space import StageSpace
 from autodl.system.resources import resource
@@ -171,12 +171,9 @@ def test_widths_are_solved_for_a_budget(value_cost):
         assert all(width % 8 == 0 for width in widths)
         largest = max(stage.width for stage in chosen.present)
         factor = (max(widths) + 8) / largest
-        stages = tuple(
-            replace(stage, width=max(8, round(stage.width * factor / 8) * 8))
-            for stage in chosen.stages
-        )
-        stem = max(8, round(chosen.stem_width * factor / 8) * 8)
-        wider = stage_plan(replace(chosen, stages=stages, stem_width=stem))
+        stages = tuple(replace(stage, width=scaled(stage.width, factor)) for stage in chosen.stages)
+        stem_width = scaled(chosen.stem_width, factor)
+        wider = stage_plan(replace(chosen, stages=stages, stem_width=stem_width))
         assert work(wider, value_cost) > budget
 
 
