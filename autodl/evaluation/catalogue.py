@@ -4,7 +4,7 @@ from autodl.config.components import Entry
 
 EVALUATORS = {
     "TrainEvaluator": Entry(
-        "autodl.config.sections:NoOptions",
+        "autodl.evaluation.options:TrainingOptions",
         "autodl.evaluation.train_evaluator:TrainEvaluator",
         trains=True,
     ),

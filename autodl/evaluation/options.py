@@ -7,6 +7,19 @@ from pydantic import Field
 from autodl.config.sections import Section
 
 
+class TrainingOptions(Section):
+    """``Evaluator`` section of a search that trains its networks."""
+
+    ADDED = ("common_seed",)
+
+    common_seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**31,
+        description="of all trials: weights, order and changes of examples; null: each its own",
+    )
+
+
 class TableOptions(Section):
     """``Evaluator`` section of a search in a table of finished trainings."""
 

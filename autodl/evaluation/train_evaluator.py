@@ -34,15 +34,22 @@ class TrainEvaluator:
     stopping looks at the training loss alone. The same generator gives the same reward on the
     same machine. While pictures grow (``Train.first_size``), those that measure have the size of
     the last epoch, as those that it was trained on: all trials of a rung are scored alike, and a
-    trial that goes on is the training that it would have been without a pause.
+    trial that goes on is the training that it would have been without a pause. With a
+    ``common_seed`` all trials see the examples in one order, changed in the same way, and weights
+    of equal shapes start alike: what tells two rewards apart is less by chance.
     """
 
     def __init__(
-        self, task: Task, make_plan: Callable[[Architecture], Plan], train: TrainOptions
+        self,
+        task: Task,
+        make_plan: Callable[[Architecture], Plan],
+        train: TrainOptions,
+        common_seed: int | None = None,
     ) -> None:
         self._task = task
         self._make_plan = make_plan
         self._options = train
+        self._common_seed = common_seed
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
         """Train the architecture's network from scratch and measure it.
@@ -71,7 +78,7 @@ class TrainEvaluator:
     ) -> Evaluation:
         start = time.perf_counter()
         plan = self._make_plan(architecture)
-        seed = int(rng.integers(2**31))
+        seed = int(rng.integers(2**31)) if self._common_seed is None else self._common_seed
         options = training_of(self._options, architecture)
         network = training_network(plan, options, seed)
         trainer = Trainer(network, self._task, recipe_of(options), seed)

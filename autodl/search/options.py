@@ -73,7 +73,9 @@ class SearchOptions(Section):
         (), description="folders of earlier searches of the space that the strategy learns from"
     )
     source: Path | None = Field(
-        None, description="run whose best architecture ElasticTransfer starts from"
+        None,
+        description="what ElasticTransfer starts from: a run's best architecture, a file of one, or"
+        " the name of a shipped one",
     )
 
 

@@ -292,7 +292,7 @@ JOBS: Mapping[str, Job] = {
         _search,
         read_search,
         _searched,
-        steps=("train", "test"),
+        steps=("again", "train", "test"),
         columns=(*_OF_TRIALS, *_OF_TRAINING, "seconds"),
         compared=(*_OF_TRIALS, *_OF_TRAINING),
     ),

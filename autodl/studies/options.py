@@ -10,7 +10,7 @@ from autodl.config.sections import Section
 from autodl.errors import did_you_mean
 
 JobName = Literal["search", "simulate", "train", "supernet", "compress"]
-StepName = Literal["train", "test", "rank", "alignment"]
+StepName = Literal["again", "train", "test", "rank", "alignment"]
 Variation = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -99,6 +99,13 @@ class RankOptions(Section):
 
     architectures: int = Field(20, ge=3, description="uniform draws, the same for all runs")
     epochs: int = Field(10, ge=1, description="of each of their trainings")
+
+
+class AgainOptions(Section):
+    """Options of the step ``again``: the best of a search, trained more than once."""
+
+    top: int = Field(8, ge=1, description="networks that are trained again, as in the search")
+    seeds: int = Field(3, ge=1, description="trainings of each, with Global.seed from 0 on")
 
 
 class Reference(Section):

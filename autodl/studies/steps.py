@@ -1,8 +1,9 @@
 """What follows a run of a study: train what it found, test it, hold it against known networks.
 
-A run's folder has what its job leaves there, and ``trained`` (a training of its own),
-``shared.json`` (accuracies of known architectures with a supernet's weights) and
-``alignment.json``. The known architectures are trained in ``standalone`` beside the runs.
+A run's folder has what its job leaves there, and ``again`` (its best, each trained with several
+seeds) with ``again.json``, ``trained`` (a training of its own), ``shared.json`` (accuracies of
+known architectures with a supernet's weights) and ``alignment.json``. The known architectures are
+trained in ``standalone`` beside the runs.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import ARCHITECTURE, METRICS
 from autodl.runs.lost_trials import check_result
-from autodl.spaces.codec import load_architecture
+from autodl.spaces.codec import decode_architecture, load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.studies.jobs import Tell, check_same, read_json, read_training
 from autodl.studies.statistics import rank_correlation
 from autodl.studies.study import Planned, Study
 from autodl.system.files import write_json
-from autodl.trial import Architecture
+from autodl.trial import Architecture, TrialFailure
 
 TRAINED, STANDALONE = "trained", "standalone"
 SHARED, ALIGNMENT = "shared.json", "alignment.json"
+AGAIN, CHOSEN = "again", "again.json"
 _DRAWN = 6  # the stream of random numbers that the known architectures are from
 
 
@@ -43,9 +45,42 @@ def follow(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
         STEPS[step](study, run, config, out, tell)
 
 
+def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
+    """Train a search's best with several seeds, and write down which of them is best on average."""
+    from autodl.jobs.train.run import best_of_run, retrain
+
+    folder = out / run.name
+    options, trainings = study.again()
+    asked = options.model_dump()
+    if (folder / CHOSEN).exists() and read_json(folder / CHOSEN)["options"] == asked:
+        return
+    found: dict[str, tuple[float, Architecture]] = {}
+    for name, architecture in best_of_run(folder, options.top):
+        rewards = []
+        for seed, training in enumerate(trainings):
+            into = folder / AGAIN / f"{name}-{seed}"
+            try:
+                done = retrain(training, architecture, into, resume=True, progress=tell)
+            except TrialFailure as failure:
+                tell(f"{name} fails with seed {seed} and is out: {failure}")
+                break
+            rewards.append(done.reward)
+        else:
+            found[name] = (float(np.mean(rewards)), architecture)
+            tell(f"{name}: mean {found[name][0]:.4f} of {len(rewards)} seeds")
+    if not found:
+        raise StoreError(f"{folder}: none of its best {options.top} could be trained again")
+    best = max(found, key=lambda name: found[name][0])
+    means = {name: mean for name, (mean, _) in found.items()}
+    chosen = {"chosen": best, "means": means, "architecture": found[best][1].to_json()}
+    write_json(folder / CHOSEN, {"options": asked, **chosen})
+
+
 def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
     folder = out / run.name
-    if study.options.job == "search":
+    if "again" in study.options.then:
+        architecture = decode_architecture(read_json(folder / CHOSEN)["architecture"])
+    elif study.options.job == "search":
         from autodl.jobs.train.run import best_of_run
 
         architecture = best_of_run(folder, 1)[0][1]
@@ -109,6 +144,7 @@ def align(config: WidthConfig, searched: Path, folder: Path, tell: Tell) -> None
 
 
 STEPS: Mapping[str, Callable[[Study, Planned, object, Path, Tell], None]] = {
+    "again": _again,
     "train": _train,
     "test": _test,
     "rank": _rank,
@@ -123,6 +159,9 @@ def read_steps(folder: Path, out: Path) -> dict[str, float]:
         StoreError: a file is damaged.
     """
     values: dict[str, float] = {}
+    if (folder / CHOSEN).exists():
+        again = read_json(folder / CHOSEN)
+        values["reward_again"] = again["means"][again["chosen"]]
     check_result(folder / TRAINED)
     if (folder / TRAINED / METRICS).exists():
         trained = read_training(folder / TRAINED).values

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 
 from autodl.config.job import Sections
 from autodl.config.reading import RawConfig, load_config
-from autodl.config.sections import check_sections, read_section, validate
+from autodl.config.sections import Section, check_sections, read_section, validate
 from autodl.errors import ConfigError, StoreError
 from autodl.recipes.config import TrainConfig
 from autodl.studies.jobs import JOBS, Job
-from autodl.studies.options import RankOptions, Reference, StudyOptions
+from autodl.studies.options import AgainOptions, RankOptions, Reference, StudyOptions
 
 SECTION = "Study"
 TRAINING = TrainConfig.names()
+_STEP_OPTIONS: Mapping[str, type[Section]] = {"again": AgainOptions, "rank": RankOptions}
 Known = Callable[[str], Mapping[str, float | str]]
 
 
@@ -66,7 +67,7 @@ class Study:
         options = read_section(StudyOptions, raw, SECTION)
         study = cls(options, raw)
         job = study.job
-        trains = TRAINING if {"train", "rank"} & options.then.keys() else ()
+        trains = TRAINING if {"again", "train", "rank"} & options.then.keys() else ()
         check_sections(raw, tuple(dict.fromkeys([*job.sections.names(), *trains, SECTION])))
         for step, values in options.then.items():
             if step not in job.steps:
@@ -74,8 +75,8 @@ class Study:
                 raise ConfigError(
                     f"Study.then names {step}; what can follow a {options.job} is {allowed}"
                 )
-            if step == "rank":
-                validate(RankOptions, values, raw, (SECTION, "then", step))
+            if step in _STEP_OPTIONS:
+                validate(_STEP_OPTIONS[step], values, raw, (SECTION, "then", step))
             elif step != "train" and values:
                 raise ConfigError(f"Study.then.{step} takes no options, got {values}")
         if job.needs_source and options.source is None:
@@ -143,6 +144,17 @@ class Study:
         own = step.below("train") if isinstance(step.values, Mapping) else RawConfig({})
         seeded = RawConfig({"Global": {"seed": run.seed}})
         return TrainConfig.resolve(self.raw.only(TRAINING).merged(own).merged(seeded))
+
+    def again(self) -> tuple[AgainOptions, tuple[TrainConfig, ...]]:
+        """How many of a search's best are trained again, and how: a configuration for each seed.
+
+        Raises:
+            ConfigError: it is unusable.
+        """
+        options = AgainOptions(**self.options.then["again"])
+        shared = self.raw.only(TRAINING)
+        seeds = (RawConfig({"Global": {"seed": seed}}) for seed in range(options.seeds))
+        return options, tuple(TrainConfig.resolve(shared.merged(seed)) for seed in seeds)
 
     def alone(self) -> tuple[RankOptions, TrainConfig]:
         """What the step ``rank`` trains by itself, and how: on the pictures of the runs.

@@ -68,6 +68,23 @@ def make_evaluator(data):
     return make
 
 
+def test_a_common_seed_is_that_of_all_trials(data):
+    """Whatever a trial's own generator: first weights, order and changes are the same."""
+    options = TrainOptions(epochs=1, batch_size=8, pad_crop=1)
+
+    def reward(trial, common_seed):
+        def plan(architecture):
+            return cell_plan(
+                architecture, width=4, cells_per_stage=1, stages=2, classes=4, image_size=8
+            )
+
+        evaluator = TrainEvaluator(data, plan, options, common_seed)
+        return evaluator(ONE, generator(trial)).curve[0]["loss"]
+
+    assert reward(0, 5) == reward(1, 5) != reward(1, 6)
+    assert reward(0, None) != reward(1, None)
+
+
 def generator(trial=0, seed=0):
     return np.random.default_rng((seed, trial, 1))
 

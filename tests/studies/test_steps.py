@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from autodl.config.reading import RawConfig
-from autodl.errors import StoreError
+from autodl.errors import ConfigError, StoreError
 from autodl.studies.reading import read_results
 from autodl.studies.run import run_study
 from autodl.studies.steps import known_architectures
@@ -74,18 +76,54 @@ def test_the_known_architectures_are_the_same_for_all():
     assert known == known_architectures(config, 3)
 
 
+SEARCH = {
+    "Search": {"max_trials": 2, "executor": "inline"},
+    "Strategy": {"name": "RandomSearch"},
+    "Space": {"name": "CellSpace", "nodes": 2},
+    "Network": {"name": "CellNetwork", "width": 4, "cells_per_stage": 1, "stages": 1},
+    "Evaluator": {"name": "TokenCount"},
+    "Data": {"name": "cifar10-mini", "image_size": 8, "train": 40, "held_out": 40},
+    "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
+}
+
+
 def test_the_best_of_a_search_is_trained_and_tested(tmp_path):
-    base = {
-        "Search": {"max_trials": 2, "executor": "inline"},
-        "Strategy": {"name": "RandomSearch"},
-        "Space": {"name": "CellSpace", "nodes": 2},
-        "Network": {"name": "CellNetwork", "width": 4, "cells_per_stage": 1, "stages": 1},
-        "Evaluator": {"name": "TokenCount"},
-        "Data": {"name": "cifar10-mini", "image_size": 8, "train": 40, "held_out": 40},
-        "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
-        "Study": {"seeds": [3], "then": ["train", "test"]},
-    }
+    base = {**SEARCH, "Study": {"seeds": [3], "then": ["train", "test"]}}
     run_study(Study.resolve(RawConfig(base)), tmp_path)
     (outcome,) = read_results([tmp_path]).outcomes
     assert {"held_out_accuracy", "test_accuracy"} <= outcome.values.keys()
     assert (tmp_path / "run-3" / "trained" / "test.json").exists()
+
+
+def again(options):
+    then = {"again": options, "train": {"Train": {"epochs": 2}}}
+    return Study.resolve(RawConfig({**SEARCH, "Study": {"seeds": [3], "then": then}}))
+
+
+def test_the_best_are_trained_again_and_the_best_on_average_is_taken(tmp_path):
+    """The chosen one is that of the highest mean over the seeds, whatever the search thought."""
+    run_study(again({"top": 2, "seeds": 2}), tmp_path)
+    folder = tmp_path / "run-3"
+    means = {}
+    for name in ("trial-0000", "trial-0001"):
+        rewards = []
+        for seed in (0, 1):
+            metrics = json.loads((folder / "again" / f"{name}-{seed}" / "metrics.json").read_text())
+            rewards.append(metrics["held_out_accuracy"])
+        means[name] = sum(rewards) / 2
+    chosen = json.loads((folder / "again.json").read_text())
+    assert chosen["means"] == pytest.approx(means)
+    assert chosen["chosen"] == max(means, key=means.get)
+    trained = json.loads((folder / "trained" / "architecture.json").read_text())
+    assert trained == chosen["architecture"]
+    (outcome,) = read_results([tmp_path]).outcomes
+    assert outcome.values["reward_again"] == pytest.approx(max(means.values()))
+    told = []
+    run_study(again({"top": 2, "seeds": 2}), tmp_path, tell=told.append)
+    assert not any("Epoch" in line for line in told)
+
+
+@pytest.mark.parametrize("options, message", [({"top": 0}, "again.top"), ({"of": 3}, "again.of")])
+def test_how_often_to_train_again_is_checked(options, message):
+    with pytest.raises(ConfigError, match=message):
+        again(options)

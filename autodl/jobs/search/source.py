@@ -1,4 +1,4 @@
-"""Where elastic transfer begins: the best architecture of an earlier run.
+"""Where elastic transfer begins: the best architecture of an earlier run, or one in a file.
 
 It is written down in the folder of the new run, which from then on needs the earlier one no more.
 """
@@ -20,11 +20,12 @@ from autodl.search.config import SearchConfig
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
 from autodl.strategies.elastic_transfer import basic_architecture
 from autodl.system.files import write_json
+from autodl.system.resources import resource
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An architecture and where it is from; a retrained network has no ``trial``."""
+    """An architecture and where it is from; that of a training or a file has no ``trial``."""
 
     run: str
     trial: int | None
@@ -75,10 +76,13 @@ def _stored(path: Path) -> Source:
 
 
 def _read(run: Path, space: Any) -> Source:
-    """The best architecture of a search, or that of a network that was retrained."""
-    if (run / ARCHITECTURE).is_file() and not (run / TRIALS).is_file():
+    """The best architecture of a search, that of a network that was retrained, or a file's."""
+    shipped = resource("configs") / "architectures" / run
+    file = run if run.exists() or not shipped.is_file() else shipped
+    alone = file if file.is_file() else run / ARCHITECTURE
+    if alone.is_file() and not (run / TRIALS).is_file():
         try:
-            return Source(str(run), None, space.check(load_architecture(run / ARCHITECTURE)))
+            return Source(str(run), None, space.check(load_architecture(alone)))
         except ConfigError as error:
             raise ConfigError(f"Search.source: {run} cannot be the source: {error}") from None
     try:

@@ -22,10 +22,11 @@ from autodl.search.asking import Limits
 from autodl.search.executors.inline import InlineExecutor
 from autodl.search.loop import search
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.codec import save_architecture
+from autodl.spaces.codec import load_architecture, save_architecture
 from autodl.spaces.mobile.space import MobileSpace
 from autodl.strategies.elastic_transfer import ElasticTransfer
 from autodl.strategies.options import ElasticTransferOptions
+from autodl.system.resources import resource
 from autodl.trial import Evaluation, Trial, TrialState
 
 FIRST = {
@@ -128,6 +129,23 @@ def test_a_retrained_network_can_be_the_source(configs, tmp_path):
     config = second(configs, f"Search.source={tmp_path / 'trial-0003'}")
     found = find_source(config, make_space(config))
     assert (found.trial, found.architecture) == (None, architecture)
+
+
+def test_an_architecture_in_a_file_can_be_the_source(configs, tmp_path, monkeypatch):
+    """A file of one's own, or a shipped one by its name, unless a file of that name is there."""
+    monkeypatch.chdir(tmp_path)
+    own = MobileSpace().sample(np.random.default_rng(5))
+    save_architecture(own, tmp_path / "own.json")
+    config = second(configs, "Search.source=own.json")
+    found = find_source(config, make_space(config))
+    assert (found.run, found.trial, found.architecture) == ("own.json", None, own)
+    stages = ["Space={name: StageSpace}", "Network={name: StageNetwork}"]
+    named = second(configs, *stages, "Search.source=resnet9.json")
+    shipped = load_architecture(resource("configs", "architectures", "resnet9.json"))
+    assert find_source(named, make_space(named)).architecture == shipped
+    save_architecture(own, tmp_path / "resnet9.json")
+    with pytest.raises(ConfigError, match=r"resnet9.json cannot be the source"):
+        find_source(named, make_space(named))
 
 
 def test_a_size_that_no_network_meets_is_refused(configs, first, tmp_path):
