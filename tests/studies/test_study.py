@@ -86,7 +86,7 @@ def test_references_are_replaced_by_what_another_run_came_to():
     "base, values, said",
     [
         ({**SEARCH, "Supernet": {}}, {}, "unknown section Supernet"),
-        (SEARCH, {"then": ["rank"]}, "what can follow a search is train, test"),
+        (SEARCH, {"then": ["rank"]}, "what can follow a search is again, train, test"),
         (SEARCH, {"job": "simulate", "then": ["test"]}, "what can follow a simulate is nothing"),
         (SEARCH, {"then": {"test": {"a": 1}}}, "then.test takes no options"),
         (COMPRESS, {"job": "compress"}, "Study.source is missing"),
