@@ -31,6 +31,7 @@ from autodl.reports.run import (
 )
 from autodl.search.observers.outcome import one_line, reached
 from autodl.spaces.codec import decode_architecture
+from autodl.strategies.surrogate.importance import explanation
 from autodl.system.yaml_text import dump
 from autodl.tasks.task import Metric
 from autodl.trial import ACCURACY
@@ -270,8 +271,7 @@ def _importance(report: Mapping[str, Any]) -> str:
     found = report["importance"]
     text = (
         "By how much the squared error of a forest that predicts rewards grows when a decision is"
-        " shuffled, as a share of the variance of rewards, of which the forest explains"
-        f" {found['explained']:.0%}."
+        f" shuffled, as a share of the variance of rewards: {explanation(found['explained'])}."
     )
     rows = [(round(row["importance"], 4), row["name"]) for row in found["decisions"]]
     return note(text) + table(["importance", "decision"], rows, words=1)

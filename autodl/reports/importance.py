@@ -12,7 +12,7 @@ from autodl.runs.folder import run_config
 from autodl.spaces.codec import decode_architecture
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Coded
-from autodl.strategies.surrogate.importance import importance_in
+from autodl.strategies.surrogate.importance import explanation, importance_in
 from autodl.trial import TrialState
 
 
@@ -45,9 +45,6 @@ def run_importance(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def importance_lines(importance: Mapping[str, Any], top: int = 10) -> Iterator[str]:
     """For people: the decisions that matter most."""
-    yield (
-        f"importance of decisions (a forest explains {importance['explained']:.0%} of the variance"
-        " of rewards):"
-    )
+    yield f"importance of decisions ({explanation(importance['explained'])}):"
     for row in importance["decisions"][:top]:
         yield f"  {row['importance']:>6.3f}  {row['name']}"

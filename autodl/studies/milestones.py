@@ -35,13 +35,15 @@ def with_earlier(outcome: Outcome, columns: Sequence[str]) -> Outcome:
 def reached(outcomes: Sequence[Outcome], level: float) -> tuple[float, int]:
     """Median of the trials until a reward is reached, and how many searches reach it.
 
-    A search that never does counts as later than all others; infinite where half of them do not.
+    The level is what people are shown of a reward: of an error, how low it has to be. A search that
+    never does counts as later than all others; infinite where half of them do not.
     """
     after = []
     for outcome in outcomes:
         if outcome.trials is not None:
             best = best_so_far(np.array([outcome.trials.rewards], np.float64))
-            after.append(float(trials_to_reach(best, np.array([level]))[0]))
+            reward = outcome.trials.metric.reward(level)
+            after.append(float(trials_to_reach(best, np.array([reward]))[0]))
     there = [number for number in after if not math.isnan(number)]
     filled = sorted([*there, *[math.inf] * (len(after) - len(there))])
     middle = len(filled) // 2
@@ -55,7 +57,8 @@ def milestone_lines(outcomes: Sequence[Outcome], levels: Sequence[float]) -> Ite
     """For people: a line for every variation, how soon it reaches each reward."""
     if not levels:
         return
-    yield "median trials to a reward (searches that reach it):"
+    label = next((o.trials.metric.label for o in outcomes if o.trials), "reward")
+    yield f"median trials to a {label} (searches that reach it):"
     for name in dict.fromkeys(outcome.variation for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.variation == name]
         cells = []

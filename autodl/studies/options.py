@@ -42,7 +42,9 @@ class StudyOptions(Section):
         " so many trials",
     )
     reach: tuple[float, ...] = Field(
-        (), description="rewards; the table says after how many trials searches reach them"
+        (),
+        description="rewards, or of an error how low; the table says after how many trials"
+        " searches reach them",
     )
     source: str | None = Field(
         None,

@@ -159,7 +159,11 @@ def table_lines(
     shown = expanded(columns, table["columns"])
     head = ["", "seeds", *shown]
     rows = [
-        [row["name"], str(len(row["seeds"])), *(_cell(row["values"][c]) for c in shown)]
+        [
+            row["name"],
+            str(len(row["seeds"])),
+            *(_cell(row["values"][c], len(row["seeds"])) for c in shown),
+        ]
         for row in table["variations"]
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -204,9 +208,11 @@ def check_columns(table: Mapping[str, Any], columns: Sequence[str]) -> None:
             )
 
 
-def _cell(values: Mapping[str, Any]) -> str:
+def _cell(values: Mapping[str, Any], seeds: int) -> str:
+    """Mean and deviation, and of how many seeds if some have no number."""
     mean, sd, median = (_number(values[name]) for name in ("mean", "sd", "median"))
-    return spread_text(Spread(values["n"], mean, sd, median))
+    text = spread_text(Spread(values["n"], mean, sd, median))
+    return f"{text} (n = {values['n']})" if 0 < values["n"] < seeds else text
 
 
 def _number(value: float | None) -> float:

@@ -33,5 +33,5 @@ def test_a_run_tells_its_decisions(tmp_path):
 
 def test_a_run_of_few_trials_is_refused_in_one_line(tmp_path):
     report = searched(tmp_path / "run", 10)
-    with pytest.raises(ConfigError, match="needs 30 trials of different rewards, got 10"):
+    with pytest.raises(ConfigError, match="needs 30 architectures of different rewards, got 10"):
         run_importance(report, tmp_path / "run")

@@ -6,6 +6,7 @@ import math
 
 from autodl.studies.milestones import milestone_lines, reached, with_earlier
 from autodl.studies.outcome import Outcome, Trials
+from autodl.tasks.task import ABSOLUTE_ERROR
 
 
 def search(rewards, seed=0, name="random"):
@@ -32,6 +33,15 @@ def test_who_never_reaches_a_reward_is_later_than_all_who_do():
     assert reached(searches[:2], 0.5) == (1.5, 2)
     assert reached([search([0.1]), search([0.9])], 0.5) == (math.inf, 1)
     assert reached([], 0.5) == (math.inf, 0)
+
+
+def test_an_error_is_reached_from_above():
+    """Rewards are its negative, and levels what the table shows."""
+    errors = Trials((-0.3, -0.2, -0.1), (0.0,) * 3, metric=ABSOLUTE_ERROR)
+    one = Outcome("random", 0, {}, errors)
+    assert reached([one], 0.2) == (2.0, 1)
+    assert reached([one], 0.05) == (math.inf, 0)
+    assert next(milestone_lines([one], [0.2])).startswith("median trials to a mae (")
 
 
 def test_lines_say_how_many_reach_it():

@@ -177,6 +177,8 @@ def test_seeds_without_a_success_are_counted():
     text = "\n".join(lines_of(table_of(*first, *second)))
     assert "reward, a - b: +0.2500" in text
     assert "(1 seed left out: no number)" in text
+    assert "0.5000 ± 0.0000 (n = 2)" in text  # of three seeds
+    assert "0.2500 ± 0.0000 (n" not in text
 
 
 def test_a_search_without_trials_is_refused():

@@ -38,7 +38,7 @@ def console_progress(stream: TextIO) -> Observer:
 
 @dataclass(slots=True)
 class Tally:
-    """What both displays count. ``done`` includes earlier starts, the counts below it do not.
+    """What both displays count. ``done`` includes the ``earlier`` starts, the counts below do not.
 
     ``epochs`` are those of a whole training, None if the run has none.
     """
@@ -50,6 +50,7 @@ class Tally:
     quality: Metric = REWARD
     best: Trial | None = None
     done: int = 0
+    earlier: int = 0
     failed: int = 0
     pruned: int = 0
     reused: int = 0
@@ -63,7 +64,8 @@ class Tally:
         epochs = full_epochs(run.config)
         metric, quality = shown_as(run.config), quality_of(run.config)
         workers = max(run.workers, 1)
-        return cls(run.max_trials, workers, epochs, metric, quality, run.best, run.finished)
+        done = run.finished
+        return cls(run.max_trials, workers, epochs, metric, quality, run.best, done, done)
 
     def add(self, trial: Trial, best: Trial | None, done: int) -> None:
         """Count a finished trial."""
@@ -73,6 +75,11 @@ class Tally:
         self.reused += trial.reused
         self._measured += 1
         self._seconds += trial.seconds
+
+    @property
+    def before(self) -> str:
+        """How many of those done are of earlier starts, whose seconds and failures are not told."""
+        return f" ({self.earlier} of them before)" if self.earlier else ""
 
     @property
     def further(self) -> tuple[tuple[str, int], ...]:
@@ -148,7 +155,7 @@ class LineProgress:
         """Print the outcome."""
         further = "".join(f"{name}: {count}, " for name, count in self._tally.further)
         self._print(
-            f"[Search][End] trials: {done}/{self._tally.max_trials}, "
+            f"[Search][End] trials: {done}/{self._tally.max_trials}{self._tally.before}, "
             f"best: {_best(best, self._tally.metric)}, "
             f"failed: {self._tally.failed}, {further}seconds: {seconds:.1f}"
         )
@@ -217,8 +224,8 @@ class LiveProgress:
         counts = "".join(f", {count} {name}" for name, count in (*failed, *self._tally.further))
         metric = self._tally.metric
         self._leave(
-            f"{done} of {self._tally.max_trials} trials in {_duration(seconds)}, "
-            f"best {metric.label} {_best(best, metric)}{counts}"
+            f"{done} of {self._tally.max_trials} trials{self._tally.before} in"
+            f" {_duration(seconds)}, best {metric.label} {_best(best, metric)}{counts}"
         )
         self._live = None
 

@@ -20,7 +20,12 @@ from autodl.search.observers.observer import RunInfo
 from autodl.search.observers.outcome import diagnostics_shown, quality_of, shown_as
 from autodl.spaces.codec import encode_text
 from autodl.spaces.space import Coded
-from autodl.strategies.surrogate.importance import FEWEST, Importance, importance_in
+from autodl.strategies.surrogate.importance import (
+    FEWEST,
+    Importance,
+    explanation,
+    importance_in,
+)
 from autodl.tasks.task import REWARD, Metric
 from autodl.trial import Trial, TrialState
 
@@ -237,7 +242,7 @@ class VisualDLLog:
         from autodl.drawing.importance import draw_importance
 
         shown = found.decisions[:DECISIONS]
-        title = f"after {done} trials; a forest explains {found.explained:.0%} of the variance"
+        title = f"after {done} trials; {explanation(found.explained)}"
         self._log.picture("best/decisions", to_pixels(draw_importance(shown, title)), done)
         lines = [f"{share:.3f}  {name}" for name, share in shown]
         self._log.text("best/decisions_text", "\n".join([title, *lines]), done)
@@ -252,9 +257,10 @@ def _importance(folder: Path) -> Importance | None:
     with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
         complete = [one for one in store.finished() if one.state is TrialState.COMPLETE]
     rewards = [one.reward for one in complete if one.reward is not None]
-    if len(set(rewards)) < 2 or len(rewards) < FEWEST:
+    try:
+        return importance_in(space, [one.architecture for one in complete], rewards)
+    except ValueError:  # too few that differ
         return None
-    return importance_in(space, [one.architecture for one in complete], rewards)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from autodl.spaces.space import Coded, Integers, Labelled
 from autodl.system.packages import require
 from autodl.trial import Architecture
 
-FEWEST = 30  # trials that say something
+FEWEST = 30  # architectures that say something
 _MOST = 1000
 _FOLDS = 5
 _REPEATS = 5
@@ -46,7 +46,7 @@ def importance_in(
 
     Raises:
         ConfigError: an architecture is not of the space.
-        ValueError: fewer trials than ``FEWEST``, or all rewards are equal.
+        ValueError: fewer different ones than ``FEWEST``, or all rewards are equal.
         MissingPackageError: scikit-learn is not installed.
     """
     rows = np.array([space.encode(one) for one in architectures])
@@ -71,8 +71,9 @@ def decision_importance(
     shuffled among the trials (permutation importance, Breiman, 2001), as a share of their
     variance, and at least 0. Shares do not add up to 1: what acts together is counted for each.
     The second number is the share of the variance that predictions explain (R squared, at most 1);
-    near or below 0 the importances say nothing. Of more than 1,000 trials the last are taken. The
-    same trials give the same numbers.
+    near or below 0 the importances say nothing. Trials of equal decisions are in one fold, or
+    results that are reused would be predicted by themselves. Of more than 1,000 trials the last are
+    taken. The same trials give the same numbers.
 
     Args:
         rows: decisions of the trials, ``[trials, decisions]``.
@@ -80,18 +81,21 @@ def decision_importance(
         sizes: number of values of each decision.
 
     Raises:
-        ValueError: fewer trials than ``FEWEST``, or all rewards are equal.
+        ValueError: fewer different rows than ``FEWEST``, or all rewards are equal.
         MissingPackageError: scikit-learn is not installed.
     """
     table, values = np.asarray(rows, np.int64)[-_MOST:], np.asarray(rewards, np.float64)[-_MOST:]
-    if len(table) < FEWEST or np.ptp(values) == 0:
-        raise ValueError(f"importance needs {FEWEST} trials of different rewards, got {len(table)}")
+    distinct, place_of = np.unique(table, axis=0, return_inverse=True)
+    if len(distinct) < FEWEST or np.ptp(values) == 0:
+        raise ValueError(
+            f"importance needs {FEWEST} architectures of different rewards, got {len(distinct)}"
+        )
     require("sklearn")
     from sklearn.ensemble import RandomForestRegressor  # takes a second to import
 
     values = (values - values.mean()) / values.std()  # trees have thresholds of their own
     rng = np.random.default_rng(0)
-    folds = rng.permutation(len(table)) % _FOLDS
+    folds = (rng.permutation(len(distinct)) % _FOLDS)[place_of.reshape(-1)]
     total = len(values)  # the squared error of their mean
     losses, error = np.zeros(table.shape[1]), 0.0
     for fold in range(_FOLDS):
@@ -110,6 +114,13 @@ def decision_importance(
         found = forest.predict(np.concatenate(shuffled)).reshape(len(losses), _REPEATS, -1)
         losses += ((found - wanted) ** 2).sum(axis=2).mean(axis=1) - own
     return np.maximum(losses / total, 0.0), 1.0 - error / total
+
+
+def explanation(explained: float) -> str:
+    """How much a forest explains, in words; where that is nothing, what it means."""
+    if explained <= 0:
+        return "a forest predicts rewards no better than their mean does: this says nothing"
+    return f"a forest explains {explained:.0%} of the variance of rewards"
 
 
 def _error(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:

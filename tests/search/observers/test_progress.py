@@ -124,7 +124,12 @@ def test_lines_of_a_resumed_run():
     lines = stream.getvalue().splitlines()
     assert "finished before: 20" in lines[0]
     assert "best: none" in lines[1]
-    assert "best: 0.5000 (trial 3), failed: 1" in lines[2]
+    assert "trials: 21/24 (20 of them before), best: 0.5000 (trial 3), failed: 1" in lines[2]
+    terminal = Terminal()
+    display = LiveProgress(terminal)
+    display.started(RunInfo(Path("r"), {}, 24, 2, finished=20, best=best))
+    display.ended(best, 20, 1.0)
+    assert "20 of 24 trials (20 of them before) in 0:00:01" in visible(terminal)
 
 
 @pytest.mark.parametrize("workers, expected", [(1, 44.0), (2, 22.0), (0, 44.0)])

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from autodl.spaces.cell.space import CellSpace
-from autodl.strategies.surrogate.importance import decision_importance, importance_in, one_hot
+from autodl.strategies.surrogate.importance import (
+    decision_importance,
+    explanation,
+    importance_in,
+    one_hot,
+)
 
 SIZES = (3, 2, 4, 5)
 
@@ -49,6 +54,19 @@ def test_of_noise_nothing_is_explained():
     np.testing.assert_array_equal(found, again)
 
 
+def test_what_was_tried_again_does_not_explain_itself():
+    """Forty architectures, each there five times with one reward, which is noise."""
+    again = np.repeat(rows(40), 5, axis=0)
+    noise = np.repeat(np.random.default_rng(1).normal(size=40), 5)
+    _, explained = decision_importance(again, noise, SIZES)
+    assert explained < 0.1  # 0.94 if an architecture is on both sides
+    assert "says nothing" in explanation(-0.1)
+    assert explanation(0.25) == "a forest explains 25% of the variance of rewards"
+    few = np.repeat(rows(20), 5, axis=0)  # two of them are equal
+    with pytest.raises(ValueError, match="got 18"):
+        decision_importance(few, noise[: len(few)], SIZES)
+
+
 def test_the_scale_of_rewards_does_not_matter():
     table = rows(60)
     reward = table[:, 0] + 0.3 * table[:, 3]
@@ -60,7 +78,7 @@ def test_the_scale_of_rewards_does_not_matter():
 @pytest.mark.parametrize("count, reward", [(29, None), (60, 0.5)])
 def test_too_little_is_refused(count, reward):
     rewards = np.arange(count) if reward is None else np.full(count, reward)
-    with pytest.raises(ValueError, match="needs 30 trials of different rewards"):
+    with pytest.raises(ValueError, match="needs 30 architectures of different rewards"):
         decision_importance(rows(count), rewards, SIZES)
 
 
