@@ -7,7 +7,7 @@ can be shared by every trial of a process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -65,7 +65,8 @@ class Dataset:
 
     ``classes[k]`` is the name of label ``k``. ``official`` says whether the files had the
     MD5 sums of the published archive; None where nothing was published. ``left_out`` counts, by
-    class and reason, the files of a folder that were not read.
+    class and reason, the files of a folder that were not read. ``held_out`` are pictures that come
+    with it to score on; None where they are to be cut from the training part.
 
     Raises:
         DataError: fewer than two classes, a class named twice, a label without a name,
@@ -78,6 +79,13 @@ class Dataset:
     classes: tuple[str, ...]
     official: bool | None
     left_out: LeftOut = field(default_factory=dict)
+    held_out: Pictures | None = None
+
+    @property
+    def parts(self) -> dict[str, Pictures]:
+        """The parts that there are, by what messages call them."""
+        given = {"training": self.train, "test": self.test, "held-out": self.held_out}
+        return {name: part for name, part in given.items() if part is not None}
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -86,7 +94,7 @@ class Dataset:
             )
         if repeated := [c for i, c in enumerate(self.classes) if c in self.classes[:i]]:
             raise DataError(f"data set {self.name!r} names the class {repeated[0]!r} twice")
-        for part, pictures in (("training", self.train), ("test", self.test)):
+        for part, pictures in self.parts.items():
             if not len(pictures):
                 raise DataError(f"the {part} part of data set {self.name!r} holds no picture")
             if (highest := int(pictures.labels.max())) >= len(self.classes):
@@ -94,18 +102,19 @@ class Dataset:
                     f"the {part} part of data set {self.name!r} has the label {highest}, "
                     f"allowed are 0 to {len(self.classes) - 1}"
                 )
-        sizes = self.train.images.shape[1:3], self.test.images.shape[1:3]
-        if sizes[0] != sizes[1]:
-            raise DataError(
-                f"data set {self.name!r} has training pictures of {_size_text(sizes[0])} "
-                f"but test pictures of {_size_text(sizes[1])}"
-            )
+        size = self.train.images.shape[1:3]
+        for part, pictures in self.parts.items():
+            if (other := pictures.images.shape[1:3]) != size:
+                raise DataError(
+                    f"data set {self.name!r} has training pictures of {_size_text(size)} "
+                    f"but {part} pictures of {_size_text(other)}"
+                )
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 (hex) over shapes, pictures and labels of both parts; ties a run to its data."""
+        """SHA-256 (hex) over shapes, pictures and labels of all parts; ties a run to its data."""
         digest = hashlib.sha256()
-        for pictures in (self.train, self.test):
+        for pictures in self.parts.values():
             digest.update(repr(pictures.images.shape).encode())
             digest.update(np.ascontiguousarray(pictures.images).data)
             # little-endian on every machine, so that the sum is too
@@ -143,8 +152,15 @@ def resize(pictures: Pictures, size: int) -> Pictures:
 
 
 def resize_dataset(dataset: Dataset, size: int) -> Dataset:
-    """``dataset`` with both parts resized to ``size`` x ``size``."""
-    return replace(dataset, train=resize(dataset.train, size), test=resize(dataset.test, size))
+    """``dataset`` with all parts resized to ``size`` x ``size``."""
+    return _changed(dataset, lambda part: resize(part, size))
+
+
+def _changed(dataset: Dataset, change: Callable[[Pictures], Pictures]) -> Dataset:
+    held_out = None if dataset.held_out is None else change(dataset.held_out)
+    return replace(
+        dataset, train=change(dataset.train), test=change(dataset.test), held_out=held_out
+    )
 
 
 def select_classes(dataset: Dataset, wanted: int | Sequence[str]) -> Dataset:
@@ -169,12 +185,8 @@ def select_classes(dataset: Dataset, wanted: int | Sequence[str]) -> Dataset:
     kept = [lookup(numbers, normal(name), f"class of {dataset.name}") for name in names]
     renumbered = np.full(len(dataset.classes), -1, np.int64)
     renumbered[kept] = np.arange(len(kept))
-    return replace(
-        dataset,
-        train=_renumber(dataset.train, renumbered),
-        test=_renumber(dataset.test, renumbered),
-        classes=tuple(dataset.classes[number] for number in kept),
-    )
+    selected = tuple(dataset.classes[number] for number in kept)
+    return replace(_changed(dataset, lambda part: _renumber(part, renumbered)), classes=selected)
 
 
 def _renumber(pictures: Pictures, renumbered: NDArray[np.int64]) -> Pictures:

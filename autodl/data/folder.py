@@ -73,7 +73,7 @@ def load_folder(
                 " each class"
             )
         name = path.resolve().name
-        train, test, left_out = _list_parts(path, test_share, seed)
+        train, test, left_out = list_parts(path, test_share, seed)
     except OSError as error:
         raise DataError(f"cannot read {shown(path)}: {error.strerror or error}") from error
     if not is_text(name):
@@ -145,7 +145,8 @@ def read_pictures(files: Sequence[Path], image_size: int | None) -> NDArray[np.u
     return images
 
 
-def _list_parts(path: Path, test_share: float, seed: int) -> tuple[Listing, Listing, LeftOut]:
+def list_parts(path: Path, test_share: float, seed: int) -> tuple[Listing, Listing, LeftOut]:
+    """The training and test pictures of a folder, and what is not read; see ``load_folder``."""
     layout = find_layout(path)
     if layout.test is not None:
         train, test = list_pictures(layout.train), list_pictures(layout.test)

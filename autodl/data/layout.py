@@ -16,7 +16,7 @@ from autodl.errors import DataError
 TRAIN, VAL, TEST = "training", "validation", "test"
 PART_NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation"), VAL),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
     **dict.fromkeys(("test", "testing"), TEST),
 }
 
@@ -25,12 +25,14 @@ PART_NAMES = {
 class Layout:
     """Where the classes are: in ``train`` and ``test``, or in ``train`` alone, to be cut.
 
-    ``unread`` are other folders beside the parts.
+    ``unread`` are other folders beside the parts. One of them may be ``held_out``, a validation
+    part beside a test part.
     """
 
     train: Path
     test: Path | None
     unread: tuple[Path, ...] = ()
+    held_out: Path | None = None
 
 
 def part_of(folder: Path) -> str | None:
@@ -70,7 +72,8 @@ def find_layout(path: Path) -> Layout:
         by_part = {parts[folder]: folder for folder in with_classes}
         test = by_part.get(TEST) or by_part[VAL]
         used = (by_part[TRAIN], test)
-        return Layout(*used, tuple(folder for folder in folders if folder not in used))
+        unread = tuple(folder for folder in folders if folder not in used)
+        return Layout(*used, unread, by_part.get(VAL) if TEST in by_part else None)
     if parts and len(parts) == len(folders):
         _refuse_parts(path, parts, with_classes)
     return Layout(path, None)

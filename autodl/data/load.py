@@ -68,10 +68,11 @@ def load_split(examples: ExampleOptions) -> SearchData:
     """
     dataset, cut = _cut(examples)
     train = dataset.train.take(cut.train)
+    held_out = dataset.held_out or dataset.train.take(cut.held_out)
     per_picture = picture_options(examples).normalise == "pictures"
     return SearchData(
         train=train,
-        held_out=dataset.train.take(cut.held_out),
+        held_out=held_out,
         normalisation=replace(Normalisation.of(train), per_picture=per_picture),
         name=dataset.name,
         classes=dataset.classes,
@@ -80,7 +81,7 @@ def load_split(examples: ExampleOptions) -> SearchData:
         split={
             "seed": picture_options(examples).split_seed,
             "train": len(cut.train),
-            "held_out": len(cut.held_out),
+            "held_out": len(held_out),
             "sha256": cut.sha256,
         },
         left_out=dataset.left_out,
@@ -121,9 +122,27 @@ def _cut(examples: ExampleOptions) -> tuple[Dataset, Split]:
     whole = _read(options)
     dataset = _select(whole, options)
     labels = dataset.train.labels
+    if dataset.held_out is not None:
+        return dataset, _given_cut(dataset, options)
     held_out = options.held_out or default_held_out(len(labels), len(dataset.classes))
     class_ids = [whole.classes.index(name) for name in dataset.classes]
     return dataset, split(labels, held_out, options.train, options.split_seed, class_ids)
+
+
+def _given_cut(dataset: Dataset, options: DataOptions) -> Split:
+    """All of the training part to train on, beside pictures that were held out already.
+
+    Raises:
+        ConfigError: another cut is asked for.
+    """
+    for key in ("train", "held_out"):
+        if (asked := getattr(options, key)) is not None:
+            raise ConfigError(
+                f"Data.{key} {asked}: {dataset.name} comes with a held-out part of"
+                f" {len(dataset.held_out or ()):,} pictures; leave Data.{key} out"
+            )
+    nothing = np.arange(0)
+    return Split(np.arange(len(dataset.train)), nothing)
 
 
 def headline(data: SearchData) -> str:

@@ -32,6 +32,7 @@ _ARRAYS = (
     "test_labels",
     "test_indices",
 )
+_HELD_OUT = ("held_out_images", "held_out_labels")  # of sets that come with such a part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +108,8 @@ def write_npz(subset: Subset, path: Path) -> None:
     for part, pictures in parts.items():
         arrays[f"{part}_images"] = pictures.images
         arrays[f"{part}_labels"] = pictures.labels
+    if (held_out := subset.dataset.held_out) is not None:
+        arrays |= dict(zip(_HELD_OUT, (held_out.images, held_out.labels), strict=True))
     arrays["train_indices"] = subset.train_indices
     arrays["test_indices"] = subset.test_indices
     about = json.dumps(dict(subset.about), sort_keys=True, ensure_ascii=False)
@@ -126,7 +129,8 @@ def read_subset(path: Path) -> Subset:
         with np.load(path, allow_pickle=False) as stored:
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise ValueError("a single array")
-            arrays = {name: stored[name] for name in (*_ARRAYS, "about")}
+            more = _HELD_OUT if _HELD_OUT[0] in stored else ()
+            arrays = {name: stored[name] for name in (*_ARRAYS, *more, "about")}
         about = json.loads(arrays["about"].tobytes().decode())
         if about["version"] != VERSION:
             raise ValueError(f"version {about['version']!r}, this program reads {VERSION}")
@@ -174,7 +178,10 @@ def _assemble(
                     f"{part}_indices must be int64 [{len(pictures)}], "
                     f"got {indices.dtype} {list(indices.shape)}"
                 )
-        dataset = Dataset(name, train, test, classes, None)
+        held_out = None
+        if _HELD_OUT[0] in arrays:
+            held_out = Pictures(arrays[_HELD_OUT[0]], arrays[_HELD_OUT[1]])
+        dataset = Dataset(name, train, test, classes, None, held_out=held_out)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     return Subset(dataset, arrays["train_indices"], arrays["test_indices"], about)

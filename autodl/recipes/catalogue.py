@@ -55,6 +55,7 @@ HOOKS = {
     "DropPath": Entry(f"{_PARTS}:DropOptions", "autodl.training.hooks.drop_path:DroppedEdges"),
     "GrowingPictures": Entry(_NONE, "autodl.training.hooks.growing_pictures:GrowingPictures"),
     "Averaging": Entry(f"{_PARTS}:AverageOptions", "autodl.training.hooks.averaging:Averaging"),
+    "ReleasedStart": Entry(f"{_PARTS}:ReleasedStartOptions", "autodl.release.start:ReleasedStart"),
     "ProjectionDescent": Entry(
         "autodl.supernets.width.options:DescentOptions",
         "autodl.supernets.width.transition:AnnealedProjections",

@@ -73,6 +73,7 @@ class TrainOptions(Section):
         *("schedule", "first_size", "grown", "grown_by", "whiten", "averaging"),
         *("optimiser", "terms", "hooks", "form", "rate", "recipe"),
         *("lowest_rate", "schedule_epochs", "vertical_flip", "brightness", "border"),
+        "max_seconds",
     )
 
     recipe: PlainPart | None = Field(
@@ -159,6 +160,9 @@ class TrainOptions(Section):
     )
     patience: int | None = Field(
         None, ge=1, description="stop after so many epochs without a better training loss"
+    )
+    max_seconds: float | None = Field(
+        None, gt=0, description="wall clock; the schedule is brought forward to end by then"
     )
     min_improvement: float = Field(
         1e-3, ge=0, lt=1, description="what counts as a better training loss, relative"

@@ -170,6 +170,12 @@ class LookaheadOptions(Section):
     power: float = Field(3.0, ge=0, description="the decay rises as the power of the time")
 
 
+class ReleasedStartOptions(Section):
+    """Of weights that a training starts from."""
+
+    network: str = Field(description="name of the released network")
+
+
 class AverageOptions(Section):
     """Of the average of the weights."""
 

@@ -26,7 +26,7 @@ class Recipe:
     ``whole_batches`` is whether its rate is for batches of that size and no smaller ones.
     ``form`` is what the plan's network becomes for the training, ``path`` chooses what part of a
     supernet an update is of. ``section`` is the one of the config that messages name, ``remedy``
-    what they advise where numbers grow too large.
+    what they advise where numbers grow too large. ``max_seconds`` ends it early, see ``Pace``.
     """
 
     epochs: int
@@ -42,6 +42,7 @@ class Recipe:
     path: Component | None = None
     amp: bool = False
     whole_batches: bool = False
+    max_seconds: float | None = None
     section: str = "Train"
     remedy: str = "a lower Train.learning_rate or Train.gradient_clip may help"
 
@@ -66,6 +67,7 @@ def recipe_of(options: TrainOptions) -> Recipe:
         form=form_of(options),
         amp=options.amp,
         whole_batches=options.recipe is not None,
+        max_seconds=options.max_seconds,
         section=section,
         remedy=f"a lower {section}.learning_rate or {section}.gradient_clip may help",
     )

@@ -41,13 +41,18 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         f" multiply-accumulates for a picture{fused}; weights of"
         f" {metrics.weights_bytes / 1e6:.{1 if bits is None else 3}f} MB{packed}.",
         *_latency(metrics),
-        "## Limits\n\nIt knows nothing but its classes, and calls any picture one of them. It saw"
-        " small pictures of everyday things, most of them with the thing in the middle;"
-        " probabilities are calibrated for such pictures alone.",
+        f"## Limits\n\nIt knows nothing but its classes, and calls any picture one of them. It saw"
+        f" {_seen(training.data)}; probabilities are calibrated for such pictures alone.",
         f"## Licence\n\nApache-2.0. SHA-256 of `{WEIGHTS if bits is None else PACKED}`:"
         f" `{metrics.weights_sha256}`",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _seen(data: str) -> str:
+    if data.startswith("CIFAR"):
+        return "small pictures of everyday things, most of them with the thing in the middle"
+    return f"pictures of {data} alone, of which nobody here knows what else they have in common"
 
 
 def _worth(metrics: ReleaseMetrics) -> list[str]:

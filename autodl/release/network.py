@@ -105,7 +105,8 @@ def load(
 
     Args:
         name: of a release; where there is none of this name, a folder that ``autodl train`` or
-            ``autodl compress`` has left, see ``from_training``.
+            ``autodl compress`` has left, see ``from_training``, or of a network that was released
+            elsewhere, as ``autodl fit`` does.
         pretrained: with the released weights; else as it is before training.
         classes: another number gives it a new, untrained classifier, for transfer; None, or the
             number of its own classes, keeps the one it has.
@@ -118,6 +119,8 @@ def load(
     """
     from autodl.training.weights import load_arrays
 
+    if models is None and _is_released_folder(name):
+        return load(Path(name).name, pretrained, classes, models=Path(name).parent)
     if _is_trained_folder(name, models):
         if not pretrained or classes is not None:
             raise ConfigError(
@@ -175,6 +178,12 @@ def from_training(folder: Path | str) -> ReleasedNetwork:
     own = load_trained_network(Path(folder))
     facts = {field.name: getattr(own, field.name) for field in fields(own)}
     return ReleasedNetwork(**facts, name=own.folder.name, trained=True, metrics=None)
+
+
+def _is_released_folder(name: str) -> bool:
+    """Whether a name is that of no release that ships, but of a folder with a released network."""
+    shipped = {folder.name for folder in folders()}
+    return name not in shipped and (Path(name) / CARD).is_file() and Path(name).name != ""
 
 
 def _is_trained_folder(name: str, models: Path | str | None) -> bool:
@@ -241,7 +250,7 @@ def _with_own_classifier(
     network: PlanNetwork, released: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     """Released weights, but for the classifiers, which are the network's own."""
-    classifiers = (f"{_classifier(network.plan)}.", f"{AUXILIARY}.")
+    classifiers = (f"{classifier_of(network.plan)}.", f"{AUXILIARY}.")
     fresh = {name: value.numpy() for name, value in network.state_dict().items()}
     return {**released, **{name: fresh[name] for name in fresh if name.startswith(classifiers)}}
 
@@ -255,7 +264,7 @@ def _check_file(file: Path, sha256: str) -> None:
         )
 
 
-def _classifier(plan: Plan) -> str:
+def classifier_of(plan: Plan) -> str:
     """Name of the last layer, which is linear in every network of this project."""
     last = plan.records[-1]
     if not isinstance(last.layer, Linear):

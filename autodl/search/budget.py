@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from autodl.search.loop import Stop
 from autodl.search.observers.outcome import one_line, without_numbers
+from autodl.system.interrupts import Interrupts
 from autodl.trial import Trial, TrialState
 
 INTERRUPTED = "interrupted"
@@ -60,7 +57,7 @@ class Budget:
         self._best = best
         self._most_failures = first_failures if best is None else None
         self._failures: list[str] = []  # reasons, until a trial has a result
-        self._interrupted = False
+        self._interrupts = Interrupts("stopping when the running trials are finished")
 
     def __call__(self, trial: Trial | None) -> Stop | None:
         """Why the search should stop now, if it should."""
@@ -82,34 +79,8 @@ class Budget:
             return Stop(f"the target reward {self._target:g} is reached")
         if self._most_failures is not None and len(self._failures) >= self._most_failures:
             return Stop(_say(self._failures))
-        return Stop(INTERRUPTED) if self._interrupted else None
+        return Stop(INTERRUPTED) if self._interrupts.asked else None
 
-    @contextmanager
-    def heeding_interrupts(self) -> Iterator[None]:
-        """Within the block, a first Ctrl-C only asks the search to stop.
-
-        SIGTERM, as batch systems and containers send it, counts as a second one: at once. In
-        threads other than the main one signals cannot be caught, and nothing changes.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-            print(
-                "\nstopping when the running trials are finished; Ctrl-C again stops at once",
-                file=sys.stderr,
-            )
-
-        def leave(number: int, frame: FrameType | None) -> None:
-            raise KeyboardInterrupt
-
-        before = signal.signal(signal.SIGINT, handle), signal.signal(signal.SIGTERM, leave)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before[0])
-            signal.signal(signal.SIGTERM, before[1])
+    def heeding_interrupts(self) -> AbstractContextManager[None]:
+        """Within the block, a first Ctrl-C only asks the search to stop; see ``Interrupts``."""
+        return self._interrupts.heeding()

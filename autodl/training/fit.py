@@ -20,6 +20,7 @@ from paddle import nn
 
 from autodl.data.batches import batch_count
 from autodl.errors import ConfigError
+from autodl.recipes.pace import Pace
 from autodl.recipes.recipe import Recipe
 from autodl.recipes.schedules import Rate
 from autodl.recipes.stopping import reason_to_stop
@@ -35,6 +36,8 @@ from autodl.training.shared_layers import share_layers
 from autodl.training.terms.term import Step, Term
 from autodl.training.weights import load_arrays
 from autodl.trial import TrialFailure
+
+_CUT = "the time is up"
 
 
 def make_optimizer(network: nn.Layer, recipe: Recipe, rate: float) -> paddle.optimizer.Optimizer:
@@ -54,6 +57,7 @@ class _Totals:
     examples: int = 0
     compute_seconds: float = 0.0
     rate: float = 0.0
+    cut: bool = False
 
 
 class Trainer:
@@ -63,7 +67,7 @@ class Trainer:
     of its terms) and the task's metric (``accuracy``), the last ``learning_rate``, what the hooks
     tell, and ``seconds`` in all and of ``compute_seconds`` (forward, backward and update, in
     processor time; on a GPU, where these run on their own, the time to start them and that of
-    waiting for the last one).
+    waiting for the last one). The last one has ``cut`` if it was ended before its last update.
 
     Where several processes train together, each has a trainer of its own, of the same network,
     task and recipe, and ``batch_size`` is that of one process: an update is made from
@@ -93,6 +97,11 @@ class Trainer:
         self.network, self.task = network, task
         self.curve: list[dict[str, float]] = []
         self._recipe, self._seeds, self._share = recipe, (seed, *stream), share
+        if recipe.max_seconds is not None and share.size > 1:
+            raise ConfigError(
+                f"{recipe.section}.max_seconds is for one process, whose clock counts; here are"
+                f" {share.size}: leave it out"
+            )
         self._batch_size = recipe.batch_size * share.size
         self._steps = self._check_batches()
         share_layers(network, share)
@@ -106,6 +115,7 @@ class Trainer:
         self._rate: Rate = recipe.schedule.factory()(
             recipe.schedule.options, recipe.epochs, self._steps
         )
+        self._pace = Pace(recipe.epochs * self._steps, recipe.max_seconds)
         self._optimizer = make_optimizer(network, recipe, self._rate(0))
         # on a CPU Paddle's auto_cast does nothing but warn
         self._on_gpu = paddle.get_device().startswith("gpu")
@@ -143,12 +153,14 @@ class Trainer:
         *,
         until: int | None = None,
         after_step: Callable[[], None] = lambda: None,
+        leave: Callable[[], bool] = lambda: False,
     ) -> str:
         """Train until the epochs are used up or early stopping says why to stop.
 
         Args:
             until: stop after so many epochs in all, the schedule being that of the full training.
             after_step: called after every update; it may change the weights.
+            leave: asked after every update whether to end with it.
 
         Returns:
             The reason for stopping early, or an empty string.
@@ -158,7 +170,13 @@ class Trainer:
         """
         recipe = self._recipe
         end = recipe.epochs if until is None else min(until, recipe.epochs)
-        while len(self.curve) < end:
+        spent = sum(epoch["seconds"] for epoch in self.curve)
+        began = time.perf_counter()
+
+        def elapsed() -> float:
+            return spent + time.perf_counter() - began
+
+        while len(self.curve) < end and not self._was_cut():
             stop = reason_to_stop(
                 [epoch["loss"] for epoch in self.curve],
                 patience=recipe.stop.patience,
@@ -168,9 +186,9 @@ class Trainer:
             if stop:
                 self._finish()
                 return stop
-            self._train_epoch(after_step)
+            self._train_epoch(after_step, elapsed, leave)
             after_epoch(self)
-        return ""
+        return _CUT if self._was_cut() else ""
 
     def updates(self, number: int, rng: np.random.Generator) -> None:
         """Make so many updates on batches that ``rng`` draws, which belong to no epoch.
@@ -180,11 +198,19 @@ class Trainer:
         passes = (self._batches(Drawing(rng, self._recipe.changes)) for _ in count())
         self._updates(islice(chain.from_iterable(passes), number), 0)
 
+    def _was_cut(self) -> bool:
+        return bool(self.curve) and "cut" in self.curve[-1]
+
     def _finish(self) -> None:
         for part in self._parts:
             part.finish()
 
-    def _train_epoch(self, after_step: Callable[[], None]) -> None:
+    def _train_epoch(
+        self,
+        after_step: Callable[[], None],
+        elapsed: Callable[[], float],
+        leave: Callable[[], bool],
+    ) -> None:
         start = time.perf_counter()
         recipe, epoch = self._recipe, len(self.curve)
         rng = np.random.default_rng((*self._seeds, epoch))
@@ -193,7 +219,13 @@ class Trainer:
         for part in self._parts:
             part.before_epoch(Epoch(epoch, rng, seed))
         drawing = Drawing(rng, recipe.changes, epoch, recipe.epochs, self._seeds[0])
-        totals = self._updates(self._batches(drawing), epoch * self._steps, after_step)
+
+        def ends() -> bool:
+            return leave() or self._pace.over(elapsed())
+
+        totals = self._updates(
+            self._batches(drawing), epoch * self._steps, after_step, elapsed, ends
+        )
         if self._on_gpu:
             began = self._clock()
             paddle.device.synchronize()
@@ -202,7 +234,7 @@ class Trainer:
         mean_loss = float(loss_sum) / totals.examples
         self._check_finite(mean_loss, f"epoch {epoch + 1} of {recipe.epochs}")
         told = [part.after_epoch() for part in self._parts]
-        if epoch + 1 == recipe.epochs:
+        if totals.cut or epoch + 1 == recipe.epochs:
             self._finish()
         self.curve.append(
             {
@@ -213,6 +245,7 @@ class Trainer:
                 **{name: value for numbers in told for name, value in numbers.items()},
                 "seconds": time.perf_counter() - start,
                 "compute_seconds": totals.compute_seconds,
+                **({"cut": 1.0} if totals.cut else {}),
             }
         )
 
@@ -231,13 +264,20 @@ class Trainer:
         batches: Iterable[Batch],
         first: int,
         after_step: Callable[[], None] = lambda: None,
+        elapsed: Callable[[], float] = lambda: 0.0,
+        ends: Callable[[], bool] = lambda: False,
     ) -> _Totals:
-        """The loop: an update for every batch, the first of which has the number ``first``."""
+        """The loop: an update for every batch, the first of which has the number ``first``.
+
+        Args:
+            elapsed: seconds of the whole training so far.
+            ends: asked after every update whether it was the last.
+        """
         self.network.train()
         totals = _Totals()
         for step, batch in enumerate(batches, start=first):
             chosen = () if self.path is None else self.path.choose()
-            totals.rate = self._rate(step)
+            totals.rate = self._rate(self._pace.position(step, elapsed()))
             began = self._clock()
             loss, tally = self._step(batch, totals.rate, *chosen)
             totals.compute_seconds += self._clock() - began
@@ -246,6 +286,9 @@ class Trainer:
                 part.after_step()
             totals.loss, totals.tally = totals.loss + loss * len(batch), totals.tally + tally
             totals.examples += len(batch)
+            if ends():
+                totals.cut = True
+                break
         return totals
 
     def _check_finite(self, mean_loss: float, when: str) -> None:

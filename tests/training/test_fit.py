@@ -131,6 +131,43 @@ def test_the_rate_follows_the_schedule(make_trainer):
     assert [epoch["learning_rate"] for epoch in trainer.curve] == rates[1::2]
 
 
+# The time ------------------------------------------------------------------------------------
+
+
+def test_time_that_is_up_ends_a_training_once_and_for_all(make_trainer):
+    """After its first update, since there is no time for a second; the schedule is at its end."""
+    trainer = make_trainer(epochs=4, max_seconds=1e-6)
+    assert trainer.fit() == "the time is up"
+    (epoch,) = trainer.curve
+    assert epoch["cut"] == 1.0
+    assert epoch["learning_rate"] < 1e-3  # of a cosine from 0.1 that ended before this update
+    resumed = make_trainer(epochs=4, max_seconds=1e-6)
+    resumed.restore(trainer.state())
+    assert resumed.fit() == "the time is up"
+    assert len(resumed.curve) == 1
+
+
+def test_time_that_is_not_used_up_changes_nothing(make_trainer):
+    one, other = make_trainer(epochs=2), make_trainer(epochs=2, max_seconds=1e6)
+    assert (one.fit(), other.fit()) == ("", "")
+    assert_same(values(one.network), values(other.network))
+    assert "cut" not in other.curve[-1]
+
+
+def test_somebody_may_leave_after_any_update(make_trainer):
+    """40 pictures in batches of 16: the third update is the first of the second epoch."""
+    trainer, asked = make_trainer(epochs=4), []
+    assert trainer.fit(leave=lambda: asked.append(None) or len(asked) == 3) == "the time is up"
+    assert len(asked) == 3
+    assert ["cut" in epoch for epoch in trainer.curve] == [False, True]
+
+
+def test_the_clock_of_several_processes_is_nobodys(make_trainer, make_network, pictures):
+    recipe = recipe_of(TrainOptions(batch_size=8, max_seconds=5.0))
+    with pytest.raises(ConfigError, match="max_seconds is for one process"):
+        Trainer(make_network(), make_trainer().task, recipe, 0, Share(0, 2))
+
+
 # Losses --------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,7 @@ def publish(
     found_by: str,
     overrides: Sequence[str] = (),
     repetitions: int = 20,
+    largest: int | None = LARGEST,
 ) -> Published:
     """Write a released network's folder, whole or not at all.
 
@@ -73,11 +74,12 @@ def publish(
         found_by: which search proposed the network, for people.
         overrides: ``Data.path=...``, where the data are now.
         repetitions: of each timing; 0 leaves latencies out.
+        largest: bytes of the weights, at most; None for any number.
 
     Raises:
         StoreError: no finished training, its weights, record or pictures are missing, or ``folder``
             is there or cannot be written.
-        ConfigError: the weights are larger than ``LARGEST``, the network needs a plugin, or an
+        ConfigError: the weights are larger than ``largest``, the network needs a plugin, or an
             override of something else.
         CheckpointError: the weights are damaged.
         DataError: other data than those of the training.
@@ -85,7 +87,7 @@ def publish(
     if folder.exists():
         raise StoreError(f"{folder} is there already; remove it first to publish anew")
     check_writable(folder, "the release goes there")
-    config, facts, weights_sha256 = _releasable(training, overrides)
+    config, facts, weights_sha256 = _releasable(training, overrides, largest)
     weights = weights_file(training)
     data = load_same(training, config)
     mirrored, labels = bool(facts.get("mirrored", False)), data.held_out.labels
@@ -179,7 +181,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 
 def _releasable(
-    training: Path, overrides: Sequence[str]
+    training: Path, overrides: Sequence[str], largest: int | None
 ) -> tuple[TrainConfig, dict[str, Any], str]:
     """Config and metrics of a training that can be released, and the SHA-256 of its weights."""
     check_overrides(overrides)
@@ -188,8 +190,8 @@ def _releasable(
         raise ConfigError(f"{training} needs the plugin {plugins[0]}, which no release can hold")
     weights = weights_file(training)
     weights_sha256 = checksum(weights)
-    if (size := weights.stat().st_size) > LARGEST:
-        raise ConfigError(f"{weights} has {size:,} bytes, allowed are {LARGEST:,}")
+    if largest is not None and (size := weights.stat().st_size) > largest:
+        raise ConfigError(f"{weights} has {size:,} bytes, allowed are {largest:,}")
     return config, facts, weights_sha256
 
 

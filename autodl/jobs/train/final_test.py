@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,19 @@ from autodl.trial import Architecture
 _MAY_CHANGE = ("Data.path", "Data.test_path", "Global.device")
 
 
-def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+Seen = Callable[[NDArray[np.float64], NDArray[np.int64]], None]
+
+
+def measure_once(
+    folder: Path, overrides: Sequence[str] = (), seen: Seen = lambda logits, labels: None
+) -> dict[str, Any]:
     """Accuracy of a finished training on the test part of its data; measured only once.
 
     Args:
         folder: what ``retrain`` made.
         overrides: ``Data.path=...``, where the data are now, and ``Global.device=...``.
+        seen: of pictures, called with the logits ``[N, classes]`` and the labels ``[N]`` before
+            the result is put on record; never for weights that were tested before.
 
     Returns:
         What ``test_result`` gives, or the metric of another task under its name; ``data`` and its
@@ -71,7 +78,7 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from autodl.training.device import select_device
 
     if is_pictures(config.data):
-        found = _test_pictures(config, architecture, metrics, folder)
+        found = _test_pictures(config, architecture, metrics, folder, seen)
     else:
         select_device(config.general.device)
         found = test_task(folder, config, architecture, metrics)
@@ -85,12 +92,17 @@ def measure_once(folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _test_pictures(
-    config: TrainConfig, architecture: Architecture, metrics: dict[str, Any], folder: Path
+    config: TrainConfig,
+    architecture: Architecture,
+    metrics: dict[str, Any],
+    folder: Path,
+    seen: Seen,
 ) -> dict[str, Any]:
     """What ``test_result`` says of the test pictures, and which these are."""
     dataset = _load_same(config, folder)
     logits, of_six = _logits(config, architecture, metrics, folder, dataset)
     labels, classes = dataset.test.labels, metrics["classes"]
+    seen(logits, labels)
     more = {} if of_six is None else {"six_views": test_result(of_six, labels, classes)}
     return {
         **test_result(logits, labels, classes),

@@ -163,6 +163,7 @@ def retrain(
     accept_changed_plugins: bool = False,
     progress: Callable[[str], None] = lambda line: None,
     share: Share | None = None,
+    leave: Callable[[], bool] = lambda: False,
 ) -> Retrained:
     """Train one architecture in a folder, or go on with it from its checkpoint.
 
@@ -175,6 +176,7 @@ def retrain(
         share: of a training by several processes, each of which calls this; ``Train.batch_size``
             is that of one process, and only the leading one looks at the folder and tells its
             progress. None trains alone.
+        leave: asked after every update whether to end with it; what is reached then is measured.
 
     Raises:
         AutoDLError: data, device, folder or checkpoint are unusable.
@@ -211,13 +213,13 @@ def retrain(
     if (known := _finished(run, identity, measured, share)) is not None:
         return Retrained(folder, data.metric, known[measured], known)
     if run is None:
-        metrics = _train(config, trainer, data, share, identity)
+        metrics = _train(config, trainer, data, share, identity, leave=leave)
         return Retrained(folder, data.metric, metrics[measured], metrics)
     with run.open(identity, device=device, processes=share.size, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
         record = _Record(run, config.train.epochs, data)
-        found = _train(config, trainer, data, share, identity, record)
+        found = _train(config, trainer, data, share, identity, record, leave)
         save_weights(trainer.network, folder / WEIGHTS)
         metrics = {"device": device, **_conditions(data, plan), **found}
         run.finish(metrics, files=_FILES, **{measured: metrics[measured]})
@@ -273,6 +275,7 @@ def _train(
     share: Share,
     identity: Mapping[str, Any],
     record: _Record | None = None,
+    leave: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Train, from the checkpoint in the leading process's record if there is one, and measure.
 
@@ -300,7 +303,7 @@ def _train(
         if record is not None:
             record.epoch(trainer)
 
-    stopped = trainer.fit(end_epoch)
+    stopped = trainer.fit(end_epoch, leave=leave)
     mirrored = config.evaluation.mirrored
     held_out = final_score(trainer.network, data, "held_out", share, views=mirrored)
     more = {}

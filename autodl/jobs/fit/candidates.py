@@ -1,0 +1,196 @@
+"""What is tried on somebody's pictures: a hand-made network, a released one, one that is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autodl.config.components import read_component
+from autodl.config.reading import RawConfig
+from autodl.jobs.fit.plan import MOST_EPOCHS, Plan, network_macs
+from autodl.jobs.search.parts import resolve_search
+from autodl.recipes.config import TrainConfig, resolve_train
+from autodl.search.config import SearchConfig
+from autodl.spaces.fixed import FixedArchitecture
+from autodl.trial import Architecture
+
+Options = Mapping[str, Any]
+HAND_MADE, RELEASED, FOUND = "hand-made", "released", "found"
+_SPARE = 1.25  # epochs beyond those that are predicted: the clock ends a training, not their number
+_SAMPLED = 9  # architectures whose median cost a width is solved for
+_WIDEST = 128  # channels of the first stage of what is searched for
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network and how it is trained; ``about`` says for people where it is from."""
+
+    name: str
+    about: str
+    network: Options
+    train: Options
+    architecture: Architecture = field(default_factory=FixedArchitecture)
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Where the gathered pictures are, and what of them every training is told."""
+
+    file: Path
+    seed: int
+    device: str
+    mirror: bool
+    epoch_seconds: float
+
+    def sections(self) -> dict[str, Any]:
+        """``Global`` and ``Data``."""
+        return {
+            "Global": {"seed": self.seed, "device": self.device},
+            "Data": {"name": "npz", "path": str(self.file)},
+        }
+
+    def epochs(self, seconds: float) -> int:
+        """How many are planned for so many seconds."""
+        return max(1, min(MOST_EPOCHS, ceil(_SPARE * seconds / self.epoch_seconds)))
+
+
+def hand_made(plan: Plan) -> Candidate:
+    """Airbench, as wide as the time allows."""
+    widths = "-".join(map(str, plan.widths))
+    return Candidate(
+        HAND_MADE,
+        f"Airbench {widths}, made by hand",
+        {"name": "Airbench", "widths": list(plan.widths)},
+        {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch},
+    )
+
+
+def released(plan: Plan) -> Candidate:
+    """The best released network with a new classifier."""
+    from autodl.release.network import find, names, training_config
+    from autodl.runs.folder import ARCHITECTURE
+    from autodl.spaces.codec import load_architecture
+
+    name = names()[0]
+    folder = find(name)
+    network = training_config(folder).network
+    return Candidate(
+        RELEASED,
+        f"{name}, released, with a new classifier",
+        {"name": network.name, **network.options.to_plain()},
+        {
+            "batch_size": plan.batch,
+            "learning_rate": 0.05 * min(plan.batch, 128) / 128,
+            "warmup_epochs": 1.0,
+            "weight_decay": 5e-4,
+            "label_smoothing": 0.1,
+            "pad_crop": 3,
+            "flip": "alternating",
+            "hooks": [{"name": "ReleasedStart", "network": name}],
+        },
+        load_architecture(folder / ARCHITECTURE),
+    )
+
+
+def searched_sections(plan: Plan, seed: int) -> dict[str, Any]:
+    """``Space`` and ``Network`` of what is searched for, about as costly as the hand-made network.
+
+    The one place that says which space a fit searches in.
+    """
+    space = {"name": "CellSpace", "nodes": 5}
+    network = {
+        "name": "CellNetwork", "stem": "pooled", "shortcut": True, "entry": "shared",
+        "cells_per_stage": 1, "stages": 3, "bottleneck": 1, "dropout": 0.0,
+    }  # fmt: skip
+    width = _solved_width(space, network, plan, seed)
+    return {"Space": space, "Network": {**network, "width": width}}
+
+
+def searched_train(plan: Plan) -> dict[str, Any]:
+    """``Train`` of what is searched for: the first layer is no 2x2 one that could be whitened."""
+    return {"recipe": {"name": "fast-muon", "whiten": False}, "batch_size": plan.batch}
+
+
+def found(plan: Plan, architecture: Architecture, seed: int) -> Candidate:
+    """What a search has come to."""
+    network = searched_sections(plan, seed)["Network"]
+    return Candidate(FOUND, "found by this search", network, searched_train(plan), architecture)
+
+
+def training_of(candidate: Candidate, pictures: Pictures, seconds: float) -> TrainConfig:
+    """The configuration of a training that takes so long."""
+    train = {
+        **candidate.train,
+        **({} if pictures.mirror else {"flip": "none"}),
+        "epochs": pictures.epochs(seconds),
+        "max_seconds": round(seconds, 2),
+        "divergence": None,
+    }
+    if "warmup_epochs" in train:
+        train["warmup_epochs"] = min(train["warmup_epochs"], train["epochs"])
+    return resolve_train(
+        RawConfig(
+            {
+                **pictures.sections(),
+                "Network": dict(candidate.network),
+                "Train": train,
+                "Evaluation": {"interval": 10**6, "mirrored": pictures.mirror},
+            }
+        )
+    )
+
+
+def search_of(plan: Plan, pictures: Pictures) -> SearchConfig:
+    """The configuration of the search; its trials take as long as those of the comparison."""
+    seconds = plan.trial_seconds
+    population = max(4, plan.trials // 3)
+    return resolve_search(
+        RawConfig(
+            {
+                **pictures.sections(),
+                "Search": {
+                    "max_trials": plan.trials,
+                    "executor": "inline",
+                    "max_hours": plan.shares.searching / 3600,
+                },
+                "Strategy": {
+                    "name": "AgingEvolution", "population": population, "tournament": 3,
+                },
+                **searched_sections(plan, pictures.seed),
+                "Evaluator": {"name": "TrainEvaluator"},
+                "Train": {
+                    **searched_train(plan),
+                    **({} if pictures.mirror else {"flip": "none"}),
+                    "epochs": pictures.epochs(seconds),
+                    "max_seconds": round(0.9 * seconds, 2),  # the rest is for all else
+                },
+            }
+        )
+    )  # fmt: skip
+
+
+def _solved_width(space: Options, network: Options, plan: Plan, seed: int) -> int:
+    """The width at which the median network of a space costs what the hand-made one does."""
+    section = RawConfig({"Space": dict(space), "Network": dict(network)})
+    chosen, make = (read_component(section, name) for name in ("Space", "Network"))
+    drawn = chosen.factory()(**chosen.arguments())
+    rng = np.random.default_rng((seed, _SAMPLED))
+    architectures = [drawn.sample(rng) for _ in range(_SAMPLED)]
+    wanted = network_macs(plan.side, plan.widths)
+    build = make.factory()
+    arguments = {key: value for key, value in make.arguments().items() if key != "width"}
+
+    def cost(width: int) -> float:
+        plans = (build(a, width=width, image_size=plan.side, **arguments) for a in architectures)
+        return float(np.median([plan.macs for plan in plans]))
+
+    low, high = 4, _WIDEST
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if cost(middle) <= wanted else (low, middle - 1)
+    return low

@@ -1,0 +1,157 @@
+"""From the best training to what a person gets: tested once, calibrated, exported, described."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodl.data.subset import Subset
+from autodl.errors import StoreError
+from autodl.jobs.export import export_network
+from autodl.jobs.fit.contest import Entrant, Round
+from autodl.jobs.fit.verdict import Verdict, judge
+from autodl.jobs.release.publish import publish
+from autodl.jobs.train.final_test import measure_once
+from autodl.release.card import card_text
+from autodl.release.metrics import ReleaseMetrics, read_metrics
+from autodl.release.network import CARD, load, training_config
+from autodl.runs.folder import METRICS
+from autodl.system.files import replacing, write_text
+
+NETWORK, DEPLOYED, REPORT, SCRIPT, TESTED = (
+    *("network", "deployed", "report.html", "predict.py"),
+    "test_logits.npy",
+)
+
+
+def finish(
+    folder: Path,
+    best: Entrant,
+    subset: Subset,
+    this: Round,
+    tried: Sequence[Entrant],
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write everything that a fit comes to, and give its metrics.
+
+    What an earlier round has come to is replaced; a network that was tested is not tested again.
+
+    Args:
+        best: what is released, tested and exported.
+        this: the round that has ended, with its plan, and the trainings ``tried`` in it.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written; the trainings stay.
+        AutoDLError: the network cannot be exported.
+    """
+    from autodl.jobs.fit.page import fit_page
+
+    tell(f"testing {best.about}, once")
+    test = measure_once(best.folder, seen=lambda logits, labels: _keep(best.folder, logits))
+    for name in (NETWORK, DEPLOYED):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    publish(
+        best.folder,
+        folder / NETWORK,
+        found_by=f"{best.about}; chosen by autodl fit on held-out pictures",
+        repetitions=0,
+        largest=None,
+    )
+    network = load(str(folder / NETWORK))
+    verdict = judge(_tested(best.folder), subset, network.temperature)
+    tell(f"test accuracy {verdict.accuracy:.4f}, balanced {verdict.balanced:.4f}; exporting")
+    exported = export_network(network, folder / DEPLOYED)
+    metrics = {
+        "chosen": best.to_plain(folder),
+        "tried": [entrant.to_plain(folder) for entrant in tried],
+        "round": this.number,
+        "plan": this.plan.to_plain(),
+        "classes": list(subset.dataset.classes),
+        "left_out": {name: dict(counts) for name, counts in subset.dataset.left_out.items()},
+        "test": {**test, **verdict.to_plain()},
+        "exported": {"files": dict(exported.files), "without_onnx": exported.without_onnx},
+    }
+    write_text(folder / CARD, fit_card(folder, metrics, verdict))
+    write_text(folder / SCRIPT, script(folder))
+    write_text(folder / REPORT, fit_page(folder.name, metrics, verdict, next_lines(folder)))
+    return metrics
+
+
+def next_lines(folder: Path) -> list[str]:
+    """What to type next."""
+    return [
+        f"autodl infer PICTURE.jpg --model {folder / NETWORK}",
+        f"python {folder / SCRIPT} PICTURE.jpg",
+        f"autodl fit ... --out {folder} --resume --minutes MORE",
+    ]
+
+
+def script(folder: Path) -> str:
+    """Ten lines of Python that say what is on pictures."""
+    return f'''"""Say what is on pictures: python {SCRIPT} PICTURE ..."""
+
+import sys
+from pathlib import Path
+
+from autodl.release import load
+
+network = load(str(Path(__file__).resolve().parent / "{NETWORK}"))
+files = sys.argv[1:]
+for file, top in zip(files, network.predict(files).top(2), strict=True):
+    print(file, ", ".join(f"{{name}} {{chance:.1%}}" for name, chance in top))
+'''
+
+
+def fit_card(folder: Path, metrics: dict[str, Any], verdict: Verdict) -> str:
+    """The released network's card, and figures of every class behind it."""
+    release = folder / NETWORK
+    known = read_metrics(ReleaseMetrics, release / METRICS)
+    text = card_text(NETWORK, known, training_config(release))
+    text = text.replace(f'load("{NETWORK}")', f'load("{release}")')
+    rows = ["| class | precision | recall | F1 | pictures |", "|---|---|---|---|---|"]
+    for figures in verdict.figures:
+        shares = (figures.precision, figures.recall, figures.f1)
+        cells = " | ".join("none" if share is None else f"{share:.3f}" for share in shares)
+        rows.append(f"| {figures.name} | {cells} | {figures.support} |")
+    confused = ", ".join(f"{a} taken for {b} ({n})" for a, b, n in verdict.confused) or "none"
+    left = {name: counts for name, counts in metrics["left_out"].items() if counts}
+    more = [
+        "## Classes, on the test part",
+        f"Balanced accuracy {verdict.balanced:.4f} (the mean recall), accuracy"
+        f" {verdict.accuracy:.4f}.",
+        "\n".join(rows),
+        f"Confused most often: {confused}.",
+        "## What was decided, and why",
+        "\n".join(f"- {name}: {reason}" for name, reason in metrics["plan"]["reasons"].items()),
+    ]
+    if left:
+        told = "; ".join(
+            f"{name}: {', '.join(f'{count} {reason}' for reason, count in counts.items())}"
+            for name, counts in left.items()
+        )
+        more += ["## What was left out", told]
+    return text + "\n" + "\n\n".join(more) + "\n"
+
+
+def _keep(training: Path, logits: NDArray[np.float64]) -> None:
+    with replacing(training / TESTED) as aside:
+        np.save(aside, logits, allow_pickle=False)
+
+
+def _tested(training: Path) -> NDArray[np.float64]:
+    """Logits of the test pictures, as they were measured.
+
+    Raises:
+        StoreError: they are gone.
+    """
+    path = training / TESTED
+    try:
+        found: NDArray[np.float64] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read {path}: {error}; bring it back from a back-up") from None
+    return found

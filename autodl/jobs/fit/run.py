@@ -1,0 +1,226 @@
+"""A fit: pictures are gathered, a plan is made, networks are compared, the best is retrained.
+
+A folder holds ``pictures.npz`` (what was gathered), ``round-1`` and so on (a plan and its
+trainings; each start with more minutes adds one), and what it comes to: ``network`` (a released
+network), ``deployed``, ``card.md``, ``report.html`` and ``predict.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from autodl.data.gathering import Found, find_pictures, gather, thinned, typical_side, unread
+from autodl.data.picture import read_picture
+from autodl.data.splits import default_held_out
+from autodl.data.subset import Subset, read_subset, write_npz
+from autodl.errors import DataError, StoreError
+from autodl.jobs.fit.candidates import Pictures
+from autodl.jobs.fit.clock import Clock, time_text
+from autodl.jobs.fit.config import FitConfig
+from autodl.jobs.fit.contest import Contest, Entrant, Round
+from autodl.jobs.fit.finish import finish
+from autodl.jobs.fit.plan import Facts, Plan, make_plan, seconds_of_epoch
+from autodl.runs.run import Run
+from autodl.system.files import write_json
+
+PICTURES, PLAN, RESULT = "pictures.npz", "plan.json", "result.json"
+_READ = 24  # pictures that are read to know how long reading takes
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """How a fit ended: what its ``metrics.json`` says, and why it ended early, if it did."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    stopped: str
+
+
+def run_fit(
+    config: FitConfig,
+    folder: Path,
+    *,
+    began: float | None = None,
+    resume: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Fitted:
+    """Make a deployed network out of a folder of pictures.
+
+    Ctrl-C ends what is running, keeps the best so far and finishes the folder all the same.
+
+    Args:
+        began: a reading of ``time.monotonic``: what the minutes are counted from; None for now.
+        resume: go on with what is in the folder; where that is finished, with a new round.
+
+    Raises:
+        ConfigError: the minutes are too few; the message says how many are needed.
+        AutoDLError: pictures, device or folder are unusable.
+    """
+    clock = Clock(config.fit.minutes, time.monotonic() if began is None else began)
+    tell = partial(_tell_time, clock, tell)
+    run = Run(folder, config, resume=resume, tell=tell)
+    found = _look(config, folder)
+    # all that is needed later is imported now: then it is known how much time there is
+    from autodl.jobs.fit.speed import measure_rate
+    from autodl.training.device import select_device
+
+    device = select_device(config.general.device)
+    rate, burden = measure_rate(), clock.burden()
+    subset, facts, plan = _prepared(config, folder, found, rate, burden, clock, tell)
+    identity = {**config.identity(), "Pictures": {"checksum": subset.dataset.checksum}}
+    start = {"device": device, "minutes": config.fit.minutes, "pictures": config.fit.pictures}
+    with run.open(identity, **start), clock.heeding():
+        if not (folder / PICTURES).exists():
+            write_npz(subset, folder / PICTURES)
+        number, plan = _round(folder, plan)
+        for name, reason in plan.reasons.items():
+            tell(f"{name}: {reason}")
+        pictures = Pictures(
+            (folder / PICTURES).absolute(),
+            config.general.seed,
+            config.general.device,
+            config.fit.mirror,
+            seconds_of_epoch(facts, plan.train, plan.side, plan.widths),
+        )
+        this = Round(number, folder / f"round-{number}", plan)
+        contest = Contest(this, pictures, clock, tell)
+        own = contest.winner()
+        best = max([*_earlier(folder), own], key=lambda entrant: entrant.worth)
+        metrics = finish(folder, best, subset, this, contest.tried, tell)
+        write_json(this.folder / RESULT, own.to_plain(folder))  # last: the round is done
+        metrics |= {"minutes": config.fit.minutes, "seconds": clock.spent()}
+        run.finish(metrics)
+    stopped = "interrupted" if clock.interrupted else ""
+    return Fitted(folder, metrics, stopped)
+
+
+def _tell_time(clock: Clock, tell: Callable[[str], None], line: str) -> None:
+    tell(f"[Fit][{time_text(clock.left())} left] {line}")
+
+
+def _look(config: FitConfig, folder: Path) -> Found | None:
+    """The files, unless their pictures were gathered in an earlier start."""
+    if (folder / PICTURES).exists():
+        return None
+    return find_pictures(config.fit.pictures, seed=_split_seed(config))
+
+
+def _split_seed(config: FitConfig) -> int:
+    return config.general.seed
+
+
+def _prepared(
+    config: FitConfig,
+    folder: Path,
+    found: Found | None,
+    rate: float,
+    burden: float,
+    clock: Clock,
+    tell: Callable[[str], None],
+) -> tuple[Subset, Facts, Plan]:
+    """The pictures, read, and the plan that says at which size they were."""
+    if found is None:
+        subset = read_subset(folder / PICTURES)
+        side = subset.dataset.train.images.shape[1]
+        facts = _facts_of(subset, rate, burden, clock)
+        return subset, facts, make_plan(facts, image_size=side, released=config.fit.released)
+    train, classes = found.count("train"), len(found.classes)
+    held_out = found.count("held_out")
+    if not held_out:
+        held_out = default_held_out(train, classes)
+        train -= held_out
+    tell(f"{found.name}: {train:,} + {held_out:,} pictures of {classes} classes to train and to")
+    facts = Facts(
+        train=train,
+        held_out=held_out,
+        test=found.count("test"),
+        classes=classes,
+        side=typical_side(found),
+        seconds=clock.left(),
+        rate=rate,
+        read_seconds=_seconds_to_read(found),
+        burden=burden,
+    )
+    plan = make_plan(facts, image_size=config.fit.image_size, released=config.fit.released)
+    beside = 0 if "held_out" in found.parts else facts.held_out
+    subset = gather(thinned(found, plan.train + beside), plan.side)
+    if lost := unread(subset.dataset.left_out):
+        tell(f"{lost:,} files could not be read and are left out; the card names their classes")
+    return subset, facts, plan
+
+
+def _facts_of(subset: Subset, rate: float, burden: float, clock: Clock) -> Facts:
+    """What is known of pictures that were gathered already."""
+    data = subset.dataset
+    train, given = len(data.train), data.held_out
+    held_out = default_held_out(train, len(data.classes)) if given is None else len(given)
+    return Facts(
+        train=train - (held_out if given is None else 0),
+        held_out=held_out,
+        test=len(data.test),
+        classes=len(data.classes),
+        side=data.train.images.shape[1],
+        seconds=clock.left(),
+        rate=rate,
+        burden=burden,
+    )
+
+
+def _seconds_to_read(found: Found) -> float:
+    """Of one picture, from some of them."""
+    files = found.parts["train"].files
+    chosen = files[:: max(len(files) // _READ, 1)][:_READ]
+    began = time.perf_counter()
+    for file in chosen:
+        try:
+            read_picture(file, 64)
+        except DataError:
+            continue
+    return (time.perf_counter() - began) / len(chosen)
+
+
+def _rounds(folder: Path) -> list[Path]:
+    """Those that were begun, in their order."""
+    found = [path for path in folder.glob("round-*") if path.name[6:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[6:]))
+
+
+def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:
+    """The round that is to be done, and its plan: an unfinished one's own, else the one given.
+
+    Raises:
+        StoreError: the plan of the unfinished one is damaged.
+    """
+    rounds = _rounds(folder)
+    if rounds and not (rounds[-1] / RESULT).exists() and (rounds[-1] / PLAN).exists():
+        path = rounds[-1] / PLAN
+        try:
+            known = Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"cannot read {path}: {error}; remove {rounds[-1]}") from None
+        return len(rounds), known
+    number = len([path for path in rounds if (path / RESULT).exists()]) + 1
+    write_json(folder / f"round-{number}" / PLAN, plan.to_plain())
+    return number, plan
+
+
+def _earlier(folder: Path) -> list[Entrant]:
+    """The best of each round that is done.
+
+    Raises:
+        StoreError: what is on record of one is damaged.
+    """
+    entrants = []
+    for path in (path / RESULT for path in _rounds(folder) if (path / RESULT).exists()):
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            entrants.append(Entrant.from_plain(plain, folder))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"cannot read {path}: {error}; remove {path.parent}") from None
+    return entrants

@@ -1,0 +1,47 @@
+"""How fast this machine trains, from some updates of a small network."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from autodl.data.batches import Normalisation
+from autodl.data.dataset import Pictures
+from autodl.jobs.fit.plan import network_macs
+from autodl.recipes.options import TrainOptions
+from autodl.recipes.recipe import recipe_of
+from autodl.spaces.classic.airbench import airbench_plan
+from autodl.tasks.pictures import PictureTask
+
+SIDE, WIDTHS, BATCH = 32, (32, 64, 64), 64
+# without the hooks, which begin with an epoch; its first layer is trained, too
+_RECIPE = {
+    **{"name": "fast-muon", "uniform_start": False, "dirac_start": False, "whiten": False},
+    **{"fast_norms": False, "scales": True},
+}
+_UPDATES = 4  # timed one by one; the median counts
+
+
+def measure_rate() -> float:
+    """Multiply-accumulates of a forward pass times training pictures, a second.
+
+    The first update, which makes Paddle choose its kernels, is not counted.
+    """
+    from autodl.reparam.training_form import training_network
+    from autodl.training.fit import Trainer
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (BATCH, SIDE, SIDE, 3)).astype(np.uint8)
+    pictures = Pictures(images, np.arange(BATCH) % 10)
+    task = PictureTask.alone(pictures, Normalisation.of(pictures))
+    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": BATCH})
+    network = training_network(airbench_plan(image_size=SIDE, widths=WIDTHS), options, 0)
+    trainer = Trainer(network, task, recipe_of(options), 0)
+    trainer.updates(1, rng)
+    seconds = []
+    for _ in range(_UPDATES):
+        began = time.perf_counter()
+        trainer.updates(1, rng)
+        seconds.append(time.perf_counter() - began)
+    return BATCH * network_macs(SIDE, WIDTHS) / float(np.median(seconds))
