@@ -8,9 +8,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from autodl.config.components import read_component
 from autodl.config.reading import RawConfig
 from autodl.jobs.fit.plan import MOST_EPOCHS, Plan, network_macs
 from autodl.jobs.search.parts import resolve_search
@@ -21,9 +18,8 @@ from autodl.trial import Architecture
 
 Options = Mapping[str, Any]
 HAND_MADE, RELEASED, FOUND = "hand-made", "released", "found"
+_FORMS = ("dense", "grouped", "bottleneck")  # a depthwise one would be very wide
 _SPARE = 1.25  # epochs beyond those that are predicted: the clock ends a training, not their number
-_SAMPLED = 9  # architectures whose median cost a width is solved for
-_WIDEST = 128  # channels of the first stage of what is searched for
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ def hand_made(plan: Plan) -> Candidate:
         HAND_MADE,
         f"Airbench {widths}, made by hand",
         {"name": "Airbench", "widths": list(plan.widths)},
-        {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch},
+        recipe(plan),
     )
 
 
@@ -97,32 +93,32 @@ def released(plan: Plan) -> Candidate:
     )
 
 
-def searched_sections(plan: Plan, seed: int) -> dict[str, Any]:
-    """``Space`` and ``Network`` of what is searched for, about as costly as the hand-made network.
+def searched_sections(plan: Plan) -> dict[str, Any]:
+    """``Space`` and ``Network`` of what is searched for: as costly as the hand-made network.
 
-    The one place that says which space a fit searches in.
+    The one place that says which space a fit searches in. Batch-norms and outputs are as the
+    hand-made network, which is a point of this space, has them.
     """
-    space = {"name": "CellSpace", "nodes": 5}
     network = {
-        "name": "CellNetwork", "stem": "pooled", "shortcut": True, "entry": "shared",
-        "cells_per_stage": 1, "stages": 3, "bottleneck": 1, "dropout": 0.0,
+        "name": "StageNetwork", "macs": float(network_macs(plan.side, plan.widths)),
+        "norm_momentum": 0.6, "norm_epsilon": 1e-12, "output_scale": 1 / 9,
     }  # fmt: skip
-    width = _solved_width(space, network, plan, seed)
-    return {"Space": space, "Network": {**network, "width": width}}
+    space = {"name": "StageSpace", "stages": 3, "convolutions": [1, 2, 3], "forms": list(_FORMS)}
+    return {"Space": space, "Network": network}
 
 
-def searched_train(plan: Plan) -> dict[str, Any]:
-    """``Train`` of what is searched for: the first layer is no 2x2 one that could be whitened."""
-    return {"recipe": {"name": "fast-muon", "whiten": False}, "batch_size": plan.batch}
+def recipe(plan: Plan) -> dict[str, Any]:
+    """``Train`` of the hand-made network, and of what is searched for."""
+    return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch}
 
 
-def found(plan: Plan, architecture: Architecture, seed: int) -> Candidate:
+def found(plan: Plan, architecture: Architecture) -> Candidate:
     """What a search has come to."""
-    network = searched_sections(plan, seed)["Network"]
-    return Candidate(FOUND, "found by this search", network, searched_train(plan), architecture)
+    network = searched_sections(plan)["Network"]
+    return Candidate(FOUND, "found by this search", network, recipe(plan), architecture)
 
 
-def training_of(candidate: Candidate, pictures: Pictures, seconds: float) -> TrainConfig:
+def config_of(candidate: Candidate, pictures: Pictures, seconds: float) -> TrainConfig:
     """The configuration of a training that takes so long."""
     train = {
         **candidate.train,
@@ -161,10 +157,10 @@ def search_of(plan: Plan, pictures: Pictures) -> SearchConfig:
                 "Strategy": {
                     "name": "AgingEvolution", "population": population, "tournament": 3,
                 },
-                **searched_sections(plan, pictures.seed),
+                **searched_sections(plan),
                 "Evaluator": {"name": "TrainEvaluator"},
                 "Train": {
-                    **searched_train(plan),
+                    **recipe(plan),
                     **({} if pictures.mirror else {"flip": "none"}),
                     "epochs": pictures.epochs(seconds),
                     "max_seconds": round(0.9 * seconds, 2),  # the rest is for all else
@@ -172,25 +168,3 @@ def search_of(plan: Plan, pictures: Pictures) -> SearchConfig:
             }
         )
     )  # fmt: skip
-
-
-def _solved_width(space: Options, network: Options, plan: Plan, seed: int) -> int:
-    """The width at which the median network of a space costs what the hand-made one does."""
-    section = RawConfig({"Space": dict(space), "Network": dict(network)})
-    chosen, make = (read_component(section, name) for name in ("Space", "Network"))
-    drawn = chosen.factory()(**chosen.arguments())
-    rng = np.random.default_rng((seed, _SAMPLED))
-    architectures = [drawn.sample(rng) for _ in range(_SAMPLED)]
-    wanted = network_macs(plan.side, plan.widths)
-    build = make.factory()
-    arguments = {key: value for key, value in make.arguments().items() if key != "width"}
-
-    def cost(width: int) -> float:
-        plans = (build(a, width=width, image_size=plan.side, **arguments) for a in architectures)
-        return float(np.median([plan.macs for plan in plans]))
-
-    low, high = 4, _WIDEST
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if cost(middle) <= wanted else (low, middle - 1)
-    return low

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from autodl.jobs.fit.candidates import (
     Candidate,
     Pictures,
+    config_of,
     found,
     hand_made,
     released,
     search_of,
-    training_of,
 )
 from autodl.jobs.fit.clock import Clock, every
 from autodl.jobs.fit.plan import Plan
@@ -112,7 +112,7 @@ class Contest:
             self._known.append(make(plan))
             yield self._known[-1]
         if plan.trials and not self._stops() and (architecture := self._search()) is not None:
-            self._known.append(found(plan, architecture, self._pictures.seed))
+            self._known.append(found(plan, architecture))
             yield self._known[-1]
 
     def _try(self, candidate: Candidate) -> None:
@@ -153,7 +153,7 @@ class Contest:
         known = self._round.folder / step / candidate.name / CONFIG
         if known.exists():
             return load_train(known)
-        return training_of(candidate, self._pictures, seconds)
+        return config_of(candidate, self._pictures, seconds)
 
     def _search(self) -> Any:
         """The best architecture of a search, None where all its trials failed."""
