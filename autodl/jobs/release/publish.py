@@ -94,9 +94,7 @@ def publish(
     logits = held_out_logits(training, data.held_out, mirrored)
     single = held_out_logits(training, data.held_out, False) if mirrored else logits
     temperature, single_temperature = (fit_temperature(each, labels) for each in (logits, single))
-    plain = config.to_plain()
-    plain["Data"]["path"] = None  # where the data were is nobody's business
-    train_yaml = dump(plain)
+    train_yaml = _training_yaml(config)
     metrics = ReleaseMetrics(
         format=1,
         classes=tuple(facts["classes"]),
@@ -136,6 +134,13 @@ def publish(
         write_metrics(metrics, aside / METRICS)
         write_text(aside / CARD, card_text(folder.name, metrics, _as_trained(config, training)))
     return Published(folder, metrics)
+
+
+def _training_yaml(config: TrainConfig) -> str:
+    """How a network was trained; where the data were is nobody's business."""
+    plain = config.to_plain()
+    plain["Data"]["path"] = None
+    return dump(plain)
 
 
 def tell_anew(folder: Path, found_by: str) -> Published:
