@@ -140,7 +140,7 @@ def test_ctrl_c_keeps_the_best_so_far(colours, tmp_path, few_epochs):
     result = run_fit(config(colours, released=False, minutes=1.5), tmp_path / "m", tell=interrupt)
     assert result.stopped == "interrupted"
     assert (tmp_path / "m" / "deployed" / "deployment.json").exists()
-    assert result.metrics["chosen"]["epochs"] == 1  # cut after its first update
+    assert result.metrics["tried"][-1]["epochs"] == 1  # cut after its first update
 
 
 def test_too_few_minutes_leave_no_folder(colours, tmp_path):
