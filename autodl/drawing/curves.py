@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from autodl.tasks.task import REWARD, Metric
 
 Curves = NDArray[np.float64]
 _LEAST_SECONDS = 1.0
+_ROOM = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ def draw_comparison(
 
     On the left against trials; on the right against seconds, each seed's curve being held between
     its trials, up to the time that all seeds reached. Where evaluations took less than a second in
-    all, as when rewards are looked up, there is nothing on the right. One seed has no band.
+    all, as when rewards are looked up, there is nothing on the right. One seed has no band. What
+    was found in the first tenth of the trials, by chance mostly, may lie outside.
 
     Args:
         metric: what is drawn of a reward; of the negative of an error, the error.
@@ -51,6 +53,7 @@ def draw_comparison(
             _band(axes, *_by_seconds(group, sign), label)
     by_trials.set(xlabel="trials", ylabel=f"best {metric.label} so far (mean, 95 %)")
     by_trials.legend(loc=corner, frameon=False)
+    _leave_out_the_start(by_trials, groups.values(), sign)
     for axes in by_seconds:
         axes.set(xlabel="seconds of evaluation, in sum")
     for axes in (by_trials, *by_seconds):
@@ -59,6 +62,16 @@ def draw_comparison(
     if title:
         figure.suptitle(title)
     return figure
+
+
+def _leave_out_the_start(axes: Axes, groups: Iterable[Group], sign: float) -> None:
+    """Begin the scale at the worst mean after a tenth of the trials, with a little room."""
+    rows = [group.best[:, [group.best.shape[1] // 10, -1]].mean(axis=0) for group in groups]
+    worst, best = min(row[0] for row in rows), max(row[1] for row in rows)
+    if not np.isfinite(worst) or not worst < best:
+        return
+    edge = sign * (worst - _ROOM * (best - worst))
+    axes.set_ylim(**{"bottom" if sign > 0 else "top": edge})
 
 
 def _band(axes: Axes, x: NDArray[np.float64], rows: Curves, label: str) -> None:

@@ -52,3 +52,16 @@ def test_an_error_is_drawn_as_such():
     group = Group(np.array([[-2.0, -1.0], [-2.0, -1.0]]), np.zeros((2, 2)))
     (axes,) = draw_comparison({"some": group}, "", ABSOLUTE_ERROR).axes
     assert axes.lines[0].get_ydata().tolist() == [2.0, 1.0]
+
+
+def test_the_scale_begins_where_a_tenth_of_the_trials_has_led():
+    best = np.array([[0.0, 10.0, 50.0, 60.0, 70.0, 80.0, 90.0, 90.0, 90.0, 90.0, 90.0]])
+    other = best + 20
+    groups = {name: Group(rows, np.zeros(rows.shape)) for name, rows in (("a", best), ("b", other))}
+    (axes,) = draw_comparison(groups).axes
+    bottom, top = axes.get_ylim()
+    assert bottom == 10 - 0.05 * (110 - 10)
+    assert top >= 110
+    errors = {"a": Group(best - 100, np.zeros(best.shape))}
+    (axes,) = draw_comparison(errors, "", ABSOLUTE_ERROR).axes
+    assert axes.get_ylim()[1] == 90 + 0.05 * (90 - 10)  # an error, from 100 down to 10
