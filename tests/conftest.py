@@ -3,10 +3,11 @@
 import os
 import sys
 import tempfile
+import traceback
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and Paddle
 
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +71,17 @@ def tiny():
     )
 
 
+@pytest.fixture(autouse=True)
+def plain_pictures(monkeypatch):
+    """A search draws its best as an empty picture: drawing costs more than a search that counts.
+
+    Tests of drawings have a fixture of this name that does nothing.
+    """
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr("autodl.drawing.cells._compose", lambda rows: Figure((4, 4)))
+
+
 @pytest.fixture
 def open_store(tmp_path):
     """Opens stores that are closed in the end."""
@@ -130,6 +142,52 @@ def own_tables(monkeypatch):
     yield
     for name in [name for name in sys.modules if name.startswith("autodl_plugin_")]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory):
+    """`autodl WORDS` in a fork: its exit code and what it printed.
+
+    Nothing is imported again, and what a plugin adds there is known nowhere else. ``cwd`` is the
+    folder that it runs in, and ``before`` a function that is called first.
+    """
+    place = tmp_path_factory.mktemp("forked")
+
+    def forked(*words, cwd=".", before=lambda: None):
+        child = os.fork()
+        if not child:
+            _run_tool(list(map(str, words)), place, cwd, before)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        out, err = ((place / name).read_text() for name in ("out", "err"))
+        return SimpleNamespace(code=code, out=out, err=err)
+
+    return forked
+
+
+def _run_tool(words, place, cwd, before):
+    """End this process by a tool."""
+    code = 99
+    with (
+        open(place / "out", "w") as out,
+        open(place / "err", "w") as err,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            from autodl import __main__ as command
+
+            sys.argv = ["autodl"]
+            os.chdir(cwd)
+            before()
+            code = command.main(words)
+        except SystemExit as ended:  # of argparse
+            code = ended.code
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            out.flush()
+            err.flush()
+            os._exit(code)
 
 
 @pytest.fixture

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sqlite3
-import sys
-import traceback
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from autodl import __main__ as command
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -23,33 +18,15 @@ COMMANDS = re.findall(r"^    autodl (.+(?:\n {8}.+)*)", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, forked):
     """The folder after all commands of the page, in their order."""
     folder = tmp_path_factory.mktemp("page")
     for name, text in FILES:
         (folder / name).write_text(text)
     for line in COMMANDS:
-        code, said = run_forked(folder, shlex.split(line.replace("\\\n", " ")))
-        assert code == 0, f"{line}\n{said}"
+        done = forked(*shlex.split(line.replace("\\\n", " ")), cwd=folder)
+        assert done.code == 0, f"{line}\n{done.err}{done.out}"
     return folder
-
-
-def run_forked(folder, words):
-    """`autodl WORDS` in a fork, which knows no plugin of another command; its code and output."""
-    said, child = folder / "said.txt", os.fork()
-    if not child:
-        code = 99
-        with open(said, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
-            try:
-                os.chdir(folder)
-                sys.argv = ["autodl"]
-                code = command.main(words)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                file.flush()
-                os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.read_text()
 
 
 def test_the_page_has_files_and_commands():

@@ -22,7 +22,7 @@ def cells(draw: st.DrawFn, largest: int = 20) -> Cell:
     return Cell((0,) * nodes, tuple(edges))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cells())
 def test_every_edge_goes_down_and_stops_in_every_layer_on_its_way(cell):
     layout = lay_out(cell)
@@ -35,7 +35,7 @@ def test_every_edge_goes_down_and_stops_in_every_layer_on_its_way(cell):
         assert all(b.layer == a.layer + 1 for a, b in itertools.pairwise(stops))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cells())
 def test_nothing_overlaps_so_no_lane_runs_through_a_box(cell):
     layout = lay_out(cell, box_width=1.3)
@@ -52,7 +52,7 @@ def test_nothing_overlaps_so_no_lane_runs_through_a_box(cell):
     assert min(outer) == pytest.approx(0, abs=ROUNDING)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cells())
 def test_every_node_has_one_box_between_input_and_output(cell):
     layout = lay_out(cell)

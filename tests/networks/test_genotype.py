@@ -60,10 +60,16 @@ def test_every_tensor_has_a_name_of_its_own(name):
     assert len(set(names.values())) == len(names)
 
 
-@pytest.mark.parametrize("name", sorted(published_genotypes()))
-def test_the_built_network_has_the_parameters_of_the_plan(name):
-    """A second counter, at the published size: the tensors that training changes."""
-    plan = published_genotype_plan(genotype=name)
+@pytest.mark.parametrize(
+    "name, size",
+    [
+        *((name, {"channels": 4, "layers": 5}) for name in sorted(published_genotypes())),
+        ("LRC_0", {}),  # as published
+    ],
+)
+def test_the_built_network_has_the_parameters_of_the_plan(name, size):
+    """A second counter: the tensors that training changes."""
+    plan = published_genotype_plan(genotype=name, **size)
     network = PlanNetwork(plan, auxiliary=True)
     head = sum(prod(parameter.shape) for parameter in trainable(network.auxiliary))
     both = sum(prod(parameter.shape) for parameter in trainable(network))

@@ -14,7 +14,7 @@ def test_ranks_dominators_and_the_best_are_those_of_all_rows(monkeypatch, object
     """With ties, equal rows and NaN; ranked one by one, or many at once."""
     order, draw = ParetoOrder(objectives), np.random.default_rng(many + objectives)
     monkeypatch.setattr(pareto_order, "_MANY", many)
-    values = draw.integers(0, 12, size=(220, objectives)).astype(float)
+    values = draw.integers(0, 12, size=(150, objectives)).astype(float)
     values[draw.random(values.shape) < 0.02] = np.nan
     taken = set()
     for count, row in enumerate(values, start=1):

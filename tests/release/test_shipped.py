@@ -47,6 +47,12 @@ def sample():
     return load_sample().test
 
 
+@pytest.fixture(scope="module")
+def logits(members, sample):
+    """What every network says of the sample, float64 ``[200, 10]`` each."""
+    return {name: member.logits(sample.images) for name, member in members.items()}
+
+
 def floor(held_out_accuracy, pictures=200):
     """Three standard errors below the accuracy on all 2,500: one draw in 700 falls below."""
     error = math.sqrt(held_out_accuracy * (1 - held_out_accuracy) / pictures)
@@ -61,24 +67,26 @@ def test_there_are_six_and_they_are_small():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_accuracy_on_the_embedded_pictures(members, sample, name):
-    prediction = members[name].predict(sample.images)
-    right = (prediction.labels == sample.labels).mean()
+def test_accuracy_on_the_embedded_pictures(members, sample, logits, name):
+    right = (logits[name].argmax(axis=1) == sample.labels).mean()
     assert right >= floor(members[name].metrics.held_out.accuracy)
+    prediction = members[name].predict(sample.images[:8])
+    # a picture's logits do not depend on those beside it, but for rounding
+    assert (prediction.labels == logits[name][:8].argmax(axis=1)).all()
     np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-12)  # float64
 
 
-def test_accuracy_of_the_ensemble(sample):
+def test_accuracy_of_the_ensemble(sample, logits):
     ensemble = Ensemble.released()
     about = read_metrics(EnsembleMetrics, resource("models") / FILE)
-    prediction = ensemble.predict(sample.images)
+    prediction = ensemble.predict_from([logits[member.name] for member in ensemble.members])
     assert (prediction.labels == sample.labels).mean() >= floor(about.held_out.accuracy)
     assert about.held_out.accuracy > max(
         each.metrics.held_out.accuracy for each in ensemble.members
     )
 
 
-@pytest.mark.parametrize("name", NAMES[::3])  # one of each strategy: exporting takes long
+@pytest.mark.parametrize("name", NAMES[:1])  # exporting takes long, and is the same for all
 def test_exported_it_gives_the_same_outputs(members, sample, tmp_path, name):
     """To 1e-4 of the largest output, on real pictures; float32 in another order gives 1e-6."""
     member = members[name]

@@ -1,10 +1,7 @@
 """A run as data: counts, ranking and failures."""
 
 import json
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +12,6 @@ from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
 from autodl.system.files import write_json
 from autodl.trial import Evaluation, Trial, TrialState
-
-TOOL = Path(__file__).parents[2] / "tools" / "report.py"
 
 
 @pytest.fixture
@@ -37,11 +32,13 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_json_has_every_trial_and_the_best(run):
-    done = subprocess.run(
-        [sys.executable, str(TOOL), str(run), "--json"], capture_output=True, text=True, check=True
-    )
-    report = json.loads(done.stdout)
+@pytest.fixture(autouse=True)
+def plain_pictures():
+    """None is left out: one is looked at."""
+
+
+def test_json_has_every_trial_and_the_best(forked, run):
+    report = json.loads(forked("report", run, "--json").out)
     assert [t["id"] for t in report["trials"]] == [0, 1, 2, 3]
     assert [t["state"] for t in report["trials"]] == ["COMPLETE", "FAILED", "COMPLETE", "PROPOSED"]
     assert [t["reward"] for t in report["trials"]] == [0.25, None, 0.5, None]
@@ -165,7 +162,7 @@ def test_a_run_without_trials_is_reported(tmp_path):
     assert summary_lines(report) == [f"run {tmp_path.name}: 0 trials (none)"]
 
 
-def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(tmp_path):
+def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(forked, tmp_path):
     """The README's own plugin: a 7x7 convolution."""
     plugin = tmp_path / "seven.py"
     plugin.write_text(
@@ -176,21 +173,15 @@ def test_a_run_with_a_plugins_operations_is_read_and_drawn_in_another_process(tm
         "register_operation('conv_7x7', build)\n"
     )
     run = tmp_path / "run"
-    tools = TOOL.parent
-    commands = [
-        [
-            *(tools / "search.py", "-c", "search/cell-agent-tokens.yaml", "--out", run),
-            *("-o", f"Global.plugins=[{plugin}]", "Space.operations=[conv_7x7]"),
-            *("Space.nodes=2", "Strategy={name: RandomSearch}", "Search.max_trials=2"),
-            "Search.executor=inline",
-        ],
-        [TOOL, run, "--json"],
-        [TOOL, run / "best.json", "--out", run / "a.svg", "--plugin", plugin],
-    ]
-    outputs = [
-        subprocess.run([sys.executable, *map(str, c)], capture_output=True, text=True, check=True)
-        for c in commands
-    ]
-    trials = json.loads(outputs[1].stdout)["trials"]
+    searched = forked(
+        *("search", "-c", "search/cell-agent-tokens.yaml", "--out", run),
+        *("-o", f"Global.plugins=[{plugin}]", "Space.operations=[conv_7x7]"),
+        *("Space.nodes=2", "Strategy={name: RandomSearch}", "Search.max_trials=2"),
+        "Search.executor=inline",
+    )
+    told = forked("report", run, "--json")
+    drawn = forked("report", run / "best.json", "--out", run / "a.svg", "--plugin", plugin)
+    assert [done.code for done in (searched, told, drawn)] == [0, 0, 0]
+    trials = json.loads(told.out)["trials"]
     assert trials[0]["architecture"]["normal"]["operations"] == ["conv_7x7", "conv_7x7"]
     assert "conv" in (run / "a.svg").read_text()

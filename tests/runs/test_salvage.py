@@ -54,8 +54,7 @@ def test_a_result_that_cannot_be_read_is_measured_again(path, tmp_path):
     assert (len(trials), snapshot) == (3, None)
 
 
-@pytest.mark.parametrize("batch_size", [None, 5])
-@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("batch_size, cut", [(None, False), (5, True)])
 def test_a_search_goes_on_with_a_store_that_lost_pages(open_store, tmp_path, batch_size, cut):
     store = open_store("whole")
     run(store, batch_size=batch_size, count=500, workers=3)

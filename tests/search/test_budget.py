@@ -105,19 +105,20 @@ def test_time_budget_of_a_real_search(tmp_path):
     Trials of up to 6 s: short ones can both have finished by the time a busy machine looks.
     """
     folder = tmp_path / "run"
-    command = [sys.executable, str(TOOL), *slow_search(seconds=6), "--out", str(folder)]
-    done = subprocess.run(
-        [*command, "-o", "Search.max_hours=0.0016"], capture_output=True, text=True, check=True
-    )
-    assert "stopped: the time budget of 0.0016 hours is used up" in done.stdout
+    config, _, *overrides = slow_search(seconds=6)[1:]
+    done = run_search(load_search(config, [*overrides, "Search.max_hours=0.0016"]), folder)
+    assert done.stopped == "the time budget of 0.0016 hours is used up"
     first = read_run(folder)
     cut = [t for t in first["trials"] if "time budget" in t["reason"]]
     assert 1 <= len(cut) <= 2
     assert all(t["state"] == "FAILED" for t in cut)
     assert first["manifest"]["ended"].startswith("the time budget")
-    subprocess.run(
-        [*command, "--resume", "-o", f"Search.max_trials={len(first['trials']) + 1}"], check=True
-    )
+    more = [
+        "Search.executor=inline",
+        "Search.workers=1",
+        f"Search.max_trials={len(first['trials']) + 1}",
+    ]
+    run_search(load_search(config, [*overrides, *more]), folder, resume=True)
     again = read_run(folder)
     assert len(again["trials"]) == len(first["trials"]) + 1
     assert again["trials"][: len(first["trials"])] == first["trials"]
@@ -174,7 +175,7 @@ def test_limits_need_processes(tmp_path):
 def test_sigterm_ends_a_search_at_once_and_cleanly(tmp_path):
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, str(TOOL), *slow_search(), "--out", str(folder)],
+        [sys.executable, str(TOOL), *slow_search("Search.workers=1"), "--out", str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -76,9 +76,8 @@ def directly(trial, epochs=EPOCHS):
     return replace(evaluation, checkpoint=b"")
 
 
+@pytest.mark.parametrize("objectives, batch_size", [("one", None), ("two", 10)])
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("batch_size", [None, 10])
-@pytest.mark.parametrize("objectives", OBJECTIVES)
 @pytest.mark.parametrize("rule", RULES)
 def test_a_search_in_stages(start, tmp_path, rule, objectives, batch_size, workers):
     evaluator = Staged(EPOCHS)
@@ -151,9 +150,19 @@ def test_a_strategy_hears_of_retired_trials_long_before_the_end(start):
 # --- broken off, and gone on with ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch_size", [None, 10])
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("method", ["start", "report", "finish", "propose"])
+@pytest.mark.parametrize(
+    "method, rule, batch_size",  # every two of the values meet
+    [
+        ("start", "halving", None),
+        ("start", "median", 10),
+        ("report", "halving", 10),
+        ("report", "median", None),
+        ("finish", "halving", None),
+        ("finish", "median", 10),
+        ("propose", "halving", 10),
+        ("propose", "median", None),
+    ],
+)
 def test_one_worker_that_breaks_anywhere_comes_to_the_same(
     start, open_store, tmp_path, method, rule, batch_size
 ):

@@ -26,7 +26,7 @@ WIDTHS = {
     },
     "Controller": {"decode_beams": 2, "decode_samples": 2},
     "Network": {"name": "WidthNetwork"},
-    "Train": {"epochs": 2, "batch_size": 20, "pad_crop": 1},
+    "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
 }  # fmt: skip
 STEPS = {
     "rank": {"architectures": 3, "epochs": 1},

@@ -19,25 +19,15 @@ from autodl.data.subset import read_subset
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "prepare_data.py"
 
 
-def run(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
-
-
-def test_a_subset_of_the_sample(tmp_path):
+def test_a_subset_of_the_sample(call, tmp_path):
     out = tmp_path / "pets.npz"
-    done = run(
+    done = call(
+        "prepare-data",
         *("--name", "cifar10-mini", "--classes", "cat,dog", "--per-class", 30),
         *("--test-per-class", 5, "--image-size", 16, "--out", out),
     )
-    assert done.returncode == 0, done.stderr
-    assert f"wrote {out}: 60 + 10 pictures of 16x16, 2 classes" in done.stdout
+    assert done.code == 0, done.err
+    assert f"wrote {out}: 60 + 10 pictures of 16x16, 2 classes" in done.out
     subset = read_subset(out)
     assert subset.dataset.classes == ("cat", "dog")
     assert subset.dataset.train.images.shape == (60, 16, 16, 3)
@@ -45,16 +35,17 @@ def test_a_subset_of_the_sample(tmp_path):
     np.testing.assert_array_equal(labels[subset.train_indices], 3 + 2 * subset.dataset.train.labels)
 
 
-def test_a_subset_of_a_folder_with_pictures_of_many_sizes(tmp_path):
+def test_a_subset_of_a_folder_with_pictures_of_many_sizes(call, tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for number in range(10):
             Image.new("RGB", (20 + number, 12)).save(tmp_path / name / f"{number}.png")
-    done = run(
+    done = call(
+        "prepare-data",
         *("--name", "folder", "--path", tmp_path, "--per-class", 3, "--test-per-class", 2),
         *("--image-size", 8, "--out", tmp_path / "x.npz"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert read_subset(tmp_path / "x.npz").dataset.train.images.shape == (6, 8, 8, 3)
 
 
@@ -63,9 +54,9 @@ def test_help_is_quick():
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        done = run("--help")
+        done = subprocess.run([sys.executable, TOOL, "--help"], capture_output=True, text=True)
         seconds.append(time.perf_counter() - start)
-        assert done.returncode == 0
+        assert not done.returncode
         assert "--per-class" in done.stdout
     assert min(seconds) < 0.5
 
@@ -82,27 +73,28 @@ def test_help_is_quick():
         (["--name", "cifar10-mini", "--seed", -1], "is not in 0.."),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
-    done = run(*arguments, "--out", tmp_path / "x.npz")
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path, arguments, message):
+    done = call("prepare-data", *arguments, "--out", tmp_path / "x.npz")
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
     if "error: " in message:
-        assert done.stderr.count("\n") == 1
+        assert done.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file-size limits are POSIX's")
-def test_a_full_disk_leaves_nothing_behind(tmp_path):
+def test_a_full_disk_leaves_nothing_behind(forked, tmp_path):
     out = tmp_path / "x.npz"
     out.write_bytes(b"the old one")
-    done = run(
-        *("--name", "cifar10-mini", "--per-class", 50, "--test-per-class", 5, "--out", out),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    done = forked(
+        *("prepare-data", "--name", "cifar10-mini", "--per-class", 50, "--test-per-class", 5),
+        *("--out", out),
+        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: cannot write")
-    assert done.stderr.count("\n") == 1
+    assert done.code == 2
+    assert done.err.startswith("error: cannot write")
+    assert done.err.count("\n") == 1
     assert out.read_bytes() == b"the old one"
     assert [file.name for file in tmp_path.iterdir()] == ["x.npz"]
 

@@ -16,6 +16,11 @@ from autodl.system.resources import resource
 TOOL = resource("tools") / "report.py"
 
 
+@pytest.fixture(autouse=True)
+def plain_pictures():
+    """None is left out: here they are looked at."""
+
+
 @pytest.fixture
 def architecture(tmp_path):
     path = tmp_path / "best.json"

@@ -177,13 +177,13 @@ def test_a_device_that_is_not_there(run, tmp_path):
     assert not out.exists()
 
 
-def test_a_full_disk_loses_nothing(run, config, tmp_path):
+def test_a_full_disk_loses_nothing(run, forked, config, tmp_path):
     def small_files():  # Python ignores the signal, so a write that is too large is an error
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 
     whole, out = tmp_path / "whole", tmp_path / "run"
     assert run("-c", config, "--out", whole).code == 0
-    done = process_of("-c", config, "--out", out, preexec_fn=small_files)
+    done = forked("search", "-c", config, "--out", out, before=small_files)
     refused(done, f"cannot write {out / TRIALS}: ", "free some space and go on with --resume")
     finished = [trial for trial in trials(out) if trial[1].finished]
     assert 0 < len(finished) < 40
@@ -204,8 +204,7 @@ def test_a_killed_search_is_resumed_and_a_second_one_refused_meanwhile(run, conf
     # the same is done with other strategies and many more kills in tests/jobs/search/test_run.py
     whole, out, draw = tmp_path / "whole", tmp_path / "run", random.Random(4)
     assert run("-c", config, "--out", whole).code == 0
-    overrides = ["Search.executor=processes", "Search.workers=2", "Evaluator.seconds=0.05"]
-    slow = ["-c", config, "--out", out, "-o", *overrides]
+    slow = ["-c", config, "--out", out, "-o", "Evaluator.seconds=0.05"]
     for target in (5, 22):
         with subprocess.Popen(
             command(*slow, "--resume"), stdout=subprocess.DEVNULL, start_new_session=True
@@ -226,21 +225,21 @@ def test_a_killed_search_is_resumed_and_a_second_one_refused_meanwhile(run, conf
     assert len(read_manifest(out)["starts"]) == 3
 
 
-def test_a_changed_plugin_is_accepted_where_the_user_says_so(run, call, tmp_path):
+def test_a_changed_plugin_is_accepted_where_the_user_says_so(forked, tmp_path):
     """And the report finds what the run was made with, although the file is gone by then."""
     plugin, config = tmp_path / "mine.py", tmp_path / "mine.yaml"
     plugin.write_text(PLUGIN.read_text())
     plain = {**LEARNER, "Global": {"seed": 3, "plugins": [str(plugin)]}}
     config.write_text(yaml.safe_dump({**plain, "Search": {"max_trials": 6, "executor": "inline"}}))
-    assert process_of("-c", config, "--out", tmp_path / "run").code == 0
+    assert forked("search", "-c", config, "--out", tmp_path / "run").code == 0
     plugin.write_text(f"# a comment\n{PLUGIN.read_text()}")
-    again = ("-c", config, "--out", tmp_path / "run", "--resume")
-    refused(process_of(*again), "Global.plugins was", "--accept-changed-plugins")
-    refused(run(*again[:-1], "--accept-changed-plugins"), "give --resume")
+    again = ("search", "-c", config, "--out", tmp_path / "run", "--resume")
+    refused(forked(*again), "Global.plugins was", "--accept-changed-plugins")
+    refused(forked(*again[:-1], "--accept-changed-plugins"), "give --resume")
     more = ("--accept-changed-plugins", "-o", "Search.max_trials=8")
-    assert process_of(*again, *more).code == 0
+    assert forked(*again, *more).code == 0
     assert len(read_manifest(tmp_path / "run")["plugin_changes"]) == 1
     plugin.unlink()
-    done = call("report", tmp_path / "run")
+    done = forked("report", tmp_path / "run")
     assert done.code == 0, done.err
     assert "8 trials" in done.out

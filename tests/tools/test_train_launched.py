@@ -36,16 +36,31 @@ Data: {name: cifar10-mini, train: 60, held_out: 21}
 Train: {epochs: 3, batch_size: 10, learning_rate: 0.01, mixup: 0.5, auxiliary_weight: 0.4,
         drop_path: 0.6, lrc_weight: 2.0}
 """
-CELL = ("--architecture", "cell.json")
+TOOL = str(resource("tools") / "train.py")
+SMALL_WORDS = ("-c", "small.yaml", "--architecture", "cell.json", "--out", "out")
+GENOTYPE_WORDS = ("-c", "genotype.yaml", "--out", "out")
+# Importing Paddle takes longer than either training.
+BOTH = f"""
+import functools
+import sys
+
+from autodl import __main__ as command
+from autodl.training import parallel
+
+parallel.join = functools.cache(parallel.join)  # a process joins once
+for words in {[SMALL_WORDS, GENOTYPE_WORDS]}:
+    if code := command.main(["train", *words]):
+        sys.exit(code)
+    print("the next", flush=True)
+"""
 LIMIT = 120  # seconds; a launch takes about ten
 
 
-def start(folder, *words, source=CELL):
+def start(folder, *command):
     """Launch two processes in a folder; their logs are in ``log``."""
     command = [
         *(sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"),
-        *("--log_dir", "log", str(resource("tools") / "train.py"), "-c", "small.yaml"),
-        *(*source, "--out", "out", *words),
+        *("--log_dir", "log", *command),
     ]
     environment = {key: value for key, value in os.environ.items() if "PADDLE" not in key}
     shutil.rmtree(folder / "log", ignore_errors=True)
@@ -59,8 +74,8 @@ def start(folder, *words, source=CELL):
     )
 
 
-def launch(folder, *words, source=CELL):
-    process = start(folder, *words, source=source)
+def launch(folder, *command):
+    process = start(folder, *command)
     out, _ = process.communicate(timeout=LIMIT)
     return SimpleNamespace(code=process.returncode, out=out)
 
@@ -68,6 +83,8 @@ def launch(folder, *words, source=CELL):
 def prepare(folder):
     folder.mkdir(exist_ok=True)
     (folder / "small.yaml").write_text(SMALL)
+    (folder / "genotype.yaml").write_text(GENOTYPE)
+    (folder / "both.py").write_text(BOTH)
     space = CellSpace(nodes=2, operations=("conv_3x3", "max_pool_3x3"))
     save_architecture(space.sample(np.random.default_rng(1)), folder / "cell.json")
     return folder
@@ -75,11 +92,12 @@ def prepare(folder):
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
-    """An unbroken training by two processes."""
+    """Unbroken trainings by two processes, of a cell and of a genotype; what the first printed."""
     folder = prepare(tmp_path_factory.mktemp("launched") / "two")
-    done = launch(folder)
+    done = launch(folder, "both.py")
     assert done.code == 0, done.out
-    return SimpleNamespace(folder=folder, cell=folder / "out" / "cell", out=done.out)
+    out = done.out.partition("the next")[0]
+    return SimpleNamespace(folder=folder, cell=folder / "out" / "cell", out=out)
 
 
 def test_two_processes_train_like_one_with_the_doubled_batch(launched, call, tmp_path):
@@ -111,16 +129,14 @@ def test_two_processes_train_like_one_with_the_doubled_batch(launched, call, tmp
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-def test_so_they_do_with_all_that_genotype_networks_are_trained_by(call, tmp_path):
+def test_so_they_do_with_all_that_genotype_networks_are_trained_by(launched, call, tmp_path):
     """Signs or dropped edges left to each process by itself change a loss by 1e-2."""
-    (tmp_path / "small.yaml").write_text(GENOTYPE)
-    done = launch(tmp_path, source=())
-    assert done.code == 0, done.out
-    one = ["-c", tmp_path / "small.yaml", "-o", "Train.batch_size=20", "--out", tmp_path / "one"]
-    assert call("train", *one).code == 0
+    config = launched.folder / "genotype.yaml"
+    done = call("train", "-c", config, "-o", "Train.batch_size=20", "--out", tmp_path)
+    assert done.code == 0, done.err
     two, one = (
-        json.loads((tmp_path / name / "GenotypeNetwork" / "metrics.json").read_text())["curve"]
-        for name in ("out", "one")
+        json.loads((folder / "GenotypeNetwork" / "metrics.json").read_text())["curve"]
+        for folder in (launched.folder / "out", tmp_path)
     )
     for ours, theirs in zip(two, one, strict=True):
         # rounding, as above
@@ -160,7 +176,7 @@ def children(pid):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes as Linux has it")
 def test_a_killed_process_ends_all_and_they_go_on_to_the_same_weights(launched, tmp_path):
     folder = prepare(tmp_path)
-    process = start(folder)
+    process = start(folder, TOOL, *SMALL_WORDS)
     checkpoint, deadline = folder / "out/cell/checkpoint.safetensors", time.monotonic() + LIMIT
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -173,7 +189,7 @@ def test_a_killed_process_ends_all_and_they_go_on_to_the_same_weights(launched, 
     assert 'File "' not in told, told
     assert not (folder / "out/cell/metrics.json").exists(), "killed too late to test anything"
 
-    done = launch(folder, "--resume")
+    done = launch(folder, TOOL, *SMALL_WORDS, "--resume")
     assert done.code == 0, done.out
     assert "cell resumed after epoch" in done.out
     two, one = (

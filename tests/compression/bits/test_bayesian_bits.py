@@ -155,7 +155,7 @@ def test_levels_that_are_there_are_found(by_sensitivity):
 def test_training_draws_weights_to_their_levels():
     task = task_of(small_network(), epochs=4)
     methods = [
-        BayesianBits(BayesianBitsOptions(tolerance=0.4, interval=2, last_pull=pull))
+        BayesianBits(BayesianBitsOptions(tolerance=0.4, interval=5, last_pull=pull))
         for pull in (0, 5)
     ]
     away = [spread_of(task, method) for method in methods]

@@ -5,6 +5,11 @@ import pytest
 from autodl.jobs.bench.parts import BENCHMARKS, loop_speed
 
 
+@pytest.fixture(scope="module")
+def measured():
+    return {name: BENCHMARKS[name]() for name in ("agent", "augment")}
+
+
 @pytest.mark.parametrize(
     "name, keys",
     [
@@ -12,8 +17,8 @@ from autodl.jobs.bench.parts import BENCHMARKS, loop_speed
         ("augment", {"batch_128_pictures_per_second", "batch_512_pictures_per_second"}),
     ],
 )
-def test_keys_carry_their_unit_and_values_are_positive(name, keys):
-    numbers = BENCHMARKS[name]()
+def test_keys_carry_their_unit_and_values_are_positive(measured, name, keys):
+    numbers = measured[name]
     assert keys <= set(numbers)
     assert all(value > 0 for value in numbers.values())
 
@@ -27,8 +32,8 @@ def test_a_search_that_trains_nothing_is_timed():
     assert numbers["resume_agent_seconds"] >= 0
 
 
-def test_an_iteration_is_sampling_and_learning():
+def test_an_iteration_is_sampling_and_learning(measured):
     """Medians of sums and sums of medians differ by little; 20 % is far more than that."""
-    numbers = BENCHMARKS["agent"]()
+    numbers = measured["agent"]
     parts = numbers["sample_ms"] + numbers["learn_ms"]
     assert numbers["iteration_ms"] == pytest.approx(parts, rel=0.2)

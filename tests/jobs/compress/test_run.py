@@ -33,7 +33,7 @@ VALUES = {
     "Train": TRAIN,
     "FineTuning": TRAIN,
 }
-BAYESIAN = {"name": "BayesianBits", "truncation": 8, "interval": 3, "tolerance": 0.4}
+BAYESIAN = {"name": "BayesianBits", "truncation": 8, "interval": 5, "tolerance": 0.4}
 
 
 def config(**sections):

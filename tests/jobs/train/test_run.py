@@ -21,14 +21,12 @@ from autodl.recipes.config import load_train
 from autodl.runs.folder import CONFIG, SEALS, check_seals, read_manifest, update_manifest
 from autodl.runs.store import Proposal, TrialStore
 from autodl.spaces.cell.space import CellSpace
-from autodl.spaces.codec import save_architecture
 from autodl.system.files import write_json
 from autodl.system.state import decode_state, encode_state
 from autodl.trained.folder import load_trained
 from autodl.training.parallel import Share
 from autodl.trial import Evaluation, Trial, TrialState
 
-ROOT = Path(__file__).parents[3]
 SPACE = CellSpace(nodes=2, operations=("conv_3x3", "max_pool_3x3"))
 
 
@@ -94,31 +92,28 @@ def test_every_epoch_is_logged(small_training):
 
 def test_killed_training_resumes_to_the_same_weights(small_training, tmp_path):
     """SIGKILL once the first checkpoint is there; what follows equals the unbroken training."""
-    save_architecture(small_training.architecture, tmp_path / "cell.json")
-    command = [
-        *(sys.executable, str(ROOT / "tools" / "train.py"), "-c", str(small_training.config_file)),
-        *("--architecture", str(tmp_path / "cell.json"), "--out", str(tmp_path)),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    checkpoint, deadline = tmp_path / "cell" / "checkpoint.safetensors", time.monotonic() + 120
+    folder, lines = tmp_path / "cell", []
+    child = os.fork()  # all is imported already
+    if not child:
+        try:
+            retrain(load_train(small_training.config_file), small_training.architecture, folder)
+        finally:
+            os._exit(1)
+    checkpoint, deadline = folder / "checkpoint.safetensors", time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "cell" / "metrics.json").exists(), "killed too late to test anything"
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert not (folder / "metrics.json").exists(), "killed too late to test anything"
 
-    refused = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert refused.returncode == 2
-    assert "--resume" in refused.stderr
-    done = subprocess.run(
-        [*command, "--resume"], capture_output=True, text=True, env=environment, check=True
-    )
-    assert "resumed after epoch" in done.stdout
-    assert sha256(tmp_path / "cell" / "weights.safetensors") == sha256(
+    with pytest.raises(StoreError, match="--resume"):
+        retrain(load_train(small_training.config_file), small_training.architecture, folder)
+    resume(small_training, folder, progress=lines.append)
+    assert any("resumed after epoch" in line for line in lines)
+    assert sha256(folder / "weights.safetensors") == sha256(
         small_training.folder / "weights.safetensors"
     )
-    assert [step for step, _ in logged(tmp_path / "cell", "train/loss")] == [1, 2, 3, 4]
+    assert [step for step, _ in logged(folder, "train/loss")] == [1, 2, 3, 4]
 
 
 def test_epochs_that_a_kill_kept_from_the_log_are_logged_by_resuming(small_training, interrupted):

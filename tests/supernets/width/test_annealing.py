@@ -24,7 +24,7 @@ LAYERS = [LayerShape(AXIS, None), LayerShape(AXIS, AXIS), LayerShape(AXIS, AXIS)
 
 
 @pytest.mark.parametrize("kind", ["l1", "l2"])
-@pytest.mark.parametrize("updates", [80, 250, 700])
+@pytest.mark.parametrize("updates", [80, 400])
 def test_the_chosen_rate_anneals_within_the_phase(kind, updates):
     found = choose_rate(LAYERS, Descent(kind=kind), updates)
     assert found.updates == updates

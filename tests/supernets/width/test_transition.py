@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -47,6 +48,24 @@ def make(tiny, *, rate=3.0, seed=0, data=None, **changes):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tiny):
+    """An unbroken training, only to be looked at: what it began with, and was after every epoch."""
+    trainer, states, seen = make(tiny), [], []
+    start, policy = matrices(trainer), controller_of(trainer).state()["weights"]
+
+    def look(trainer):
+        moved = any((a != b).any() for a, b in zip(start, matrices(trainer), strict=True))
+        learned = any(
+            (controller_of(trainer).state()["weights"][n] != v).any() for n, v in policy.items()
+        )
+        seen.append((moved, learned))
+        states.append(encode_state(trainer.state()))
+
+    trainer.fit(look)
+    return SimpleNamespace(trainer=trainer, start=start, states=states, seen=seen)
+
+
 def matrices(trainer):
     return [projection.matrix.numpy() for projection in trainer.network.projections()]
 
@@ -70,54 +89,44 @@ def same(one, two):
     assert all((a[name] == b[name]).all() for name in a)
 
 
-def test_phases(tiny):
+def test_phases(whole):
     """Projections and controller stand still in the warm-up and move after it."""
-    trainer = make(tiny)
-    start, policy = matrices(trainer), controller_of(trainer).state()["weights"]
-    seen = []
-
-    def look(trainer):
-        moved = any((a != b).any() for a, b in zip(start, matrices(trainer), strict=True))
-        learned = any(
-            (controller_of(trainer).state()["weights"][n] != v).any() for n, v in policy.items()
-        )
-        seen.append((moved, learned))
-
-    trainer.fit(look)
-    assert seen == [(False, False)] * 2 + [(True, True)] * 2
-    assert ["reward" in epoch for epoch in trainer.curve] == [False, False, True, True]
-    assert trainer.curve[0]["phi"] == trainer.curve[1]["phi"] > trainer.curve[3]["phi"]
-    for matrix in matrices(trainer):
+    assert whole.seen == [(False, False)] * 2 + [(True, True)] * 2
+    curve = whole.trainer.curve
+    assert ["reward" in epoch for epoch in curve] == [False, False, True, True]
+    assert curve[0]["phi"] == curve[1]["phi"] > curve[3]["phi"]
+    for matrix in matrices(whole.trainer):
         np.testing.assert_allclose(np.square(matrix).sum(axis=1), 1.0, rtol=1e-5)  # float32
 
 
-def test_no_picture_moves_the_projections(tiny):
+def test_no_picture_moves_the_projections(whole, tiny):
     """Other pictures, other weights, the same projections; and the simulation's law."""
     blank = Pictures(np.zeros_like(tiny.data.train.images), tiny.data.train.labels)
-    one, two = make(tiny), make(tiny, data=replace(tiny.data, train=blank))
-    start = matrices(one)
-    for trainer in (one, two):
-        trainer.fit()
+    one, two = whole.trainer, make(tiny, data=replace(tiny.data, train=blank))
+    two.fit()
     assert all((a == b).all() for a, b in zip(matrices(one), matrices(two), strict=True))
     assert (
         one.network.layer("stem.conv").weight.numpy()
         != two.network.layer("stem.conv").weight.numpy()
     ).any()
-    # the law itself, on one projection; batches of matrices may be summed in another order
-    matrix, settings = start[1], descent_of(tiny.options)
-    speed = np.zeros_like(matrix)
-    for _ in range(10):
+    # batches of matrices may be summed in another order
+    np.testing.assert_allclose(moved_by_law(whole.start[1], tiny, 10), matrices(one)[1], atol=1e-4)
+
+
+def moved_by_law(matrix, tiny, updates):
+    """One projection after so many moves, by the law itself."""
+    speed, settings = np.zeros_like(matrix), descent_of(tiny.options)
+    for _ in range(updates):
         matrix, speed = descend(
             matrix, speed, rate=3.0, momentum=settings.momentum, weight=settings.weight, kind="l1"
         )
-    np.testing.assert_allclose(matrix, matrices(one)[1], atol=1e-4)
+    return matrix
 
 
-def test_the_switch_lets_the_cross_entropy_move_them(tiny):
+def test_the_switch_lets_the_cross_entropy_move_them(whole, tiny):
     """Only gradients of annealed iterations do: the warm-up leaves none behind."""
-    one, two = make(tiny), make(tiny, detach=False)
+    one, two = whole.trainer, make(tiny, detach=False)
     start, after = matrices(two), []
-    one.fit()
     two.fit(lambda trainer: after.append(trainer.network.projections()[1].matrix.grad))
     assert any((a != b).any() for a, b in zip(matrices(one), matrices(two), strict=True))
     assert all(left is None or not left.numpy().any() for left in after)
@@ -125,32 +134,25 @@ def test_the_switch_lets_the_cross_entropy_move_them(tiny):
     assert not any("matrix" in name for name in two.state()["optimizer"])
 
 
-def test_every_projection_of_several_candidates_moves(tiny):
+def test_every_projection_of_several_candidates_moves(whole):
     """No stage is left out: the stem's, those of each stage, and the last layer's input."""
-    trainer = make(tiny)
-    start = matrices(trainer)
-    trainer.fit()
-    shared = [len(p.axis.widths) > 1 for p in trainer.network.projections()]
+    projections = whole.trainer.network.projections()
+    shared = [len(p.axis.widths) > 1 for p in projections]
     assert sum(shared) == 18 + 18  # the last layer's output and the classifier have one candidate
-    moved = [(a != b).any() for a, b in zip(start, matrices(trainer), strict=True)]
+    now = matrices(whole.trainer)
+    moved = [(a != b).any() for a, b in zip(whole.start, now, strict=True)]
     assert all(went for went, several in zip(moved, shared, strict=True) if several)
 
 
-@pytest.mark.parametrize("interval", [1, 3, 4])
-def test_projections_move_once_in_an_interval(tiny, interval):
-    """As often as the simulation says, and by the law: 10 annealed iterations, 10, 4 or 3 moves."""
-    trainer = make(tiny, projection_interval=interval)
-    matrix, settings = matrices(trainer)[1], descent_of(tiny.options)
+def test_projections_move_once_in_an_interval(tiny):
+    """As often as the simulation says, and by the law; with 1 above, where each iteration moves."""
+    updates = [annealed_updates(len(tiny.data.train), 8, 2, interval) for interval in (1, 3, 4)]
+    assert updates == [10, 4, 3]
+    trainer = make(tiny, projection_interval=4)
+    start = matrices(trainer)[1]
     trainer.fit()
-    speed = np.zeros_like(matrix)
-    updates = annealed_updates(len(tiny.data.train), 8, 2, interval)
-    assert updates == {1: 10, 3: 4, 4: 3}[interval]
-    for _ in range(updates):
-        matrix, speed = descend(
-            matrix, speed, rate=3.0, momentum=settings.momentum, weight=settings.weight, kind="l1"
-        )
     # batches of matrices may be summed in another order; a move more or less is 50 times that
-    np.testing.assert_allclose(matrix, matrices(trainer)[1], atol=1e-4)
+    np.testing.assert_allclose(moved_by_law(start, tiny, 3), matrices(trainer)[1], atol=1e-4)
 
 
 def test_gradients_of_iterations_without_a_move_are_dropped(tiny):
@@ -174,13 +176,12 @@ def test_gradients_of_iterations_without_a_move_are_dropped(tiny):
     assert after == [False] * 10 + [True] * 10
 
 
-def test_the_warm_up_does_not_ask_the_controller(tiny):
+def test_the_warm_up_does_not_ask_the_controller(whole, tiny):
     """One that wants the widest everywhere changes nothing before the annealed phase."""
-    one, two = make(tiny, epochs=3), make(tiny, epochs=3)
+    one, two = whole.trainer, make(tiny)
     wide = np.array([0.0, 0.0, 50.0], np.float32)
     controller_of(two).policy.head_bias.set_value(paddle.to_tensor(wide))
-    for trainer in (one, two):
-        trainer.fit()
+    two.fit()
     for a, b in zip(one.curve[:2], two.curve[:2], strict=True):
         assert (a["loss"], a["macs"]) == (b["loss"], b["macs"])
     assert two.curve[2]["macs"] == tiny.space.bounds[1] > one.curve[2]["macs"]
@@ -194,19 +195,24 @@ def test_without_a_rate_nothing_anneals(tiny):
     assert len({epoch["phi"] for epoch in trainer.curve}) == 1
 
 
-@pytest.mark.parametrize("per_pair", [False, True])
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_resumed_from_any_epoch_it_ends_the_same(tiny, epoch, per_pair):
-    states = []
-    whole = make(tiny, per_pair=per_pair)
-    whole.fit(lambda trainer: states.append(encode_state(trainer.state())))
-    resumed = make(tiny, per_pair=per_pair, seed=0)
-    resumed.restore(decode_state(states[epoch - 1]))
+def test_resumed_from_any_epoch_it_ends_the_same(whole, tiny, epoch):
+    resumed = make(tiny, seed=0)
+    resumed.restore(decode_state(whole.states[epoch - 1]))
     assert len(resumed.curve) == epoch
     resumed.fit()
-    same(whole.state(), resumed.state())
+    same(whole.trainer.state(), resumed.state())
     choices = np.zeros(tiny.space.decisions, np.int64)
-    assert accuracy(tiny, whole, choices) == accuracy(tiny, resumed, choices)
+    assert accuracy(tiny, whole.trainer, choices) == accuracy(tiny, resumed, choices)
+
+
+def test_so_it_does_with_a_batch_norm_for_each_pair(tiny):
+    states = []
+    unbroken, resumed = make(tiny, per_pair=True), make(tiny, per_pair=True)
+    unbroken.fit(lambda trainer: states.append(encode_state(trainer.state())))
+    resumed.restore(decode_state(states[2]))
+    resumed.fit()
+    same(unbroken.state(), resumed.state())
 
 
 def test_held_out_pictures_train_no_weight(tiny):
@@ -225,15 +231,14 @@ class _Nothing:
     reward = baseline = entropy = 0.0
 
 
-def test_ranking_leaves_no_trace(tiny):
-    trainer = make(tiny)
-    trainer.fit()
-    before = trainer.state()
+def test_ranking_leaves_no_trace(whole, tiny):
+    before = whole.trainer.state()
     found = [
-        accuracy(tiny, trainer, row) for row in tiny.space.uniform(np.random.default_rng(0), 4)
+        accuracy(tiny, whole.trainer, row)
+        for row in tiny.space.uniform(np.random.default_rng(0), 4)
     ]
     assert all(0.0 <= share <= 1.0 for share in found)
-    same(before, trainer.state())
+    same(before, whole.trainer.state())
 
 
 def test_reports_equal_closed_forms(tiny):
