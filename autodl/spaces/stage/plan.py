@@ -80,17 +80,20 @@ def stage_plan(
     def plan(factor: float) -> Plan:
         return maker.plan(_widened(architecture, factor))
 
-    largest = max(*(stage.width for stage in architecture.present), architecture.stem_width, 1)
+    widths = [stage.width for stage in architecture.present]
+    if architecture.stem != "whitened":
+        widths.append(architecture.stem_width)
+    largest = max(widths, default=1)
     return plan(widest(lambda factor: work(plan(factor), value_cost), largest, macs))
 
 
 def _widened(architecture: StageArchitecture, factor: float) -> StageArchitecture:
-    """The same with all widths multiplied, in multiples of 8."""
-    stages = tuple(
-        replace(stage, width=scaled(stage.width, factor)) for stage in architecture.stages
-    )
-    stem_width = scaled(architecture.stem_width, factor)
-    return replace(architecture, stages=stages, stem_width=stem_width)
+    """The same with all widths that it has multiplied, in multiples of 8."""
+    present, stem_width = architecture.present, architecture.stem_width
+    stages = tuple(replace(stage, width=scaled(stage.width, factor)) for stage in present)
+    if architecture.stem != "whitened":
+        stem_width = scaled(stem_width, factor)
+    return replace(architecture, stages=stages or architecture.stages, stem_width=stem_width)
 
 
 @dataclass(frozen=True, slots=True)

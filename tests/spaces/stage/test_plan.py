@@ -144,7 +144,7 @@ def test_a_missing_stage_is_no_layer_and_small_maps_are_not_halved():
         *("stem", "stage1", "stage2")
     ]
     assert sum(isinstance(record.layer, MaxPool) for record in plan.records) == 1
-    none = StageArchitecture((ConvStage(8, convolutions=0),))
+    none = StageArchitecture((ConvStage(4096, convolutions=0),), stem_width=4096)
     assert stage_plan(none, macs=1e6).parameters == 24 * 13 + 24 * 10 + 10
 
 

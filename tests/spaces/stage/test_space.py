@@ -35,6 +35,8 @@ def test_twins_have_one_plan_and_one_training():
         found = StageSpace().sample(np.random.default_rng(seed))
         form = StageSpace().canonical(found)
         assert stage_plan(form).records == stage_plan(found).records
+        budget = {"macs": 5e6, "value_cost": 60.0}
+        assert stage_plan(form, **budget).records == stage_plan(found, **budget).records
         assert form.training_choices() == found.training_choices()
 
 
