@@ -19,7 +19,7 @@ from autodl.agents.running_moments import RunningMoments
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded
 from autodl.strategies.strategy import Exhausted, Fits
-from autodl.trial import Architecture, Trial
+from autodl.trial import Architecture, Trial, TrialState
 
 _ROUNDS, _DRAWN_TOGETHER = 8, 32
 _ATTEMPTS = 1000
@@ -33,8 +33,9 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
     difference in running deviations with ``normalise``. The baseline is the exponential moving
     average of the batches' mean reward, before this batch; the first batch is its own baseline. A
     pruned trial counts with the reward it had reached: low, for the reason for which it was
-    stopped. A batch without any reward changes nothing. Then, once there are more than ``imitated``
-    distinct trials, comes one step more that makes the best so many of them likelier.
+    stopped; it is none of the best. A batch without any reward changes nothing. Then, once there
+    are more than ``imitated`` distinct trials, comes one step more that makes the best so many of
+    them likelier.
 
     Any coded space will do. Its decisions are taken in its own steps (``Stepwise``: a cell's node
     by node), or one by one.
@@ -76,7 +77,7 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
         self.batch_size: int | None = chosen.batch_size if chosen.waits else None
         self._space = space
         self._power = options.advantage_power
-        self._told: list[tuple[Arch, float | None]] = []
+        self._told: list[tuple[Arch, float | None, bool]] = []  # the last: trained in full
         self._best = BestTrials(space, chosen.imitated)
         self._diagnostics: dict[str, float] = {"update": 0}
 
@@ -131,18 +132,20 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
 
     def tell(self, trial: Trial) -> None:
         """Remember a finished trial and, when its batch is complete, learn from the batch."""
-        self._told.append((self._space.check(trial.architecture), trial.reward))
+        whole = trial.state is TrialState.COMPLETE
+        self._told.append((self._space.check(trial.architecture), trial.reward, whole))
         if len(self._told) == self._learning.batch_size:
-            scored = [(arch, reward) for arch, reward in self._told if reward is not None]
+            scored = [(one, reward, w) for one, reward, w in self._told if reward is not None]
             self._told = []
             if scored:
                 self._learn_from(scored)
 
-    def _learn_from(self, scored: Sequence[tuple[Arch, float]]) -> None:
-        rows = np.stack([self._space.encode(architecture) for architecture, _ in scored])
-        learned = self.learn(rows, np.array([reward for _, reward in scored]))
-        for architecture, reward in scored:
-            self._best.add(architecture, reward)
+    def _learn_from(self, scored: Sequence[tuple[Arch, float, bool]]) -> None:
+        rows = np.stack([self._space.encode(architecture) for architecture, _, _ in scored])
+        learned = self.learn(rows, np.array([reward for _, reward, _ in scored]))
+        for architecture, reward, whole in scored:
+            if whole:
+                self._best.add(architecture, reward)
         if self._best.selected:
             self.imitate(self._best.rows())
         self._diagnostics = {
@@ -172,8 +175,8 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
             "diagnostics": dict(self._diagnostics),
             "best": self._best.state(),
             "told": [
-                {"row": self._space.encode(architecture).tolist(), "reward": reward}
-                for architecture, reward in self._told
+                {"row": self._space.encode(architecture).tolist(), "reward": reward, "whole": whole}
+                for architecture, reward, whole in self._told
             ],
         }
 
@@ -182,7 +185,10 @@ class AutoDLAgent(PolicyAgent, Generic[Arch]):
         super().restore(state)
         self._diagnostics = dict(state["diagnostics"])
         self._best.restore(state.get("best", []))
-        self._told = [(self._space.decode(_row(told)), told["reward"]) for told in state["told"]]
+        self._told = [
+            (self._space.decode(_row(told)), told["reward"], told.get("whole", True))
+            for told in state["told"]
+        ]
 
 
 def _row(told: Mapping[str, Any]) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, Integers, Twinned, canonical_form
 from autodl.strategies.strategy import Exhausted, Fits
 from autodl.training.device import computing_on
-from autodl.trial import Architecture, Trial
+from autodl.trial import Architecture, Trial, TrialState
 
 _CPU = partial(computing_on, "cpu")
 _ATTEMPTS = 1000
@@ -56,7 +56,8 @@ class Nao(Generic[Arch]):
     """Learns from all trials after each round, and proposes what is uphill of the best.
 
     A round is a batch. Once there are ``seeds`` trials, every round ends with training a fresh
-    network on all that have a reward (of twins the better one), rewards scaled to 0 ... 1. The
+    network on all that are complete (of twins the better one), rewards scaled to 0 ... 1; what a
+    pruned trial had reached does not compare. The
     best ``elite`` are then moved along the predictor's gradient, 1, 2, ... ``farthest`` steps, and
     decoded, until there are as many untried architectures as a batch holds; proposals are drawn
     from these. Before that, and if there is none, they are drawn from the space.
@@ -116,7 +117,7 @@ class Nao(Generic[Arch]):
         """Remember a trial and, at the end of a round, learn from all."""
         architecture = self._space.check(trial.architecture)
         self._told += 1
-        if trial.reward is not None:
+        if trial.reward is not None and trial.state is TrialState.COMPLETE:
             form = self._form(architecture)
             known = self._tried.get(form)
             if known is None or trial.reward > known[1]:

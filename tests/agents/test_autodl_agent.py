@@ -188,6 +188,24 @@ def test_the_best_are_imitated_once_there_are_enough():
     np.testing.assert_array_equal(seen[-1], best)
 
 
+def test_a_pruned_trial_teaches_but_is_not_imitated():
+    """Also if its reward, of smaller pictures perhaps, is the highest; across a restart as well."""
+    options = AgentOptions(batch_size=4, imitated=2)
+    agent, other = AutoDLAgent(SPACE, options), AutoDLAgent(SPACE, options)
+    proposed = agent.ask_batch([generator(number) for number in range(4)])
+    pruned = Trial(0, proposed[0], TrialState.PRUNED, Evaluation(0.9, fidelity=1 / 3))
+    agent.tell(pruned)
+    other.restore(decode_state(encode_state(agent.state())))
+    for one in (agent, other):
+        seen = []
+        one.alg.imitate = seen.append
+        for number, reward in ((1, 0.1), (2, 0.4), (3, 0.3)):
+            one.tell(trial(number, proposed[number], reward))
+        assert one.diagnostics()["mean_reward"] == pytest.approx(1.7 / 4)
+        best = [SPACE.encode(proposed[number]) for number in (2, 3)]
+        np.testing.assert_array_equal(seen[-1], best)
+
+
 def test_normalised_rewards_teach_the_same_in_any_unit():
     """Powers of two scale exactly; the moments and so the weights are the same, bit for bit."""
     agent, other = (AutoDLAgent(SPACE, AgentOptions(batch_size=2, normalise=True)) for _ in "ab")

@@ -112,3 +112,13 @@ def test_a_pool_of_equal_rewards_is_no_trouble():
     strategy = Nao(SPACE, NaoOptions(seeds=4, batch_size=4, elite=2, **SMALL))
     run(strategy, SPACE, lambda row: 1.0, 2)
     assert np.isfinite(list(strategy.diagnostics().values())).all()
+
+
+def test_what_a_pruned_trial_had_reached_is_not_in_the_pool():
+    strategy = Nao(SPACE, NaoOptions(seeds=4, batch_size=4, elite=2, **SMALL))
+    told = [SPACE.sample(rng(number)) for number in range(2)]
+    strategy.tell(Trial(0, told[0], TrialState.PRUNED, Evaluation(9.0, fidelity=1 / 3)))
+    strategy.tell(Trial(1, told[1], TrialState.COMPLETE, Evaluation(1.0)))
+    state = strategy.state()
+    assert [one["reward"] for one in state["tried"]] == [1.0]
+    assert state["told"] == 2
