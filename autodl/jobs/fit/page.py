@@ -17,7 +17,6 @@ from autodl.jobs.fit.clock import time_text
 from autodl.jobs.fit.verdict import Mistake, Verdict
 from autodl.reports.html_page import captioned, facts, note, page, section, table
 
-_MOST_CLASSES = 40  # of a confusion matrix that is shown
 _SIDE = 96  # pixels that a mistake is shown at
 
 
@@ -83,7 +82,7 @@ def _confusion(verdict: Verdict) -> str:
     names = [figures.name for figures in verdict.figures]
     pairs = ", ".join(f"{a} taken for {b} ({n})" for a, b, n in verdict.confused)
     told = note(f"Confused most often: {pairs or 'nothing'}.")
-    if len(names) > _MOST_CLASSES:
+    if verdict.matrix is None:
         return told
     rows = [
         [*map(str, row), name] for row, name in zip(verdict.matrix.tolist(), names, strict=True)

@@ -19,6 +19,7 @@ from autodl.trained.confusion import (
 )
 
 WORST, PAIRS = 12, 8
+MOST_SHOWN = 40  # classes of a confusion matrix that somebody can read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,11 +35,14 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What a network is worth on the test part; the worst mistakes first."""
+    """What a network is worth on the test part; the worst mistakes first.
+
+    ``matrix`` is None where there are too many classes to look at it.
+    """
 
     accuracy: float
     balanced: float
-    matrix: NDArray[np.int64]
+    matrix: NDArray[np.int64] | None
     figures: list[ClassFigures]
     confused: list[tuple[str, str, int]]
     worst: list[Mistake]
@@ -47,7 +51,7 @@ class Verdict:
         """All but the pictures, as JSON has it."""
         return {
             "balanced_accuracy": self.balanced,
-            "confusion": self.matrix.tolist(),
+            "confusion": None if self.matrix is None else self.matrix.tolist(),
             "figures": [asdict(figures) for figures in self.figures],
             "worst": [
                 {"file": m.file, "is": m.label, "said": m.said, "chance": m.chance}
@@ -64,17 +68,17 @@ def judge(logits: NDArray[np.float64], subset: Subset, temperature: float = 1.0)
     """
     test, names = subset.dataset.test, subset.dataset.classes
     said = logits.argmax(axis=1)
-    matrix = confusion_matrix(test.labels, said, len(names))
+    shown = len(names) <= MOST_SHOWN
     chances = probabilities(logits, temperature).max(axis=1)
     wrong = np.flatnonzero(said != test.labels)
     worst = wrong[np.argsort(-chances[wrong], kind="stable")][:WORST]
     files = subset.about.get("files", {}).get("test", [])
     return Verdict(
-        accuracy=float(matrix.trace() / len(test)),
-        balanced=balanced_accuracy(matrix),
-        matrix=matrix,
-        figures=class_figures(matrix, names),
-        confused=most_confused(matrix, names, PAIRS),
+        accuracy=float((said == test.labels).mean()),
+        balanced=balanced_accuracy(test.labels, said, len(names)),
+        matrix=confusion_matrix(test.labels, said, len(names)) if shown else None,
+        figures=class_figures(test.labels, said, names),
+        confused=most_confused(test.labels, said, names, PAIRS),
         worst=[
             Mistake(
                 test.images[index],
