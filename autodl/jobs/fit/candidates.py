@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.config.reading import RawConfig
-from autodl.jobs.fit.plan import MOST_EPOCHS, Plan, network_macs
+from autodl.jobs.fit.plan import MOST_EPOCHS, VALUE_COST, Plan, network_work
 from autodl.jobs.search.parts import resolve_search
 from autodl.recipes.config import TrainConfig, resolve_train
 from autodl.search.config import SearchConfig
@@ -100,7 +100,8 @@ def searched_sections(plan: Plan) -> dict[str, Any]:
     hand-made network, which is a point of this space, has them.
     """
     network = {
-        "name": "StageNetwork", "macs": float(network_macs(plan.side, plan.widths)),
+        "name": "StageNetwork", "macs": network_work(plan.side, plan.widths),
+        "value_cost": VALUE_COST,
         "norm_momentum": 0.6, "norm_epsilon": 1e-12, "output_scale": 1 / 9,
     }  # fmt: skip
     space = {"name": "StageSpace", "stages": 3, "convolutions": [1, 2, 3], "forms": list(_FORMS)}

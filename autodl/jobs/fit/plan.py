@@ -1,8 +1,8 @@
 """What to do with so many pictures in so many minutes: a pure function that gives its reasons.
 
 The network that is planned is hand-made (``Airbench``): it is always tried, and what is searched
-for costs as much as it does. Costs are multiply-accumulates of a forward pass ("MACs"); how many
-of them a second of training does is measured (``speed.py``).
+for costs as much as it does. Costs are multiply-accumulates of a forward pass and, for values that
+pass through memory, as many as take as long; how many a second of training does is measured.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from autodl.errors import ConfigError
 from autodl.spaces.classic.airbench import airbench_plan
+from autodl.spaces.stage.budget import work
 
 Widths = tuple[int, int, int]
 # sides and widths that are chosen from, cheap ones first; a side above that of the pictures is left
@@ -33,6 +34,11 @@ LEVELS: tuple[tuple[int, Widths], ...] = (
     (96, (128, 384, 384)),
 )
 SIDES = tuple(sorted({side for side, _ in LEVELS}))
+VALUE_COST = 60.0  # multiply-accumulates for a value, as docs/stages.md has it
+ENOUGH_UPDATES = 500
+# from so many seconds of training on, the network is one whose like can be searched for, unless it
+# would be narrower than this
+SEARCHED_FROM, SEARCHED_WIDTHS = 480.0, (32, 64, 64)
 ENOUGH_EPOCHS = 16  # of the retraining, if the time allows a wider network or larger pictures
 MOST_EPOCHS = 400  # more of few pictures are not trained
 LEAST_STEPS, BATCHES = 16, (16, 256)  # updates in an epoch; pictures in an update
@@ -50,7 +56,7 @@ class Facts:
     """What a plan is made from.
 
     ``train``, ``held_out`` and ``test`` count pictures, ``side`` is the pictures' own in pixels,
-    ``seconds`` are left for all that follows, ``rate`` is the measured MACs times training pictures
+    ``seconds`` are left for all that follows, ``rate`` is the measured work times training pictures
     a second, ``read_seconds`` are those to read one picture, 0 where they are read already, and
     ``burden`` is how many seconds a processor second takes, on a machine that has other work.
     """
@@ -127,14 +133,19 @@ class Plan:
 
 
 @cache
-def network_macs(side: int, widths: Widths) -> int:
-    """Of one picture."""
-    return airbench_plan(classes=10, image_size=side, widths=widths).macs
+def network_work(side: int, widths: Widths) -> float:
+    """Of one picture, in multiply-accumulates."""
+    return work(airbench_plan(classes=10, image_size=side, widths=widths), VALUE_COST)
+
+
+def enough_epochs(train: int) -> int:
+    """How many a network should be trained for, if the time allows a wider or a cheaper one."""
+    return max(ENOUGH_EPOCHS, ceil(ENOUGH_UPDATES / max(train // _batch(train), 1)))
 
 
 def seconds_of_epoch(facts: Facts, train: int, side: int, widths: Widths) -> float:
     """Of training, predicted."""
-    return train * network_macs(side, widths) / facts.rate
+    return train * network_work(side, widths) / facts.rate
 
 
 def make_plan(facts: Facts, *, image_size: int | None = None, released: bool = True) -> Plan:
@@ -152,7 +163,7 @@ def make_plan(facts: Facts, *, image_size: int | None = None, released: bool = T
     few = released and train <= FEW_OF_A_CLASS * facts.classes
     chosen = levels[0]
     for level in levels:
-        if _epochs(facts, train, reading, level, few) >= ENOUGH_EPOCHS:
+        if _affordable(facts, train, reading, level, few):
             chosen = level
     side, widths = chosen
     finishing = _finishing(facts, side, widths)
@@ -207,10 +218,22 @@ def _epochs(
     return share * left / seconds_of_epoch(facts, train, *level)
 
 
+def _affordable(
+    facts: Facts, train: int, reading: float, level: tuple[int, Widths], compared: bool
+) -> bool:
+    """Whether there is time to train a level enough, and for a search where time is long."""
+    if _epochs(facts, train, reading, level, compared) < enough_epochs(train):
+        return False
+    left = facts.seconds - reading - _finishing(facts, *level)
+    epoch = seconds_of_epoch(facts, train, *level)
+    small = level[1] < SEARCHED_WIDTHS
+    return small or left < SEARCHED_FROM or _trials(left * SEARCHING, epoch) > 0
+
+
 def _finishing(facts: Facts, side: int, widths: Widths) -> float:
     """Seconds to measure, calibrate, export and describe."""
     passes = facts.held_out * _PASSES["held_out"] + facts.test * _PASSES["test"]
-    measuring = passes * network_macs(side, widths) * _FORWARD / facts.rate
+    measuring = passes * network_work(side, widths) * _FORWARD / facts.rate
     return FINISHING * facts.burden + FINISHING_SHARE * facts.seconds + measuring
 
 
@@ -246,9 +269,10 @@ def _reasons(facts: Facts, plan: Plan, image_size: int | None, epoch: float) -> 
     elif side == max((s for s in SIDES if s <= facts.side), default=SIDES[0]):
         why_side = f"the pictures have {facts.side}"
     else:
-        why_side = f"of {facts.side} there is no time for {ENOUGH_EPOCHS} epochs"
+        why_side = f"of {facts.side} there is no time for {enough_epochs(plan.train)} epochs"
     whole = shares.retraining / epoch
-    enough = "at least" if whole >= ENOUGH_EPOCHS else "the cheapest, though with fewer than"
+    wanted = enough_epochs(plan.train)
+    enough = "at least" if whole >= wanted else "though fewer than"
     thinned = (
         f"of {facts.train:,}; more cannot be read in {READING:.0%} of the time"
         if plan.train < facts.train
@@ -273,8 +297,8 @@ def _reasons(facts: Facts, plan: Plan, image_size: int | None, epoch: float) -> 
     return {
         "pictures": f"{plan.train:,} to train on, {thinned}",
         "side": f"{side} pixels; {why_side}",
-        "network": f"Airbench {widths}, {network_macs(side, plan.widths) / 1e6:.0f} M"
-        f" multiply-accumulates; {enough} {ENOUGH_EPOCHS} epochs fit into its retraining",
+        "network": f"Airbench {widths}, {network_work(side, plan.widths) / 1e6:.0f} M"
+        f" multiply-accumulates or as much; {enough} {wanted} epochs fit into its retraining",
         "recipe": "fast-muon: the fewest epochs to an accuracy of all recipes here",
         "batch": f"{plan.batch} pictures: at least {LEAST_STEPS} updates in an epoch, within"
         f" {BATCHES[0]} to {BATCHES[1]}",

@@ -8,7 +8,7 @@ import numpy as np
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.jobs.fit.plan import network_macs
+from autodl.jobs.fit.plan import network_work
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.spaces.classic.airbench import airbench_plan
@@ -24,7 +24,7 @@ _UPDATES = 4  # timed one by one; the median counts
 
 
 def measure_rate() -> float:
-    """Multiply-accumulates of a forward pass times training pictures, a second.
+    """Work of a network (see ``network_work``) times training pictures, a second.
 
     The first update, which makes Paddle choose its kernels, is not counted.
     """
@@ -44,4 +44,4 @@ def measure_rate() -> float:
         began = time.perf_counter()
         trainer.updates(1, rng)
         seconds.append(time.perf_counter() - began)
-    return BATCH * network_macs(SIDE, WIDTHS) / float(np.median(seconds))
+    return BATCH * network_work(SIDE, WIDTHS) / float(np.median(seconds))

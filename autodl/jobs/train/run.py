@@ -218,7 +218,7 @@ def retrain(
     with run.open(identity, device=device, processes=share.size, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
-        record = _Record(run, config.train.epochs, data)
+        record = _Record(run, config.train.epochs, data, config.train.max_seconds)
         found = _train(config, trainer, data, share, identity, record, leave)
         save_weights(trainer.network, folder / WEIGHTS)
         metrics = {"device": device, **_conditions(data, plan), **found}
@@ -337,6 +337,7 @@ class _Record:
     run: Run
     epochs: int
     task: Task
+    most_seconds: float | None = None
     first: int = 0
     began: float = 0.0
 
@@ -350,6 +351,8 @@ class _Record:
         self.run.keep_epoch(trainer, _tags)
         number, epoch = len(trainer.curve), trainer.curve[-1]
         left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
+        if self.most_seconds is not None:
+            left = min(left, max(self.most_seconds - sum(e["seconds"] for e in trainer.curve), 0.0))
         self.run.tell(_epoch_line(epoch, number, self.epochs, self.task, left))
 
 
