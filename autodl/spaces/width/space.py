@@ -60,6 +60,15 @@ class WidthSpace:
         """Number of candidates of each decision."""
         return tuple(map(len, self.candidates))
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The layers whose width each decision is, counted from 0."""
+        places = [
+            [str(layer) for layer, behind in enumerate(self.layers) if behind == decision]
+            for decision in range(self.decisions)
+        ]
+        return tuple(f"width of layer{'s' * (len(some) > 1)} {', '.join(some)}" for some in places)
+
     @property
     def decisions(self) -> int:
         """Number of decisions, those with a single candidate included."""

@@ -126,3 +126,15 @@ def test_bounds_are_those_of_the_extreme_networks():
     drawn = space.macs(space.uniform(np.random.default_rng(1), 2_000))
     assert smallest <= drawn.min()
     assert drawn.max() <= largest
+
+
+def test_labels_say_which_layers_a_decision_is_of():
+    """Layers that are tied by a shortcut have one decision."""
+    space = make_width_space("resnet20", (4, 8, 16), blockwise=True)
+    architecture = space.sample(np.random.default_rng(0))
+    row = space.encode(architecture)
+    assert any("layers " in label for label in space.labels)
+    for place, label in enumerate(space.labels):
+        layers = [int(word) for word in label.split("layer")[1].lstrip("s ").split(", ")]
+        width = space.candidates[place][row[place]]
+        assert {architecture.channels[layer] for layer in layers} == {width}
