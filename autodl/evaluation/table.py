@@ -23,7 +23,7 @@ from autodl.spaces.cell.canonical import canonical_pair
 from autodl.spaces.codec import Architecture
 from autodl.system.files import write_text
 from autodl.system.resources import resource
-from autodl.trial import Evaluation, Trial, TrialFailure
+from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
 
 _CELLS = ("normal_operations", "normal_edges", "reduction_operations", "reduction_edges")
 _REWARD = "reward"
@@ -33,19 +33,23 @@ _NUMBERS = (_REWARD, "parameters", "macs", "seconds", "train_loss", "held_out_lo
 def write_table(trials: Iterable[Trial], path: Path) -> int:
     """Write complete trials of cell pairs as CSV, in the order of their ids; return the count.
 
+    What a pruned or paused trial had reached is left out, and so is a result that was taken over.
+
     Raises:
-        DataError: an architecture is no cell pair, or one stands there twice.
+        DataError: an architecture is no cell pair, or one was evaluated twice.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_CELLS, *_NUMBERS])
     seen: set[CellPair] = set()
     for trial in trials:
-        if trial.evaluation is None:
+        if trial.evaluation is None or trial.state is not TrialState.COMPLETE:
             continue
         if not isinstance(trial.architecture, CellPair):
             raise DataError(f"a table holds cell pairs; trial {trial.id} is none")
         pair = canonical_pair(trial.architecture)
+        if pair in seen and trial.reused:
+            continue
         if pair in seen:
             raise DataError(f"trial {trial.id} is an architecture that is in the table already")
         seen.add(pair)

@@ -100,7 +100,8 @@ def comparable(outcomes: Sequence[Outcome]) -> list[Outcome]:
     for one in outcomes:
         if one.trials is not None:
             trials = one.trials.first(min(lengths))
-            values = {**one.values, **trials.values(), "trials": float(min(lengths))}
+            # what was trained in full has numbers of its own by names that trials have as well
+            values = {**trials.values(), **one.values, "trials": float(min(lengths))}
             shared.append(replace(one, trials=trials, values=values))
         else:
             shared.append(one)

@@ -1,5 +1,7 @@
 """Tables of finished trainings: there and back, lookup by graph, damaged files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,19 @@ def test_a_renamed_graph_is_found(tmp_path):
     missing = Cell.from_names(("conv_1x1", "conv_1x1"), (0,))
     with pytest.raises(TrialFailure, match="does not have"):
         evaluate(CellPair(missing, one), np.random.default_rng(0))
+
+
+def test_what_was_trained_in_part_is_not_in_a_table(tmp_path):
+    """Nor is a result that was taken over there twice; one that another run had is there."""
+    whole, pruned, paused, cached = trials()[:4]
+    pruned = replace(pruned, state=TrialState.PRUNED)
+    paused = replace(paused, state=TrialState.PAUSED)
+    again = replace(whole, id=7, reason="result of trial 0", seconds=0.0)
+    cached = replace(cached, reason="result of trial 3 of runs/other", seconds=0.0)
+    path = tmp_path / "t.csv"
+    assert write_table([whole, pruned, paused, cached, again], path) == 2
+    wanted = {canonical_pair(one.architecture) for one in (whole, cached)}
+    assert read_table(path).keys() == wanted
 
 
 def test_an_architecture_stands_there_once(tmp_path):

@@ -124,6 +124,15 @@ def test_metrics_are_those_of_the_best_trial():
     assert (values["parameters"]["mean"], values["reward"]["mean"]) == (10.0, 0.1)
 
 
+def test_what_was_trained_in_full_has_its_own_numbers():
+    """Not those of the trial, which was shorter and has some by the same names."""
+    trials = Trials((0.4,), (1.0,), ({"held_out_loss": 2.0, "parameters": 10.0},))
+    outcome = Outcome("a", 0, {"held_out_loss": 0.5, "held_out_accuracy": 0.8}, trials)
+    values = table_of(outcome, search("b", 0, [0.1]))["variations"][0]["values"]
+    found = {name: values[name]["mean"] for name in ("held_out_loss", "parameters", "reward")}
+    assert found == {"held_out_loss": 0.5, "parameters": 10.0, "reward": 0.4}
+
+
 def test_of_errors_the_lowest_is_the_best_and_nothing_is_negative():
     def searched(name, rewards, accuracy):
         metrics = {"held_out_absolute_error": 9.0, "accuracy": accuracy}
