@@ -38,5 +38,6 @@ PARTS = {
     "Hook": Kind("autodl.recipes.catalogue:HOOKS", ""),
     "Path": Kind("autodl.recipes.catalogue:PATHS", ""),
     "Goal": Kind("autodl.tasks.catalogue:GOALS", ""),
+    "Score": Kind("autodl.evaluation.zero_cost.catalogue:SCORES", "naswot"),
 }
-"""What recipes are made of, and the goals of tasks: components that are no section of their own."""
+"""What recipes are made of, goals and scores: components that are no section of their own."""

@@ -20,4 +20,10 @@ EVALUATORS = {
     "TokenCount": Entry(
         "autodl.evaluation.options:TokenCountOptions", "autodl.evaluation.synthetic:TokenCount"
     ),
+    "ZeroCost": Entry(
+        "autodl.evaluation.options:ZeroCostOptions",
+        "autodl.evaluation.zero_cost.scorer:ZeroCost",
+        trains=True,
+        quality="score",
+    ),
 }

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from autodl.config.components import table
 from autodl.config.sections import Section
+from autodl.errors import UnknownNameError, lookup
 
 
 class TrainingOptions(Section):
@@ -42,3 +47,28 @@ class TargetMatchOptions(Section):
 
     task: int = Field(0, ge=0, description="draws the target; other numbers, unrelated targets")
     moved: int = Field(0, ge=0, le=35, description="primitives of the target with another value")
+
+
+def _known_scores(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            lookup(table("Score"), name, "score")
+        except UnknownNameError as error:
+            raise PydanticCustomError("score", "{reason}", {"reason": str(error)}) from None
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("score", "each score is named once")
+    return names
+
+
+ScoreNames = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_scores)]
+"""Names of the catalogue of scores, at least one, each once."""
+
+
+class ZeroCostOptions(Section):
+    """``Evaluator`` section of a search whose rewards are scores of networks without training."""
+
+    scores: ScoreNames = Field(
+        ("naswot",), description="the first is the reward, each is kept as a metric"
+    )
+    batch_size: int = Field(128, ge=2, description="examples that every network is shown")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the examples and of all first weights")

@@ -6,9 +6,9 @@ so shapes are worked out in one place. This file is pure Python.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from autodl.plans.layers import Input, Layer, Shape
+from autodl.plans.layers import Input, Layer, Linear, Shape
 
 AUXILIARY = "auxiliary"  # where a network has the classifier that training alone needs
 
@@ -145,4 +145,23 @@ def for_input(plan: Plan, input_shape: Shape) -> Plan:
     builder = PlanBuilder(input_shape)
     for record in plan.records[1:]:
         builder.add(record.name, record.layer, *record.inputs)
+    return builder.finish()
+
+
+def with_outputs(plan: Plan, outputs: int) -> Plan:
+    """The same layers with another number of outputs: those of the last linear layer.
+
+    Raises:
+        ValueError: there is none, or the layers behind it do not fit the number.
+    """
+    records = plan.records
+    heads = [place for place, record in enumerate(records) if isinstance(record.layer, Linear)]
+    if not heads:
+        raise ValueError("the plan has no linear layer, whose outputs could be others")
+    builder = PlanBuilder(plan.input_shape)
+    for place, record in enumerate(records[1:], start=1):
+        layer = record.layer
+        if place == heads[-1] and isinstance(layer, Linear):
+            layer = replace(layer, out_features=outputs)
+        builder.add(record.name, layer, *record.inputs)
     return builder.finish()

@@ -1,0 +1,1 @@
+"""Scores of networks that were not trained, one a file."""
