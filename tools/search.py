@@ -95,6 +95,7 @@ def search(args: argparse.Namespace) -> int:
         resume=args.resume,
         accept_changed_plugins=args.accept_changed_plugins,
         observers=[progress],
+        tell=tell,
     )
     if config.search.note:
         print(config.search.note.strip())

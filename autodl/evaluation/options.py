@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
-
-from autodl.config.components import table
 from autodl.config.sections import Section
-from autodl.errors import UnknownNameError, lookup
+from autodl.search.options import ScoreNames
 
 
 class TrainingOptions(Section):
@@ -47,21 +43,6 @@ class TargetMatchOptions(Section):
 
     task: int = Field(0, ge=0, description="draws the target; other numbers, unrelated targets")
     moved: int = Field(0, ge=0, le=35, description="primitives of the target with another value")
-
-
-def _known_scores(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        try:
-            lookup(table("Score"), name, "score")
-        except UnknownNameError as error:
-            raise PydanticCustomError("score", "{reason}", {"reason": str(error)}) from None
-    if len(set(names)) < len(names):
-        raise PydanticCustomError("score", "each score is named once")
-    return names
-
-
-ScoreNames = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_scores)]
-"""Names of the catalogue of scores, at least one, each once."""
 
 
 class ZeroCostOptions(Section):

@@ -3,8 +3,8 @@
 ``config.yaml`` is the resolved configuration, ``run.json`` the manifest, ``trials.sqlite``
 the store, ``best.json`` the best architecture, ``vdl/`` the logs, ``logs/`` workers' output,
 ``checkpoints/`` the trainings that may go on, ``weights/`` those that children inherit,
-``source.json`` the architecture that elastic transfer starts from, ``plugins/`` the sources of
-plugins.
+``source.json`` the architecture that elastic transfer starts from, ``screen.json`` the pool that
+proposals are ranked against, ``plugins/`` the sources of plugins.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CONFIG, MANIFEST, LOG = "config.yaml", "run.json", "vdl"
 # of a search
 TRIALS, BEST, PICTURE, FRONT = "trials.sqlite", "best.json", "best.svg", "pareto.svg"
 SOURCE, CHECKPOINTS, PARENT_WEIGHTS = "source.json", "checkpoints", "weights"
+POOL = "screen.json"
 # of a training, and of what is made of one
 ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
 WEIGHTS, METRICS, TEST = "weights.safetensors", "metrics.json", "test.json"

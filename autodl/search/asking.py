@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.search.screening import Screen
 from autodl.search.tried import Tried
 from autodl.spaces.codec import Architecture
 from autodl.strategies.strategy import (
@@ -107,6 +108,7 @@ def ask_within(
     ids: Sequence[int],
     limits: Limits | None = None,
     tried: Tried | None = None,
+    screen: Screen | None = None,
 ) -> Answers:
     """A proposal for every id, or fewer when the strategy has no more.
 
@@ -115,7 +117,9 @@ def ask_within(
     strategy may have learned to propose nothing else: after 1,000 attempts at what is within the
     limits, or 100 at what is new, a proposal is the first that will do of what the whole space
     gives, drawn from ``(seed, i, 3, attempt)``, and after 1,000 of these any of all that is left.
-    A ``Choosy`` strategy is asked once, for what will do.
+    A ``Choosy`` strategy is asked once, for what will do. Where there is a screen, the first
+    ``patience`` proposals for an id that do not pass it are passed over as well; the next one is
+    taken, whatever its rank.
 
     Proposals are settled in the order of ``ids``, so it makes no difference which are asked for
     together; ``tried`` knows them from then on.
@@ -123,7 +127,7 @@ def ask_within(
     Raises:
         ConfigError: of 1,000 attempts at a proposal, and then 1,000 draws, none was within.
     """
-    asker = _Asker(strategy, seed, limits, tried)
+    asker = _Asker(strategy, seed, limits, tried, screen)
     children: list[Child[Any]] = []
     try:
         if isinstance(strategy, Choosy):
@@ -141,12 +145,19 @@ class _Asker:
     """Asks for one proposal after the other until each is within the limits, and new."""
 
     def __init__(
-        self, strategy: Strategy, seed: int, limits: Limits | None, tried: Tried | None
+        self,
+        strategy: Strategy,
+        seed: int,
+        limits: Limits | None,
+        tried: Tried | None,
+        screen: Screen | None,
     ) -> None:
         self._strategy = strategy
         self._seed = seed
         self._limits = limits
         self._tried = tried
+        self._screen = screen
+        self._patience = 0  # left for the proposal that is settled
         self._smallest = dict[str, float]()  # of the costs over a limit
         self._refused = {"over": 0, "tried": 0}
 
@@ -157,6 +168,7 @@ class _Asker:
             Exhausted: nothing will do.
         """
         (rng,) = _generators(self._seed, [trial_id], (0,))
+        self._begin()
         running = self._tried.running if self._tried is not None else ()
         return self._known(trial_id, Child(strategy.ask_where(rng, self._fits, running)))
 
@@ -167,13 +179,17 @@ class _Asker:
             Exhausted: the strategy has no more, or everything was tried.
             ConfigError: nothing is within the limits.
         """
-        self._refused = {"over": 0, "tried": 0}
+        self._begin()
         for child in chain([first], self._again(trial_id)):
             if self._fits(child.architecture):
                 return self._known(trial_id, child)
             if self._refused["over"] >= _ATTEMPTS or self._refused["tried"] >= _REPEATS:
                 break
         return self._known(trial_id, Child(self._draw(trial_id)))
+
+    def _begin(self) -> None:
+        self._refused = {"over": 0, "tried": 0}
+        self._patience = self._screen.patience if self._screen is not None else 0
 
     def _known(self, trial_id: int, child: Child[Any]) -> Child[Any]:
         if self._tried is not None:
@@ -187,6 +203,9 @@ class _Asker:
             return False
         if self._tried is not None and not self._tried.is_new(architecture):
             self._refused["tried"] += 1
+            return False
+        if self._screen is not None and self._patience and not self._screen.passes(architecture):
+            self._patience -= 1
             return False
         return True
 

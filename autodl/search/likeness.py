@@ -14,7 +14,7 @@ from autodl.config.kinds import KINDS
 from autodl.config.plugins import bearing, provided
 
 Plain = Mapping[str, Any]
-_BEGUN = ("Source", "History")  # what a strategy starts from
+_BEGUN = ("Source", "History", "Screen")  # what a strategy starts from
 _HARMLESS = ("Strategy", "Compression", "drawing")  # of what plugins add
 INHERITANCE = ("inherit", "resize_kernels")  # of Train: how a strategy's children begin
 
@@ -27,9 +27,7 @@ def work_part(identity: Plain, known: Mapping[str, Collection[str]]) -> dict[str
         known: what its plugins add, see ``known_plugins``.
     """
     free = ("Strategy", "Space", "Fidelity")
-    return _without(
-        identity, (*free, "Source", "History"), bearing_of(identity, known, (*_HARMLESS, *free))
-    )
+    return _without(identity, (*free, *_BEGUN), bearing_of(identity, known, (*_HARMLESS, *free)))
 
 
 def setting_part(identity: Plain, known: Mapping[str, Collection[str]]) -> dict[str, Any]:
@@ -38,9 +36,7 @@ def setting_part(identity: Plain, known: Mapping[str, Collection[str]]) -> dict[
     Whether children inherit is the strategy's, and where transfers start from does not matter,
     since each seed may have a source of its own.
     """
-    part = _without(
-        identity, ("Strategy", "Source", "History"), bearing_of(identity, known, _HARMLESS)
-    )
+    part = _without(identity, ("Strategy", *_BEGUN), bearing_of(identity, known, _HARMLESS))
     if "Train" in part:
         part["Train"] = {k: v for k, v in part["Train"].items() if k not in INHERITANCE}
     return part

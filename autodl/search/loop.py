@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,12 @@ from autodl.search.executors.executor import Executor
 from autodl.search.observers.observer import Observer
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import Reuse
+from autodl.search.screening import Screen
 from autodl.search.staging import Staging
+from autodl.search.teller import Teller
 from autodl.search.tried import Tried
-from autodl.strategies.strategy import Breeder, Child, Prepared, Strategy, Watchable
-from autodl.trial import Stage, Trial, TrialFailure, TrialState
+from autodl.strategies.strategy import Breeder, Child, Prepared, Strategy
+from autodl.trial import Architecture, Stage, Trial, TrialFailure, TrialState
 
 _LOOK_EVERY_SECONDS = 1.0
 _MOST_WAITING = 100
@@ -57,6 +59,7 @@ def search(
     limits: Limits | None = None,
     weights: ParentWeights | None = None,
     tried: Tried | None = None,
+    screen: Screen | None = None,
 ) -> Generator[Trial, None, str]:
     """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
@@ -77,6 +80,8 @@ def search(
         limits: what proposals must not exceed.
         weights: those of parents, which children inherit; without it every training begins anew.
         tried: remembers what was proposed; without it everything may be proposed again.
+        screen: has the first proposals, and passes over later ones; a strategy that has first
+            proposals of its own goes without.
 
     Returns:
         Why the strategy had no more to propose, if that was the end; else nothing.
@@ -92,7 +97,7 @@ def search(
     if weights is not None:
         weights.recover(teller.untold)
     feeder = _Feeder(
-        strategy, executor, store, max_trials, seed, staging, reuse, limits, weights, tried
+        strategy, executor, store, max_trials, seed, staging, reuse, limits, weights, tried, screen
     )
     finisher = _Finisher(teller, feeder, store, weights, stop)
     shown: tuple[int, ...] = ()
@@ -193,6 +198,7 @@ class _Feeder:
         limits: Limits | None,
         weights: ParentWeights | None,
         tried: Tried | None,
+        screen: Screen | None,
     ) -> None:
         self.ended_by = ""  # why the strategy has proposed no more
         self._strategy = strategy
@@ -205,9 +211,9 @@ class _Feeder:
         self._limits = limits
         self._weights = weights
         self._tried = tried
-        if not store.count() and isinstance(strategy, Prepared):
-            more = isinstance(strategy, Breeder)
-            prepared = keep_within(strategy.initial(), limits, more_to_come=more)
+        self._screen = screen
+        if not store.count():
+            prepared = self._prepared()
             store.propose(self._proposal(i, Child(arch), 0) for i, arch in enumerate(prepared))
         if tried is not None:
             tried.recover(store.trials(curves=False))
@@ -215,6 +221,13 @@ class _Feeder:
         self._stored = 0  # from here on, stored proposals are still to be queued
         self._queue: deque[Proposal] = deque()
         self._waiting: dict[int, list[Proposal]] = {}  # for the result of the trial of this id
+
+    def _prepared(self) -> Iterable[Architecture]:
+        """What is proposed before the strategy is asked for anything."""
+        if isinstance(self._strategy, Prepared):
+            more = isinstance(self._strategy, Breeder)
+            return keep_within(self._strategy.initial(), self._limits, more_to_come=more)
+        return self._screen.first if self._screen is not None else ()
 
     def feed(self, told: int) -> list[Trial]:
         """Keep all workers busy, as far as there is something to evaluate.
@@ -320,78 +333,10 @@ class _Feeder:
         elif sum(map(len, self._waiting.values())) >= _MOST_WAITING:
             return []
         ids = range(first, end)
-        answers = ask_within(self._strategy, self._seed, ids, self._limits, self._tried)
+        answers = ask_within(
+            self._strategy, self._seed, ids, self._limits, self._tried, self._screen
+        )
         self.ended_by = answers.ended
         # a strategy may have less to propose than it was asked for
         found = zip(ids, answers.children, strict=False)
         return [self._proposal(i, child, told) for i, child in found]
-
-
-class Teller:
-    """Tells a strategy what the store holds, in the order it has to be told, and of each once.
-
-    On construction the strategy is brought up to date: the last snapshot, then the rest.
-    """
-
-    def __init__(
-        self,
-        strategy: Strategy,
-        store: TrialStore,
-        observers: Sequence[Observer] = (),
-        snapshot_every: int = 100,
-    ) -> None:
-        self.told = 0
-        self._strategy = strategy
-        self._store = store
-        self._observers = observers
-        self._snapshot_every = snapshot_every
-        self._early: dict[int, Trial] = {}
-        self._learned: list[Mapping[str, float]] = []
-        if (kept := store.latest_snapshot()) is not None:
-            self.told, state = kept
-            strategy.restore(state)
-        self._kept = self.told
-        self._update = 0.0  # the latest that was noted; they count from 1
-        for trial in store.finished(by_id=strategy.batch_size is not None, start=self.told):
-            self.finished(trial)
-            self._learned.clear()  # what is replayed was watched before
-        self._update = 0.0
-        self._note_update()  # but perhaps not the latest: a kill may have come in between
-
-    @property
-    def untold(self) -> Collection[int]:
-        """Finished trials that wait for others to be told of before them."""
-        return self._early.keys()
-
-    def finished(self, trial: Trial) -> None:
-        """Tell of a trial now, or, to a batch strategy, once all trials before it are told."""
-        if self._strategy.batch_size is None:
-            self._tell(trial)
-            return
-        self._early[trial.id] = trial
-        while self.told in self._early:
-            self._tell(self._early.pop(self.told))
-
-    def report(self) -> None:
-        """Do what can wait: let observers see the latest updates, keep a snapshot if it is due."""
-        for diagnostics in self._learned:
-            for observer in self._observers:
-                observer.learned(diagnostics)
-        self._learned.clear()
-        if self.told - self._kept >= self._snapshot_every:
-            self._store.snapshot(self.told, self._strategy.state())
-            self._kept = self.told
-
-    def _tell(self, trial: Trial) -> None:
-        self._strategy.tell(trial)
-        self.told += 1
-        self._note_update()
-
-    def _note_update(self) -> None:
-        """Keep the numbers of an update for ``report``, if there was one."""
-        if not isinstance(self._strategy, Watchable):
-            return
-        diagnostics = dict(self._strategy.diagnostics())
-        if diagnostics["update"] != self._update:
-            self._update = diagnostics["update"]
-            self._learned.append(diagnostics)

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from autodl.config.components import table
 from autodl.config.sections import Section
+from autodl.errors import UnknownNameError, lookup
 from autodl.system.files import checksum
 
 
@@ -30,10 +32,42 @@ def _host_and_port(address: object) -> object:
     return address
 
 
+def _known_scores(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            lookup(table("Score"), name, "score")
+        except UnknownNameError as error:
+            raise PydanticCustomError("score", "{reason}", {"reason": str(error)}) from None
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("score", "each score is named once")
+    return names
+
+
+ScoreNames = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_scores)]
+"""Names of the catalogue of scores, at least one, each once."""
+
+
+class ScreenOptions(Section):
+    """``Search.screen``: a ranking without training, of what may be trained."""
+
+    scores: ScoreNames = Field(description="names of scores; each counts by its rank")
+    pool: int = Field(500, ge=2, description="architectures that are drawn and scored at the start")
+    keep: int = Field(50, ge=1, description="the best of the pool, which are the first proposals")
+    batch_size: int = Field(128, ge=2, description="examples that every network is shown")
+
+    @model_validator(mode="after")
+    def _fewer_kept(self) -> ScreenOptions:
+        if self.keep >= self.pool:
+            raise PydanticCustomError(
+                "keep", f"keep={self.keep} should be below pool={self.pool}, or nothing is ranked"
+            )
+        return self
+
+
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
-    ADDED = ("first_failures", "repeat", "history")
+    ADDED = ("first_failures", "repeat", "history", "screen")
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     executor: Literal["processes", "inline", "ray"] = Field(
@@ -71,6 +105,9 @@ class SearchOptions(Section):
     cache: tuple[Path, ...] = Field((), description="folders of earlier runs to take results from")
     history: tuple[Path, ...] = Field(
         (), description="folders of earlier searches of the space that the strategy learns from"
+    )
+    screen: ScreenOptions | None = Field(
+        None, description="train the best of a ranking by scores that need no training"
     )
     source: Path | None = Field(
         None,

@@ -22,19 +22,20 @@ from autodl.trial import TrialFailure
 Kernel = NDArray[np.float64]
 
 
-def agreements(values: paddle.Tensor) -> Kernel:
+def agreements(values: NDArray[np.float32]) -> Kernel:
     """In how many units each two examples are on the same side of zero: ``[N, N]``, from 0 to U.
 
-    That is ``U - d`` with the Hamming distance ``d`` of their codes. With codes of -1 and 1 it is
-    half of ``U`` plus their product, one product of matrices instead of two.
+    That is ``U - d`` with the Hamming distance ``d`` of their codes of 0 and 1, by one product of
+    matrices: where ``C`` counts the ones that two codes share, it is ``U - C_ii - C_jj + 2 C_ij``.
 
     Args:
         values: float32 ``[N, ...]``, U values each, what ReLUs are given. Zero is the negative
             side, and so is NaN. Whole numbers up to 2^24 are exact.
     """
-    signs = (values > 0).astype("float32").flatten(1) * 2 - 1
-    products = paddle.matmul(signs, signs, transpose_y=True).numpy().astype(np.float64)
-    found: Kernel = (signs.shape[1] + products) / 2
+    codes = (values > 0).reshape(len(values), -1).astype(np.float32)
+    shared = (codes @ codes.T).astype(np.float64)
+    ones = np.diag(shared)
+    found: Kernel = codes.shape[1] - ones[:, None] - ones + 2 * shared
     return found
 
 
@@ -83,7 +84,7 @@ class Naswot:
             def note(layer: nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> None:
                 if source not in seen:
                     seen.add(source)
-                    total[...] += counts[source] * agreements(inputs[0])
+                    total[...] += counts[source] * agreements(inputs[0].numpy())
 
             return note
 

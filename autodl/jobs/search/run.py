@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from autodl.jobs.search.parts import (
     make_strategy,
     make_tried,
 )
+from autodl.jobs.search.screen import check_screen, make_screen
 from autodl.jobs.search.source import Source, find_source
 from autodl.objectives.trade_off import TradeOff
 from autodl.runs.folder import (
@@ -51,12 +52,13 @@ from autodl.search.observers.visualdl_log import VisualDLLog
 from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
+from autodl.search.screening import Screen
 from autodl.search.staging import Staging
 from autodl.search.tried import Tried
 from autodl.spaces.codec import save_architecture
 from autodl.spaces.space import canonical_form
 from autodl.strategies.strategy import Breeder, Strategy
-from autodl.tasks.task import Metric
+from autodl.tasks.task import Metric, Task
 from autodl.trial import Trial, TrialState
 
 
@@ -86,17 +88,24 @@ def run_search(
     resume: bool = False,
     accept_changed_plugins: bool = False,
     observers: Sequence[Observer] = (),
+    tell: Callable[[str], None] = lambda line: None,
 ) -> SearchResult:
     """Run a search in a folder, or go on with one, until a budget of ``Search`` is used up.
 
     Ctrl-C ends it cleanly, a second one at once: what is finished is kept, and the best so far is
-    returned. The run is logged for VisualDL; ``observers`` are told of it as well.
+    returned. The run is logged for VisualDL; ``observers`` are told of it as well. ``tell`` gets
+    lines about what comes before the first trial.
 
     Raises:
         AutoDLError: config, data, packages, device or folder are unusable; a folder that was not
             there is not made then.
     """
-    run = Run(Path(folder), config, resume=resume, accept_changed_plugins=accept_changed_plugins)
+    run = Run(
+        *(Path(folder), config),
+        resume=resume,
+        accept_changed_plugins=accept_changed_plugins,
+        tell=tell,
+    )
     check_trials(run.folder)
     with ExitStack() as stack:
         parts = _prepare(config, run.folder, stack)
@@ -112,7 +121,8 @@ def run_search(
             first_failures=config.search.first_failures,
         )
         watching = (VisualDLLog(), *observers)
-        trials = _search(config, run.folder, store, parts, watching, budget)
+        screen = make_screen(config, parts.space, parts.data, parts.limits, run.folder, run.tell)
+        trials = _search(config, run.folder, store, parts, watching, budget, screen)
         stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
         ending = _Ending(trials)
         stopped = _drive(ending, info, budget, watching)
@@ -133,7 +143,8 @@ class _Parts:
     limits: Limits | None
     tried: Tried
     rule: FidelityRule | None
-    about_data: str
+    space: Any
+    data: Task | None
 
 
 def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
@@ -147,12 +158,15 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     strategy = make_strategy(config, space, source.architecture if source else None)
     history = read_history(config, space, folder)
     inform(strategy, config.strategy.name, history)
+    check_screen(config, strategy, space)
     seen = {data.examples.capitalize(): data.identity()} if data else {"Pictures": None}
     identity = {**config.identity(), **seen}
     if source is not None:
         identity["Source"] = source.architecture.to_json()
     if history:
         identity["History"] = history_identity(history)
+    if config.search.screen is not None:
+        identity["Screen"] = config.search.screen.to_plain()
     keys = WorkKeys(
         {**config.work_identity(), **seen},
         canonical_form(space),
@@ -179,7 +193,8 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         limits=limits,
         tried=tried,
         rule=rule,
-        about_data=data.headline if data else "",  # worker processes have their own pictures
+        space=space,
+        data=data,
     )
 
 
@@ -190,6 +205,7 @@ def _search(
     parts: _Parts,
     observers: Sequence[Observer],
     budget: Budget,
+    screen: Screen | None,
 ) -> Generator[Trial, None, str]:
     """The trials, as they finish."""
     strategy, rule, weights = parts.strategy, parts.rule, None
@@ -210,6 +226,7 @@ def _search(
         reuse=reuse,
         limits=parts.limits,
         tried=parts.tried,
+        screen=screen,
         weights=weights,
     )
 
@@ -235,7 +252,7 @@ def _run_info(config: SearchConfig, folder: Path, store: TrialStore, parts: _Par
         workers=parts.executor.workers,
         finished=done,
         best=next(iter(store.best()), None),
-        data=parts.about_data,
+        data=parts.data.headline if parts.data else "",
         latest=next(iter(store.finished(start=done - 1)), None) if done else None,
     )
 

@@ -24,7 +24,7 @@ rng = np.random.default_rng(0)
 
 
 def kernel_of(values) -> np.ndarray:
-    return agreements(paddle.to_tensor(values.astype(np.float32)))
+    return agreements(values.astype(np.float32))
 
 
 def by_brute_force(values) -> np.ndarray:
