@@ -120,10 +120,9 @@ def search(
                 if not trials:
                     return feeder.ended_by if halt is None else ""
                 continue
-            trials = []
-            if running:  # what is known makes room, or news for the strategy: no waiting then
-                trial = executor.wait(0.0 if known else _LOOK_EVERY_SECONDS)
-                trials = finisher.take(trial, observers) if trial is not None else []
+            # what is known makes room, or news for the strategy: no waiting then
+            trial = executor.wait(0.0 if known else _LOOK_EVERY_SECONDS) if running else None
+            trials = finisher.take(trial, observers) if trial is not None else []
             if not trials and not known:
                 finisher.look()
         ends = executor.cut(halt.reason)
