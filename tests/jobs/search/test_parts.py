@@ -324,7 +324,7 @@ def test_a_parameter_for_the_options_of_the_training_is_left_alone(own_tables):
         assemble.register("Evaluator", name, Options, factory, trains=True)
         config = load_search("search/demo.yaml", [f"Evaluator={{name: {name}}}"])
         assert config.evaluator.arguments() == {"scale": 3}
-    assert load_search("search/demo.yaml").evaluator.arguments() == {}
+    assert load_search("search/demo.yaml").evaluator.arguments() == {"common_seed": None}
 
 
 def test_a_registered_path_that_is_not_there_is_told_in_one_line(own_tables):
