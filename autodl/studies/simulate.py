@@ -73,7 +73,8 @@ def simulated(config: SearchConfig) -> Trials:
     result already.
 
     Raises:
-        ConfigError: the config trains, has stages or objectives that nothing tells or meets.
+        ConfigError: the config trains, has stages, a screen, or objectives that nothing tells or
+            meets.
     """
     if config.evaluator.entry.trains:
         raise ConfigError(
@@ -83,6 +84,11 @@ def simulated(config: SearchConfig) -> Trials:
     if config.fidelity is not None:
         raise ConfigError(
             "the config has section Fidelity, and a simulation has no stages; leave it out"
+        )
+    if config.search.screen is not None:
+        raise ConfigError(
+            "Search.screen builds a network for every architecture that it ranks, and a simulation"
+            " has none; leave it out, or set Study.job to search"
         )
     space = make_space(config)
     check_plan(config, space, None)
