@@ -293,8 +293,8 @@ JOBS: Mapping[str, Job] = {
         read_search,
         _searched,
         steps=("again", "train", "test"),
-        columns=(*_OF_TRIALS, *_OF_TRAINING, "seconds"),
-        compared=(*_OF_TRIALS, *_OF_TRAINING),
+        columns=(*_OF_TRIALS, "reward_again", *_OF_TRAINING, "seconds"),
+        compared=(*_OF_TRIALS, "reward_again", *_OF_TRAINING),
     ),
     "simulate": Job(
         SearchConfig,

@@ -116,8 +116,11 @@ def test_the_best_are_trained_again_and_the_best_on_average_is_taken(tmp_path):
     assert chosen["chosen"] == max(means, key=means.get)
     trained = json.loads((folder / "trained" / "architecture.json").read_text())
     assert trained == chosen["architecture"]
-    (outcome,) = read_results([tmp_path]).outcomes
+    results = read_results([tmp_path])
+    (outcome,) = results.outcomes
     assert outcome.values["reward_again"] == pytest.approx(max(means.values()))
+    lines = table_lines(study_table(results), results.job.columns, results.job.compared)
+    assert "reward_again" in "\n".join(lines)
     told = []
     run_study(again({"top": 2, "seeds": 2}), tmp_path, tell=told.append)
     assert not any("Epoch" in line for line in told)
