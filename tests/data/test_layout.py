@@ -33,8 +33,10 @@ def test_names_of_parts(tmp_path, train, test):
 
 def test_test_goes_before_validation_and_what_else_there_is_is_named(tmp_path):
     tree(tmp_path, "train/cat", "test/cat", "validation/cat", "extra")
-    unread = (tmp_path / "extra", tmp_path / "validation")
-    assert find_layout(tmp_path) == Layout(tmp_path / "train", tmp_path / "test", unread)
+    validation = tmp_path / "validation"
+    unread = (tmp_path / "extra", validation)
+    expected = Layout(tmp_path / "train", tmp_path / "test", unread, held_out=validation)
+    assert find_layout(tmp_path) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 
 from autodl.data.load import load_split
 from autodl.errors import ConfigError, DataError, StoreError
-from autodl.jobs.release import publish as module
 from autodl.jobs.release import publish_ensemble as ensemble_module
 from autodl.jobs.release.publish import held_out_scores, publish, tell_anew
 from autodl.jobs.release.publish_ensemble import publish_ensemble
@@ -114,9 +113,8 @@ def test_what_is_refused(models, tmp_path, monkeypatch):
     (copied / "weights.safetensors").unlink()
     with pytest.raises(StoreError, match=r"cannot read .*weights\.safetensors"):
         publish(copied, tmp_path / "new", **ready)
-    monkeypatch.setattr(module, "LARGEST", 100)
     with pytest.raises(ConfigError, match="bytes, allowed are 100"):
-        publish(models.training / "a", tmp_path / "new", **ready)
+        publish(models.training / "a", tmp_path / "new", **ready, largest=100)
     assert not (tmp_path / "new").exists()
 
 
