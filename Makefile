@@ -41,8 +41,9 @@ demo: $(READY) ## design small networks on real pictures, in under 5 minutes
 	$(BIN)/python tools/search.py -c configs/search/demo.yaml --out $$out && \
 	echo "the command autodl: . $(BIN)/activate"
 
+# Each process begins with one half, so that what the tests of a file share is made once.
 test: $(READY) ## run the tests; ARGS='-k cell' chooses some
-	$(ONE_THREAD) $(BIN)/pytest -n 2 $(or $(ARGS),tests)
+	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal $(or $(ARGS),tests)
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .
