@@ -68,7 +68,7 @@ def fit(args: argparse.Namespace) -> int:
     print(f"test accuracy {test['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f}),", end=" ")
     print(f"balanced {test['balanced_accuracy']:.4f}, {test['pictures']} pictures")
     print(f"report: {args.out / REPORT}, card: {args.out / CARD}, deployed: {args.out / DEPLOYED}")
-    print("next:", *next_lines(args.out), sep="\n  ")
+    print("next:", *next_lines(args.out, args.pictures), sep="\n  ")
     return 130 if fitted.stopped else 0
 
 

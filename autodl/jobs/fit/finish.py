@@ -35,6 +35,7 @@ def finish(
     subset: Subset,
     this: Round,
     tried: Sequence[Entrant],
+    pictures: Path,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Write everything that a fit comes to, and give its metrics.
@@ -44,6 +45,7 @@ def finish(
     Args:
         best: what is released, tested and exported.
         this: the round that has ended, with its plan, and the trainings ``tried`` in it.
+        pictures: the folder that all began with, for what is to be typed next.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written; the trainings stay.
@@ -78,16 +80,18 @@ def finish(
     }
     write_text(folder / CARD, fit_card(folder, metrics, verdict))
     write_text(folder / SCRIPT, script(folder))
-    write_text(folder / REPORT, fit_page(folder.name, metrics, verdict, next_lines(folder)))
+    write_text(
+        folder / REPORT, fit_page(folder.name, metrics, verdict, next_lines(folder, pictures))
+    )
     return metrics
 
 
-def next_lines(folder: Path) -> list[str]:
+def next_lines(folder: Path, pictures: Path) -> list[str]:
     """What to type next."""
     return [
         f"autodl infer PICTURE.jpg --model {folder / NETWORK}",
         f"python {folder / SCRIPT} PICTURE.jpg",
-        f"autodl fit ... --out {folder} --resume --minutes MORE",
+        f"autodl fit {pictures} --out {folder} --resume --minutes MORE",
     ]
 
 

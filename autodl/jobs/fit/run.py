@@ -92,7 +92,7 @@ def run_fit(
         contest = Contest(this, pictures, clock, tell)
         own = contest.winner()
         best = max([*_earlier(folder), own], key=lambda entrant: entrant.worth)
-        metrics = finish(folder, best, subset, this, contest.tried, tell)
+        metrics = finish(folder, best, subset, this, contest.tried, config.fit.pictures, tell)
         write_json(this.folder / RESULT, own.to_plain(folder))  # last: the round is done
         metrics |= {"minutes": config.fit.minutes, "seconds": clock.spent()}
         run.finish(metrics)
