@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from autodl.trial import Architecture
 
@@ -23,6 +22,8 @@ def mean_ranks(scores: NDArray[np.float64]) -> Ranks:
 
     Equal scores share the mean of their ranks; minus infinity is the lowest, NaN is not allowed.
     """
+    from scipy.stats import rankdata  # not needed to start a tool
+
     found: Ranks = rankdata(-scores, axis=0).mean(axis=1)
     return found
 
