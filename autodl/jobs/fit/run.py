@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def _prepared(
         subset = read_subset(folder / PICTURES)
         side = subset.dataset.train.images.shape[1]
         facts = _facts_of(subset, rate, burden, clock)
-        return subset, facts, make_plan(facts, image_size=side, released=config.fit.released)
+        return subset, *_planned(facts, config, side, clock)
     train, classes = found.count("train"), len(found.classes)
     held_out = found.count("held_out")
     if not held_out:
@@ -147,12 +147,25 @@ def _prepared(
         read_seconds=_seconds_to_read(found),
         burden=burden,
     )
-    plan = make_plan(facts, image_size=config.fit.image_size, released=config.fit.released)
+    facts, plan = _planned(facts, config, config.fit.image_size, clock)
     beside = 0 if "held_out" in found.parts else facts.held_out
     subset = gather(thinned(found, plan.train + beside), plan.side)
     if lost := unread(subset.dataset.left_out):
         tell(f"{lost:,} files could not be read and are left out; the card names their classes")
     return subset, facts, plan
+
+
+def _planned(
+    facts: Facts, config: FitConfig, image_size: int | None, clock: Clock
+) -> tuple[Facts, Plan]:
+    """A plan by the speed of the very network that a first plan names."""
+    from autodl.jobs.fit.speed import measure_rate
+
+    wanted = partial(make_plan, image_size=image_size, released=config.fit.released)
+    plan = wanted(facts)
+    rate = measure_rate(plan.side, plan.widths, plan.batch)
+    facts = replace(facts, rate=rate, seconds=clock.left())
+    return facts, wanted(facts)
 
 
 def _facts_of(subset: Subset, rate: float, burden: float, clock: Clock) -> Facts:

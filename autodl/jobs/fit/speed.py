@@ -8,7 +8,7 @@ import numpy as np
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.jobs.fit.plan import network_work
+from autodl.jobs.fit.plan import Widths, network_work
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.spaces.classic.airbench import airbench_plan
@@ -23,8 +23,10 @@ _RECIPE = {
 _UPDATES = 4  # timed one by one; the median counts
 
 
-def measure_rate() -> float:
+def measure_rate(side: int = SIDE, widths: Widths = WIDTHS, batch: int = BATCH) -> float:
     """Work of a network (see ``network_work``) times training pictures, a second.
+
+    Narrow networks and small batches do less of it, so what is planned is measured by itself.
 
     The first update, which makes Paddle choose its kernels, is not counted.
     """
@@ -32,11 +34,11 @@ def measure_rate() -> float:
     from autodl.training.fit import Trainer
 
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (BATCH, SIDE, SIDE, 3)).astype(np.uint8)
-    pictures = Pictures(images, np.arange(BATCH) % 10)
+    images = rng.integers(0, 256, (batch, side, side, 3)).astype(np.uint8)
+    pictures = Pictures(images, np.arange(batch) % 10)
     task = PictureTask.alone(pictures, Normalisation.of(pictures))
-    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": BATCH})
-    network = training_network(airbench_plan(image_size=SIDE, widths=WIDTHS), options, 0)
+    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": batch})
+    network = training_network(airbench_plan(image_size=side, widths=widths), options, 0)
     trainer = Trainer(network, task, recipe_of(options), 0)
     trainer.updates(1, rng)
     seconds = []
@@ -44,4 +46,4 @@ def measure_rate() -> float:
         began = time.perf_counter()
         trainer.updates(1, rng)
         seconds.append(time.perf_counter() - began)
-    return BATCH * network_work(SIDE, WIDTHS) / float(np.median(seconds))
+    return batch * network_work(side, widths) / float(np.median(seconds))
