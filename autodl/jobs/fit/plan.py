@@ -7,7 +7,7 @@ pass through memory, as many as take as long; how many a second of training does
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from math import ceil, log2
 from typing import Any
@@ -170,7 +170,7 @@ def make_plan(facts: Facts, *, image_size: int | None = None, released: bool = T
     left = facts.seconds - reading - finishing
     epoch = seconds_of_epoch(facts, train, side, widths)
     if left < epoch:
-        raise ConfigError(_too_short(facts, reading + finishing + epoch, train))
+        raise ConfigError(_too_short(facts, chosen))
     trials = _trials(left * SEARCHING, epoch)
     candidates = 1 + few + bool(trials)
     searching = SEARCHING * left if trials else 0.0
@@ -250,11 +250,19 @@ def _batch(train: int) -> int:
     return min(max(size, min(least, train)), most)
 
 
-def _too_short(facts: Facts, needed: float, train: int) -> str:
-    missing = needed - facts.seconds
+def _too_short(facts: Facts, level: tuple[int, Widths]) -> str:
+    """How much time is missing; with more of it more pictures are read, so it is tried."""
+    longer = replace(facts, seconds=max(facts.seconds, 0.0))
+    while True:
+        train, reading = _pictures(longer)
+        epoch = seconds_of_epoch(longer, train, *level)
+        if longer.seconds >= reading + _finishing(longer, *level) + epoch:
+            break
+        longer = replace(longer, seconds=longer.seconds * 1.02 + 0.1)
+    missing = longer.seconds - max(facts.seconds, 0.0)
     return (
         f"{facts.seconds:.0f} seconds are left, and one epoch of {train:,} pictures with all that"
-        f" comes before and behind it takes {needed:.0f} on this machine: give"
+        f" comes before and behind it takes {longer.seconds:.0f} on this machine: give"
         f" {ceil(10 * missing / 60) / 10:.1f} --minutes more"
     )
 
