@@ -35,11 +35,11 @@ LEVELS: tuple[tuple[int, Widths], ...] = (
 )
 SIDES = tuple(sorted({side for side, _ in LEVELS}))
 VALUE_COST = 60.0  # multiply-accumulates for a value, as docs/stages.md has it
-ENOUGH_UPDATES = 500
+ENOUGH_UPDATES = 300
 # from so many seconds of training on, the network is one whose like can be searched for, unless it
 # would be narrower than this
 SEARCHED_FROM, SEARCHED_WIDTHS = 480.0, (32, 64, 64)
-ENOUGH_EPOCHS = 16  # of the retraining, if the time allows a wider network or larger pictures
+ENOUGH_EPOCHS = 12  # of the retraining, if the time allows a wider network or larger pictures
 MOST_EPOCHS = 400  # more of few pictures are not trained
 LEAST_STEPS, BATCHES = 16, (16, 256)  # updates in an epoch; pictures in an update
 FEW_OF_A_CLASS = 500  # training pictures, up to which a released network may know more

@@ -71,13 +71,16 @@ def vars_of(shares):
     return [getattr(shares, name) for name in shares.__dataclass_fields__]
 
 
-def test_more_time_never_gives_a_cheaper_network():
-    costs = []
-    for minutes in (2, 5, 15, 60, 600):
-        plan = make_plan(replace(FACTS, side=300, seconds=60.0 * minutes), released=False)
-        costs.append(network_work(plan.side, plan.widths))
+@pytest.mark.parametrize("minutes", [(1.5, 2, 3, 5), (15, 30, 60, 600)])
+def test_more_time_never_gives_a_cheaper_network(minutes):
+    """Without a search, and with one, which goes before a wider network."""
+    plans = [
+        make_plan(replace(FACTS, side=300, seconds=60.0 * each), released=False) for each in minutes
+    ]
+    costs = [network_work(plan.side, plan.widths) for plan in plans]
     assert costs == sorted(costs)
     assert costs[-1] > costs[0]
+    assert {bool(plan.trials) for plan in plans} == {minutes[0] > 5}
 
 
 def test_a_wider_network_is_taken_only_where_it_is_trained_enough():
