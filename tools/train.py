@@ -6,6 +6,7 @@ Examples:
     python tools/train.py -c train/demo.yaml --architecture best.json --out runs/one
     python tools/train.py -c train/cifar-quick.yaml --out runs/quick
     python tools/train.py -c supernet/width-demo.yaml --out runs/width    # a supernet: as `search`
+    python tools/train.py -c supernet/edge-demo.yaml --out runs/supernet  # one of paths
 
 Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in place of --devices:
     python -m paddle.distributed.launch --devices 0,1 --log_dir runs/log tools/train.py -c ...
@@ -62,18 +63,41 @@ def choose_job(args: argparse.Namespace) -> int:
     from autodl.config.reading import load_config
     from autodl.errors import ConfigError
 
-    if "Width" not in load_config(Path(args.config), args.override).values:
+    sections = load_config(Path(args.config), args.override).values
+    if not {"Width", "Supernet"} & set(sections):
         return train(args)
     if args.architecture is not None or args.run is not None:
         raise ConfigError(
             f"{args.config} is of a supernet, which holds all architectures: leave out"
             " --architecture and --run, or give a config of train/"
         )
-    return train_supernet(args)
+    return train_widths(args) if "Width" in sections else train_paths(args)
 
 
-def train_supernet(args: argparse.Namespace) -> int:
-    """Train a supernet, and say which widths are the best in it."""
+def train_paths(args: argparse.Namespace) -> int:
+    """Train a supernet of paths, and say how to search in it."""
+    from autodl.jobs.supernet.run import run_supernet
+    from autodl.supernets.single_path.config import load_supernet_config
+
+    config = load_supernet_config(args.config, args.override)
+    if args.print_config:
+        return print_config(config.to_plain())
+    found = run_supernet(
+        config,
+        args.out,
+        resume=args.resume,
+        accept_changed_plugins=args.accept_changed_plugins,
+        progress=tell,
+    )
+    print(
+        f"{args.out}: {found['architectures']:,} architectures in {found['parameters']:,} weights"
+        f"\nsearch in it: autodl search -c search/edge-supernet.yaml -o Evaluator.run={args.out}"
+    )
+    return 0
+
+
+def train_widths(args: argparse.Namespace) -> int:
+    """Train a supernet of widths, and say which widths are the best in it."""
     from autodl.jobs.width.config import load_width
     from autodl.jobs.width.run import result_lines, run_width_search
 

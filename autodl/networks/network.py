@@ -27,7 +27,7 @@ class PlanNetwork(nn.Layer):
         last_use = {i: step for step, record in enumerate(plan.records) for i in record.inputs}
         self._last_use = last_use
         for position, record in enumerate(plan.records[1:], start=1):
-            _attach(self, record.name, make_layer(record.layer))
+            attach(self, record.name, make_layer(record.layer))
             self._steps.append((position, record.name, record.inputs))
         if auxiliary:
             if plan.auxiliary is None:
@@ -76,7 +76,7 @@ class PlanNetwork(nn.Layer):
         return values[position], values.get(kept)
 
 
-def _attach(root: nn.Layer, path: str, layer: nn.Layer) -> None:
+def attach(root: nn.Layer, path: str, layer: nn.Layer) -> None:
     """Add ``layer`` at a dotted path, with plain containers on the way."""
     *parents, leaf = path.split(".")
     for part in parents:

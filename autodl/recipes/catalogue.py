@@ -67,4 +67,5 @@ PATHS = {
         "autodl.supernets.width.options:PathOptions",
         "autodl.supernets.width.transition:ControlledWidths",
     ),
+    "Uniform": Entry(_NONE, "autodl.supernets.single_path.sampling:Uniform"),
 }

@@ -19,6 +19,7 @@ from autodl.recipes.config import TrainConfig
 from autodl.recipes.options import TrainOptions
 from autodl.search.config import SearchConfig
 from autodl.spaces.cell.options import CellNetworkOptions
+from autodl.supernets.single_path.config import SupernetConfig
 
 
 class Kept(Section):
@@ -116,6 +117,7 @@ JOBS = {
     SearchConfig: ("search/demo.yaml", ("Train", "Network")),
     TrainConfig: ("train/demo.yaml", ("Train", "Network")),
     WidthConfig: ("supernet/width-demo.yaml", ()),
+    SupernetConfig: ("supernet/edge-demo.yaml", ("Train",)),
     CompressConfig: ("compress/uniform.yaml", ("Train", "FineTuning")),
 }
 

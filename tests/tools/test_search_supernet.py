@@ -30,7 +30,7 @@ def test_what_will_be_annealed(call):
 
 @pytest.mark.parametrize("path", sorted(resource("configs").glob("supernet/*.yaml")), ids=str)
 def test_every_config_is_read(call, path):
-    done = call("search", "-c", path, "--print-config")
+    done = call("train", "-c", path, "--print-config")
     assert done.code == 0, done.err
 
 

@@ -8,7 +8,6 @@ A folder holds ``config.yaml``, ``run.json``, ``architecture.json``, ``checkpoin
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from autodl.config.components import read_component
 from autodl.data.load import read_from
 from autodl.data.views import six_views
 from autodl.errors import AutoDLError, ConfigError, StoreError
+from autodl.jobs.train.record import TrainingRecord
 from autodl.plans.plan import Plan
 from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
@@ -218,7 +218,7 @@ def retrain(
     with run.open(identity, device=device, processes=share.size, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
-        record = _Record(run, config.train.epochs, data, config.train.max_seconds)
+        record = TrainingRecord(run, config.train.epochs, data, config.train.max_seconds)
         found = _train(config, trainer, data, share, identity, record, leave)
         save_weights(trainer.network, folder / WEIGHTS)
         metrics = {"device": device, **_conditions(data, plan), **found}
@@ -274,7 +274,7 @@ def _train(
     data: Task,
     share: Share,
     identity: Mapping[str, Any],
-    record: _Record | None = None,
+    record: TrainingRecord | None = None,
     leave: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Train, from the checkpoint in the leading process's record if there is one, and measure.
@@ -328,53 +328,3 @@ def _conditions(data: Task, plan: Plan) -> dict[str, Any]:
     Parameters and multiply-accumulates are those of the plain form, without branches.
     """
     return {"parameters": plan.parameters, "macs": plan.macs, **data.record()}
-
-
-@dataclass(slots=True)
-class _Record:
-    """What is kept and told of a training, epoch by epoch."""
-
-    run: Run
-    epochs: int
-    task: Task
-    most_seconds: float | None = None
-    first: int = 0
-    began: float = 0.0
-
-    def restore(self, trainer: Trainer) -> None:
-        """Go on from the checkpoint, if there is one."""
-        self.run.resume_fit(trainer, _tags)
-        self.first, self.began = len(trainer.curve), time.monotonic()
-
-    def epoch(self, trainer: Trainer) -> None:
-        """Write the checkpoint, log and tell."""
-        self.run.keep_epoch(trainer, _tags)
-        number, epoch = len(trainer.curve), trainer.curve[-1]
-        left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
-        if self.most_seconds is not None:
-            left = min(left, max(self.most_seconds - sum(e["seconds"] for e in trainer.curve), 0.0))
-        self.run.tell(_epoch_line(epoch, number, self.epochs, self.task, left))
-
-
-def _tags(epoch: Mapping[str, float]) -> dict[str, float]:
-    """The numbers of an epoch by what they are logged as."""
-    return {
-        f"train/{name}".replace("train/held_out", "eval/held_out"): value
-        for name, value in epoch.items()
-        if name != "epoch"
-    }
-
-
-def _epoch_line(
-    epoch: Mapping[str, float], number: int, total: int, task: Task, seconds_left: float
-) -> str:
-    metric, held_out = task.metric, ""
-    if (measured := f"held_out_{metric.name}") in epoch:
-        held_out = f", held-out {metric.label}: {epoch[measured]:.4f}"
-    hours, rest = divmod(round(seconds_left), 3600)
-    return (
-        f"[Train][Epoch {number}/{total}] lr: {epoch['learning_rate']:.5f},"
-        f" loss: {epoch['loss']:.4f}, {metric.label}: {epoch[metric.name]:.4f}{held_out},"
-        f" ips: {task.count('train') / epoch['seconds']:.1f} {task.examples}/s,"
-        f" eta: {hours}:{rest // 60:02d}:{rest % 60:02d}"
-    )

@@ -13,7 +13,7 @@ from paddle import nn
 
 from autodl.errors import ConfigError
 from autodl.networks.layers import make_layer
-from autodl.networks.network import PlanNetwork, _attach
+from autodl.networks.network import PlanNetwork, attach
 from autodl.plans.layers import BatchNorm, Conv, Linear
 from autodl.plans.plan import Record
 from autodl.spaces.width.cost import Axis, is_shortcut
@@ -89,7 +89,7 @@ class Supernet(nn.Layer):
         axes = [self._channel_axis(axis, meta) for axis in self._axes]
         for position, record in enumerate(plan.records[1:], start=1):
             layer = self._make(position, record, axes, sharing, rng, dtype)
-            _attach(self, record.name, layer)
+            attach(self, record.name, layer)
             if isinstance(layer, PairNorm):
                 self.norms.append(layer)
         self._steps = [
