@@ -157,12 +157,12 @@ def test_a_verb_of_before_is_answered_with_the_line_to_type(capsys) -> None:
     assert captured.err.endswith("type: autodl report RUN --csv cells.csv\n")
 
 
-def test_there_are_twelve_verbs() -> None:
+def test_there_are_thirteen_verbs() -> None:
     assert (
         sorted(
             [
                 *("search", "train", "compress", "study", "report", "eval", "infer"),
-                *("export_model", "release", "prepare_data", "latency", "bench"),
+                *("export_model", "release", "prepare_data", "latency", "bench", "fit"),
             ]
         )
         == TOOLS
