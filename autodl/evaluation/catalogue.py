@@ -3,6 +3,17 @@
 from autodl.config.components import Entry
 
 EVALUATORS = {
+    "Angle": Entry(
+        "autodl.evaluation.options:SupernetRunOptions",
+        "autodl.evaluation.angle:Angle",
+        trains=True,
+        quality="angle",
+    ),
+    "SharedWeights": Entry(
+        "autodl.evaluation.options:SharedWeightsOptions",
+        "autodl.evaluation.shared_weights:SharedWeights",
+        trains=True,
+    ),
     "TrainEvaluator": Entry(
         "autodl.evaluation.options:TrainingOptions",
         "autodl.evaluation.train_evaluator:TrainEvaluator",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
+from autodl.config.paths import AbsolutePath
 from autodl.config.sections import Section
+from autodl.runs.folder import SEALS, WEIGHTS, read_manifest
 from autodl.search.options import ScoreNames
 
 
@@ -53,3 +57,26 @@ class ZeroCostOptions(Section):
     )
     batch_size: int = Field(128, ge=2, description="examples that every network is shown")
     seed: int = Field(0, ge=0, lt=2**31, description="of the examples and of all first weights")
+
+
+class SupernetRunOptions(Section):
+    """``Evaluator`` section of a search in a trained supernet."""
+
+    run: AbsolutePath = Field(description="folder of a supernet that autodl train made")
+
+    def identity(self) -> dict[str, Any]:
+        """The supernet is known by its weights: its folder may move.
+
+        Raises:
+            StoreError: there is no run.
+        """
+        weights = read_manifest(self.run).get(SEALS, {}).get(WEIGHTS)
+        return {**super().identity(), "run": weights}
+
+
+class SharedWeightsOptions(SupernetRunOptions):
+    """``Evaluator`` section of a search by held-out examples in a supernet."""
+
+    batches: int = Field(16, ge=1, description="training batches that statistics are estimated on")
+    batch_size: int = Field(64, ge=2, description="examples in each of them")
+    seed: int = Field(0, ge=0, lt=2**31, description="draws which")

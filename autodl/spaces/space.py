@@ -152,6 +152,18 @@ class Pathed(Coded[Arch], Protocol[Arch]):
 
 
 @runtime_checkable
+class Branched(Coded[Arch], Protocol[Arch]):
+    """A coded space of graphs that can tell on how many ways each decision lies."""
+
+    def ways_through(self, rows: Integers) -> Integers:
+        """How many ways from input to output lead through what each decision chose.
+
+        Of rows ``[N, len(sizes)]``, int64 of that shape; 0 where none does.
+        """
+        ...
+
+
+@runtime_checkable
 class Twinned(Named[Arch], Protocol[Arch]):
     """A space that can write an architecture in another way."""
 

@@ -52,3 +52,20 @@ def path_counts(rows: Integers, operations: Sequence[str]) -> Integers:
             column = np.where(digit > 0, column * base + digit, column)
         counts[np.arange(len(rows)), column] += (on_way >= 0).all(axis=1)
     return counts
+
+
+def ways_through(rows: Integers, operations: Sequence[str]) -> Integers:
+    """How many ways from input to output lead over each edge; one with ``none`` on it is none.
+
+    Args:
+        rows: codes, positions among the operations, int64 ``[N, 6]``.
+        operations: of the space.
+
+    Returns:
+        Int64 ``[N, 6]``, 0 to 2.
+    """
+    open_ = np.array([name != _CUT for name in operations])[rows]
+    counts = np.zeros(rows.shape, np.int64)
+    for way in _WAYS:
+        counts[:, way] += open_[:, way].all(axis=1, keepdims=True)
+    return counts

@@ -10,7 +10,7 @@ import numpy as np
 from autodl.errors import ConfigError
 from autodl.spaces.edge_cell.architecture import EDGES, OPERATIONS, EdgeCell
 from autodl.spaces.edge_cell.canonical import first_of_twins
-from autodl.spaces.edge_cell.paths import path_counts
+from autodl.spaces.edge_cell.paths import path_counts, ways_through
 from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.space import Integers
 
@@ -92,3 +92,7 @@ class EdgeCellSpace:
     def path_counts(self, rows: Integers) -> Integers:
         """Ways from input to output, see ``paths.py``: int64 ``[N, (K + 1) ** 3]``."""
         return path_counts(rows, self.operations)
+
+    def ways_through(self, rows: Integers) -> Integers:
+        """Ways from input to output over each edge, see ``paths.py``: int64 ``[N, 6]``."""
+        return ways_through(rows, self.operations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autodl.spaces.edge_cell.space import EdgeCellSpace
-from autodl.spaces.space import Pathed
+from autodl.spaces.space import Branched, Pathed
 
 SPACE = EdgeCellSpace()
 NONE, SKIP, SMALL, LARGE, POOL = range(5)
@@ -47,3 +47,24 @@ def test_a_space_of_some_operations_has_its_own_columns():
     space = EdgeCellSpace(("skip_connect", "nor_conv_3x3"))
     assert space.path_counts(np.array([[1, 0, 1, 0, 1, 0]])).shape == (1, 8)
     assert EdgeCellSpace(("none",)).path_counts(np.zeros((2, 6), np.int64)).tolist() == [[0], [0]]
+
+
+def test_ways_through_each_edge():
+    """By a search in depth over the graph, for 200 random cells."""
+    assert isinstance(SPACE, Branched)
+    edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+
+    def walks(row, node):
+        if node == 3:
+            yield ()
+        for edge, (source, end) in enumerate(edges):
+            if source == node and row[edge] != NONE:
+                yield from ((edge, *rest) for rest in walks(row, end))
+
+    rows = np.random.default_rng(2).integers(5, size=(200, 6))
+    for row, counted in zip(rows, SPACE.ways_through(rows), strict=True):
+        wanted = np.bincount([edge for walk in walks(row, 0) for edge in walk], minlength=6)
+        assert counted.tolist() == wanted.tolist()
+    whole = SPACE.ways_through(np.full((1, 6), LARGE))
+    assert whole.tolist() == [[2, 1, 1, 1, 1, 2]]
+    assert len(list(walks(np.full(6, LARGE), 0))) == 4
