@@ -13,7 +13,14 @@ from autodl.drawing.names import readable_number
 from autodl.errors import StoreError
 from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.reports.importance import importance_lines
-from autodl.runs.folder import CONFIG, TRIALS, import_run_plugins, read_manifest, run_config
+from autodl.runs.folder import (
+    CONFIG,
+    FIRST_WEIGHTS,
+    TRIALS,
+    import_run_plugins,
+    read_manifest,
+    run_config,
+)
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
 from autodl.search.observers.outcome import (
@@ -78,6 +85,11 @@ def refuse_training(folder: Path) -> None:
     if (folder / TRIALS).exists() or not (folder / CONFIG).exists():
         return  # the store, or that there is none, says the rest
     sections = run_config(folder).values
+    if (folder / FIRST_WEIGHTS).exists():
+        raise StoreError(
+            f"{folder} is a supernet and has no trials; those of a search in it are told by `autodl"
+            f" report`: autodl search -c search/edge-supernet.yaml -o Evaluator.run={folder}"
+        )
     if "Train" in sections and not {"Search", "Compression"} & set(sections):
         raise StoreError(
             f"{folder} is a training, not a search, and has no trials; `autodl eval {folder}` says"

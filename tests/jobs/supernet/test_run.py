@@ -9,6 +9,7 @@ import pytest
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.supernet.run import run_supernet
 from autodl.jobs.train.record import TrainingRecord
+from autodl.reports.run import refuse_training
 from autodl.supernets.single_path.config import load_supernet_config
 from autodl.training.weights import read_weights
 
@@ -97,3 +98,8 @@ def test_another_training_is_refused(finished, config_file, tmp_path):
     other = load_supernet_config(config_file, ["Global.seed=4"])
     with pytest.raises(StoreError, match="seed"):
         run_supernet(other, folder, resume=True)
+
+
+def test_a_report_says_what_the_folder_is(finished):
+    with pytest.raises(StoreError, match=r"is a supernet and has no trials.*Evaluator\.run="):
+        refuse_training(finished[0])
