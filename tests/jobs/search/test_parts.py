@@ -42,8 +42,9 @@ def test_every_name_leads_to_options_and_a_factory(section, name):
     options = entry.load_options()
     assert issubclass(options, Section)
     required = {key for key, field in options.model_fields.items() if field.is_required()}
-    # a table of trainings and a finished search are the user's; all else has a default
-    assert required <= ({"run", "seconds"} if name == "FoundBits" else {"path"})
+    # a table, a finished search and a trained supernet are the user's; all else has a default
+    of_a_run = {"FoundBits": {"run", "seconds"}, "SharedWeights": {"run"}, "Angle": {"run"}}
+    assert required <= of_a_run.get(name, {"path"})
     assert callable(entry.load_factory())
 
 
@@ -141,7 +142,7 @@ def test_everything_else_is(override):
         ({"_BASE_": "x"}, "unknown section _BASE_."),
         ({"Strategy": {"name": "RandomSerach"}}, "unknown Strategy.name 'RandomSerach'. Did you"),
         ({"Space": {"name": "Cell"}}, "unknown Space.name 'Cell'. Did you mean 'CellSpace'?"),
-        ({"Evaluator": {"name": 5}}, "unknown Evaluator.name '5'. Known: TableEvaluator"),
+        ({"Evaluator": {"name": 5}}, "unknown Evaluator.name '5'. Known: Angle"),
         ({"Network": {"name": None}}, "unknown Network.name 'None'. Known: Airbench"),
         ({"Strategy": "RandomSearch"}, "Strategy is a section of keys, got 'RandomSearch'"),
         ({"Strategy": {"batch": 3}}, "unknown key Strategy.batch. Did you mean 'batch_size'?"),
