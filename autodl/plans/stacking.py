@@ -6,6 +6,29 @@ from autodl.plans.layers import BatchNorm, Conv, Linear, Relu
 from autodl.plans.plan import PlanBuilder
 
 
+def conv(
+    builder: PlanBuilder,
+    x: int,
+    name: str,
+    channels: int,
+    size: int,
+    stride: int = 1,
+    groups: int = 1,
+) -> int:
+    """Append an odd square convolution without bias, padded by half of it."""
+    pad = size // 2
+    layer = Conv(
+        builder.shape(x)[0],
+        channels,
+        (size, size),
+        (stride, stride),
+        (pad, pad, pad, pad),
+        groups=groups,
+        bias=False,
+    )
+    return builder.add(name, layer, x)
+
+
 def conv_norm(
     builder: PlanBuilder,
     x: int,
@@ -16,21 +39,11 @@ def conv_norm(
     stride: int = 1,
     groups: int = 1,
 ) -> int:
-    """Append an odd square convolution without bias, padded by half of it, and a batch-norm.
+    """Append such a convolution and a batch-norm.
 
     Epsilon and momentum are those of the authors' framework (PyTorch's 0.1 is Paddle's 0.9).
     """
-    inputs, pad = builder.shape(x)[0], size // 2
-    layer = Conv(
-        inputs,
-        channels,
-        (size, size),
-        (stride, stride),
-        (pad, pad, pad, pad),
-        groups=groups,
-        bias=False,
-    )
-    x = builder.add(f"{name}.conv", layer, x)
+    x = conv(builder, x, f"{name}.conv", channels, size, stride, groups)
     return builder.add(f"{name}.norm", BatchNorm(channels, momentum=0.9, epsilon=1e-5), x)
 
 

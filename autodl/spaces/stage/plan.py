@@ -25,6 +25,7 @@ from autodl.plans.layers import (
     Times,
 )
 from autodl.plans.plan import Plan, PlanBuilder
+from autodl.plans.stacking import conv
 from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
 from autodl.spaces.stage.budget import scaled, widest, work
 
@@ -126,7 +127,7 @@ class _Maker:
         if architecture.stem == "whitened":
             x = builder.add("stem.conv", Conv(3, WHITENED, (2, 2)), 0)
             return _activated(builder, x, "stem", activation)
-        x = _conv(builder, 0, "stem.conv", architecture.stem_width, 3)
+        x = conv(builder, 0, "stem.conv", architecture.stem_width, 3)
         return self._normalised(builder, x, "stem", activation)
 
     def _stage(self, builder: PlanBuilder, x: int, name: str, stage: ConvStage) -> int:
@@ -164,17 +165,17 @@ class _Maker:
         )
         if stage.form == "bottleneck":
             inner = max(width // _NARROWER, 1)
-            x = _conv(builder, x, f"{name}.squeeze.conv", inner, 1)
+            x = conv(builder, x, f"{name}.squeeze.conv", inner, 1)
             x = self._normalised(builder, x, f"{name}.squeeze", kind)
-            x = _conv(builder, x, f"{name}.inner.conv", inner, kernel, stride)
+            x = conv(builder, x, f"{name}.inner.conv", inner, kernel, stride)
             x = self._normalised(builder, x, f"{name}.inner", kind)
-            return _conv(builder, x, f"{name}.conv", width, 1)
+            return conv(builder, x, f"{name}.conv", width, 1)
         if stage.form in ("grouped", "depthwise"):
             groups = inputs if stage.form == "depthwise" else gcd(inputs, GROUPS)
-            x = _conv(builder, x, f"{name}.inner.conv", inputs, kernel, stride, groups)
+            x = conv(builder, x, f"{name}.inner.conv", inputs, kernel, stride, groups)
             x = self._normalised(builder, x, f"{name}.inner", kind)
-            return _conv(builder, x, f"{name}.conv", width, 1)
-        return _conv(
+            return conv(builder, x, f"{name}.conv", width, 1)
+        return conv(
             builder, x, f"{name}.conv", width, 3 if stage.form == "repvgg" else kernel, stride
         )
 
@@ -195,26 +196,3 @@ def _pooled(builder: PlanBuilder, x: int, name: str) -> int:
     if min(height, width) < 2:
         return x
     return builder.add(f"{name}.pool", MaxPool((2, 2), (2, 2)), x)
-
-
-def _conv(
-    builder: PlanBuilder,
-    x: int,
-    name: str,
-    channels: int,
-    size: int,
-    stride: int = 1,
-    groups: int = 1,
-) -> int:
-    """Append an odd square convolution without bias, padded by half of it."""
-    pad = size // 2
-    layer = Conv(
-        builder.shape(x)[0],
-        channels,
-        (size, size),
-        (stride, stride),
-        (pad, pad, pad, pad),
-        groups=groups,
-        bias=False,
-    )
-    return builder.add(name, layer, x)
