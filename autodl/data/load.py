@@ -13,6 +13,7 @@ from autodl.data.cifar import load_cifar
 from autodl.data.dataset import Dataset, LeftOut, Pictures, resize_dataset, select_classes
 from autodl.data.folder import load_folder
 from autodl.data.options import DataOptions, ExampleOptions
+from autodl.data.random_labels import random_labels
 from autodl.data.sample import NAME as SAMPLE
 from autodl.data.sample import load_sample
 from autodl.data.splits import Split, default_held_out, split
@@ -60,7 +61,8 @@ def load_split(examples: ExampleOptions) -> SearchData:
     """Read the data and cut the training part into pictures to train on and to score on.
 
     Selecting classes does not move a picture across the cut: every class keeps the order it
-    has in the whole data set.
+    has in the whole data set. Random labels are those of positions in the whole training part, so
+    that no cut changes them; the pictures that are scored on keep the true ones.
 
     Raises:
         DataError: see ``load``, or the numbers of pictures are impossible.
@@ -68,6 +70,9 @@ def load_split(examples: ExampleOptions) -> SearchData:
     """
     dataset, cut = _cut(examples)
     train = dataset.train.take(cut.train)
+    if (seed := picture_options(examples).random_labels) is not None:
+        drawn = random_labels(len(dataset.train), len(dataset.classes), seed)
+        train = Pictures(train.images, drawn[cut.train])
     held_out = dataset.held_out or dataset.train.take(cut.held_out)
     per_picture = picture_options(examples).normalise == "pictures"
     return SearchData(

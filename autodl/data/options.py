@@ -47,7 +47,7 @@ class DataOptions(ExampleOptions):
     CIFAR, 200 on the embedded sample.
     """
 
-    ADDED = ("normalise",)
+    ADDED = ("normalise", "random_labels")
 
     name: str = Field(
         DEFAULT, description="cifar10, cifar100, folder, npz or cifar10-mini (embedded)"
@@ -74,4 +74,9 @@ class DataOptions(ExampleOptions):
         "channels",
         description="by mean and deviation of each channel of the training part, or each picture by"
         " its own; wherever the network is used later, too",
+    )
+    random_labels: Annotated[int, Field(strict=True, ge=0, lt=2**31)] | None = Field(
+        None,
+        description="seed of labels that take the place of those of the training part, drawn once"
+        " for each picture; null keeps the true ones",
     )
