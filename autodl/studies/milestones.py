@@ -1,14 +1,15 @@
-"""How soon searches reach given rewards, and what their best has after given trials."""
+"""How soon searches reach given rewards, and what their best or front has after given trials."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from autodl.errors import ConfigError, did_you_mean
 from autodl.studies.outcome import Outcome
 from autodl.studies.statistics import best_so_far, trials_to_reach
 
@@ -30,6 +31,30 @@ def with_earlier(outcome: Outcome, columns: Sequence[str]) -> Outcome:
             known = outcome.trials.first(count).values() if enough else {}
             values[name] = known.get(found[1], math.nan)
     return replace(outcome, values={**outcome.values, **values})
+
+
+def with_front(outcome: Outcome, worst: Mapping[str, float]) -> Outcome:
+    """A search that is also measured by its front, see ``Trials.front``; others as they are.
+
+    Raises:
+        ConfigError: ``worst`` names another reward first, or a cost that no trial has.
+    """
+    if outcome.trials is None or not worst:
+        return outcome
+    reward, *costs = worst
+    if reward != outcome.trials.metric.name:
+        raise ConfigError(
+            f"Study.front begins with {outcome.trials.metric.name}, the reward of these searches;"
+            f" got {reward!r}"
+        )
+    known = sorted({name for metrics in outcome.trials.metrics for name in metrics})
+    for cost in costs:
+        if cost not in known:
+            raise ConfigError(
+                f"Study.front names {cost!r}, which no trial of {outcome.variation} has."
+                f"{did_you_mean(cost, known)} There are: {', '.join(known) or 'none'}."
+            )
+    return replace(outcome, trials=replace(outcome.trials, front=worst))
 
 
 def reached(outcomes: Sequence[Outcome], level: float) -> tuple[float, int]:

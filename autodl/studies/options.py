@@ -46,6 +46,11 @@ class StudyOptions(Section):
         description="rewards, or of an error how low; the table says after how many trials"
         " searches reach them",
     )
+    front: dict[str, float] = Field(
+        default_factory=dict,
+        description="the worst that counts of the reward, first, and of one cost or two, by their"
+        " columns; adds a column hypervolume",
+    )
     source: str | None = Field(
         None,
         description="what runs start from: to compress a released network or folder of a training,"
@@ -83,6 +88,16 @@ class StudyOptions(Section):
             )
         if self.tune and (self.job != "simulate" or len(self.seeds) < 2):
             raise ValueError("tune is for job: simulate with at least two seeds; leave it out")
+        if self.front and len(self.front) not in (2, 3):
+            raise ValueError(
+                "front names the reward and one cost or two, such as {reward: 80, macs: 1.0e+8};"
+                f" got {', '.join(self.front)}"
+            )
+        for cost in list(self.front)[1:]:
+            if self.front[cost] <= 0:
+                raise ValueError(f"front.{cost} is above 0, got {self.front[cost]:g}")
+        if self.front and self.job not in ("search", "simulate"):
+            raise ValueError(f"front is of searches, and job is {self.job}; leave it out")
         if self.tune and TUNED in self.vary:
             raise ValueError(f"vary names {TUNED!r}, which is what tune finds; call it otherwise")
         return self

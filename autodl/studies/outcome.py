@@ -8,6 +8,7 @@ from typing import Any
 
 from autodl.errors import ConfigError
 from autodl.search.observers.outcome import SHARE
+from autodl.studies.fronts import HYPERVOLUME, dominated
 from autodl.tasks.task import REWARD, Metric
 from autodl.trial import ACCURACY
 
@@ -18,7 +19,8 @@ class Trials:
 
     ``seconds`` are those of each trial's evaluation. ``metric`` is what people are shown of a
     reward, ``quality`` of the ``accuracy`` among the metrics; of an error, which is the negative of
-    these, columns and plots have the error.
+    these, columns and plots have the error. With ``front`` there is a column of the volume that the
+    trials dominate: the worst reward that counts, and the worst of one cost or two, by name.
     """
 
     rewards: tuple[float, ...]
@@ -26,11 +28,12 @@ class Trials:
     metrics: tuple[Mapping[str, float], ...] = ()
     metric: Metric = REWARD
     quality: Metric = SHARE
+    front: Mapping[str, float] = field(default_factory=dict)
 
     def first(self, count: int) -> Trials:
         """The first ``count`` of them."""
         cut = self.rewards[:count], self.seconds[:count], self.metrics[:count]
-        return Trials(*cut, self.metric, self.quality)
+        return Trials(*cut, self.metric, self.quality, self.front)
 
     def values(self) -> dict[str, float]:
         """The best reward or lowest error, all seconds, and what else is known of the best trial.
@@ -48,7 +51,12 @@ class Trials:
             else value
             for name, value in others.items()
         }
-        return {self.metric.name: reward, **shown, "seconds": float(sum(self.seconds))}
+        found = {self.metric.name: reward, **shown, "seconds": float(sum(self.seconds))}
+        if self.front:
+            reward_first, *costs = self.front.items()
+            worst = {self.metric.name: self.metric.reward(reward_first[1]), **dict(costs)}
+            found[HYPERVOLUME] = dominated(self.rewards, self.metrics, worst)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

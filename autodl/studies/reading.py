@@ -14,7 +14,7 @@ from autodl.search.budget import INTERRUPTED
 from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.studies import earlier
 from autodl.studies.jobs import JOBS, Job, read_search
-from autodl.studies.milestones import milestone_lines, with_earlier
+from autodl.studies.milestones import milestone_lines, with_earlier, with_front
 from autodl.studies.outcome import Outcome
 from autodl.studies.results import Results, distinct, notes_of
 from autodl.studies.steps import read_steps
@@ -75,6 +75,7 @@ def read_study(study: Study, out: Path) -> Results:
     if not done:
         raise StoreError(f"{out} holds nothing finished of its study; run it first")
     options = study.options
+    done = [with_front(outcome, options.front) for outcome in done]
     done = [with_earlier(outcome, options.columns) for outcome in done]
     notes = (*milestone_lines(done, options.reach), *notes_of(out, done))
     return Results(study.job, tuple(done), options.control, notes, options.columns)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autodl.errors import ConfigError
+from autodl.studies.fronts import HYPERVOLUME
 from autodl.studies.jobs import Job
 from autodl.studies.outcome import Outcome
 from autodl.studies.statistics import Spread, rank_correlation
@@ -46,7 +47,9 @@ class Results:
     @property
     def _own(self) -> tuple[str, ...]:
         trials = next((one.trials for one in self.outcomes if one.trials), None)
-        return (trials.metric.name, trials.quality.name) if trials else ()
+        if trials is None:
+            return ()
+        return (trials.metric.name, trials.quality.name, *([HYPERVOLUME] if trials.front else []))
 
 
 def distinct(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from autodl.studies.milestones import milestone_lines, reached, with_earlier
+import pytest
+
+from autodl.errors import ConfigError
+from autodl.studies.milestones import milestone_lines, reached, with_earlier, with_front
 from autodl.studies.outcome import Outcome, Trials
 from autodl.tasks.task import ABSOLUTE_ERROR
 
@@ -52,3 +55,28 @@ def test_lines_say_how_many_reach_it():
         "  other: 0.25: 2 (1 of 1), 0.5: never (0 of 1)",
     ]
     assert list(milestone_lines(searches, [])) == []
+
+
+def costly(rewards, costs, **more):
+    metrics = tuple({"macs": cost} for cost in costs)
+    return Outcome("random", 0, {}, Trials(rewards, (0.0,) * len(rewards), metrics, **more))
+
+
+def test_a_front_is_a_column_also_of_the_first_trials():
+    one = with_front(costly((0.3, 0.5, 0.2), (2.0, 3.0, 1.0)), {"reward": 0.1, "macs": 4.0})
+    found = with_earlier(one, ["hypervolume_after_1"])
+    # 0.2 x 1/2, then 0.2 x 1/4 more, then 0.1 x 1/4 more
+    assert found.values == {"hypervolume_after_1": pytest.approx(0.1)}
+    assert one.trials.values()["hypervolume"] == pytest.approx(0.1 + 0.05 + 0.025)
+    errors = costly((-0.3, -0.1), (2.0, 3.0), metric=ABSOLUTE_ERROR)
+    found = with_front(errors, {"absolute_error": 0.5, "macs": 4.0}).trials.values()
+    assert found["hypervolume"] == pytest.approx(0.2 * 0.5 + 0.2 * 0.25)
+    training = Outcome("plain", 0, {"accuracy": 0.5})
+    assert with_front(training, {"reward": 0.1, "macs": 4.0}) is training
+
+
+def test_a_front_of_what_no_trial_has_is_refused():
+    with pytest.raises(ConfigError, match="begins with reward, the reward of these searches"):
+        with_front(costly((0.3,), (2.0,)), {"accuracy": 0.1, "macs": 4.0})
+    with pytest.raises(ConfigError, match=r"'mac', which no trial of random has\. Did you mean"):
+        with_front(costly((0.3,), (2.0,)), {"reward": 0.1, "mac": 4.0})

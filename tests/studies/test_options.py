@@ -36,6 +36,9 @@ def test_a_number_of_seeds_and_a_list_of_steps_are_short_forms():
         ({"then": ["tain"]}, r"Study\.then"),
         ({"job": "serch"}, "Study.job"),
         ({"tune": {"Strategy.batch_size": [1, 2]}}, "tune is for job: simulate"),
+        ({"front": {"reward": 80}}, "front names the reward and one cost or two"),
+        ({"front": {"reward": 80, "macs": 0}}, r"front\.macs is above 0, got 0"),
+        ({"front": {"accuracy": 0.5, "macs": 1}, "job": "train"}, "front is of searches"),
         ({"sed": 1}, "Did you mean 'seeds'"),
     ],
 )
