@@ -67,5 +67,10 @@ PATHS = {
         "autodl.supernets.width.options:PathOptions",
         "autodl.supernets.width.transition:ControlledWidths",
     ),
+    "CostUniform": Entry(
+        "autodl.supernets.single_path.options:CostUniformOptions",
+        "autodl.supernets.single_path.sampling:CostUniform",
+    ),
+    "Fair": Entry(_NONE, "autodl.supernets.single_path.sampling:Fair"),
     "Uniform": Entry(_NONE, "autodl.supernets.single_path.sampling:Uniform"),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain, count, islice
@@ -38,6 +38,7 @@ from autodl.training.weights import load_arrays
 from autodl.trial import TrialFailure
 
 _CUT = "the time is up"
+_WHOLE: tuple[tuple[Any, ...], ...] = ((),)  # the network without a path: one call, of inputs alone
 
 
 def make_optimizer(network: nn.Layer, recipe: Recipe, rate: float) -> paddle.optimizer.Optimizer:
@@ -276,10 +277,10 @@ class Trainer:
         self.network.train()
         totals = _Totals()
         for step, batch in enumerate(batches, start=first):
-            chosen = () if self.path is None else self.path.choose()
+            paths = _WHOLE if self.path is None else self.path.choices()
             totals.rate = self._rate(self._pace.position(step, elapsed()))
             began = self._clock()
-            loss, tally = self._step(batch, totals.rate, *chosen)
+            loss, tally = self._step(batch, totals.rate, paths)
             totals.compute_seconds += self._clock() - began
             after_step()
             for part in self._parts:
@@ -303,17 +304,28 @@ class Trainer:
             name = list(values)[int(finite.argmin())]
             raise TrialFailure(f"{name} is not finite after {when}; {mend}")
 
-    def _step(self, batch: Batch, rate: float, *chosen: Any) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """One update; the batch's mean loss and the tally of its metric, still on the device."""
+    def _step(
+        self, batch: Batch, rate: float, paths: Sequence[tuple[Any, ...]]
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """One update; the batch's mean loss and the tally of its metric, still on the device.
+
+        Of several paths the gradients are added; loss and tally are means over them.
+        """
         self._optimizer.set_lr(rate)
-        truth = Truth.of(batch)
-        loss, outputs = self._objective(paddle.to_tensor(batch.inputs), truth, *chosen)
-        # gradients are averaged over processes before the optimiser clips them
-        self._share.backward(self._scaler.scale(loss), self.network.parameters())
+        truth, inputs = Truth.of(batch), paddle.to_tensor(batch.inputs)
+        told = []
+        for chosen in paths:
+            loss, outputs = self._objective(inputs, truth, *chosen)
+            # gradients are averaged over processes before the optimiser clips them
+            self._share.backward(self._scaler.scale(loss), self.network.parameters())
+            told.append((loss.detach(), self._goal.tally(outputs.detach(), truth)))
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.clear_grad(set_to_zero=False)
-        return loss.detach(), self._goal.tally(outputs.detach(), truth)
+        if len(told) == 1:
+            return told[0]
+        losses, tallies = zip(*told, strict=True)
+        return paddle.stack(losses).mean(), paddle.stack(tallies).astype("float32").mean()
 
     def _precision(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = paddle.amp.auto_cast(

@@ -207,8 +207,8 @@ def test_the_curve_holds_means_over_the_epoch(make_trainer, monkeypatch):
     seen = []
     step = trainer._step
 
-    def spy(batch, rate):
-        loss, hits = step(batch, rate)
+    def spy(batch, *rest):
+        loss, hits = step(batch, *rest)
         seen.append((float(loss), float(hits), len(batch)))
         return loss, hits
 
@@ -229,9 +229,9 @@ def test_on_a_cpu_computing_counts_in_processor_time(make_trainer, monkeypatch):
     trainer = make_trainer(epochs=2)
     step = trainer._step
 
-    def slow(batch, rate):
+    def slow(batch, *rest):
         time.sleep(0.5)
-        return step(batch, rate)
+        return step(batch, *rest)
 
     monkeypatch.setattr(trainer, "_step", slow)
     trainer.fit()

@@ -20,6 +20,7 @@ from autodl.networks.network import PlanNetwork, attach
 from autodl.plans.layers import Layer
 from autodl.plans.plan import Record
 from autodl.spaces.space import Coded, Integers
+from autodl.spaces.subspace import Subspace
 from autodl.supernets.single_path.blocks import MakePlan, find_blocks
 from autodl.trial import Architecture
 
@@ -43,6 +44,7 @@ class SinglePathNetwork(nn.Layer):
         if seed is not None:
             paddle.seed(seed)
         self.space, self.make_plan = space, make_plan
+        self.left = Subspace.all_of(space)  # what is trained; shrinking takes values away
         self.blocks = find_blocks(space, make_plan)
         self._held: dict[str, nn.Layer] = {}
         self._idle: dict[Layer, nn.Layer] = {}  # without weights: one of a kind is enough

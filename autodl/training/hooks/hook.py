@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autodl.training.setting import Epoch
@@ -44,3 +44,7 @@ class Path(Hook):
     def choose(self) -> tuple[Any, ...]:
         """What the network is called with behind its inputs; after the batch has been drawn."""
         raise NotImplementedError
+
+    def choices(self) -> Sequence[tuple[Any, ...]]:
+        """The same for each path of an update; there is one, or the gradients are added."""
+        return (self.choose(),)

@@ -11,6 +11,7 @@ from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.spaces.rows import random_row
 from autodl.training.fit import Trainer
+from autodl.training.hooks.hook import Path
 
 
 def rows(network, count):
@@ -38,19 +39,14 @@ def test_a_copy_stays_when_the_supernet_moves(supernet):
         np.testing.assert_array_equal(value.numpy(), before[name])
 
 
-class Fixed:
+class Fixed(Path):
     """A path that never changes."""
-
-    key = ""
 
     def __init__(self, row):
         self.row = row
 
     def choose(self):
         return (self.row,)
-
-    def after_step(self):
-        pass
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
