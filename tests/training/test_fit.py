@@ -496,9 +496,9 @@ def sizes_seen(trainer, monkeypatch):
     seen = []
     step = Trainer._step
 
-    def watched(self, batch, rate):
+    def watched(self, batch, *rest):
         seen.append(batch.inputs.shape[2:])
-        return step(self, batch, rate)
+        return step(self, batch, *rest)
 
     monkeypatch.setattr(Trainer, "_step", watched)
     trainer.fit()
