@@ -17,7 +17,7 @@ from autodl.agents.options import ModelBasedOptions
 from autodl.spaces.space import Arch, Coded, Integers
 from autodl.strategies.options import SurrogateOptions
 from autodl.strategies.strategy import Exhausted, Fits
-from autodl.strategies.surrogate.candidates import Candidates
+from autodl.strategies.surrogate.candidates import Candidates, distinct_rows
 from autodl.strategies.surrogate.surrogate import Reals
 from autodl.strategies.surrogate.surrogate_search import SurrogateSearch
 from autodl.trial import Architecture, Trial
@@ -52,7 +52,7 @@ class PolicyCandidates(Candidates, Generic[Arch]):
     def __call__(self, rows: Integers, rewards: Reals, rng: np.random.Generator) -> Integers:
         """Rows to choose among, each once, int64 ``[N, decisions]``; see ``Candidates``."""
         drawn = self._agent.alg.sample(rng.random((self._drawn, len(self._sizes)))).rows
-        return np.unique(np.vstack([drawn, super().__call__(rows, rewards, rng)]), axis=0)
+        return distinct_rows(np.vstack([drawn, super().__call__(rows, rewards, rng)]), self._sizes)
 
 
 class ModelBasedAgent(SurrogateSearch[Arch], Generic[Arch]):

