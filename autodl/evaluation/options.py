@@ -73,6 +73,12 @@ class SupernetRunOptions(Section):
         weights = read_manifest(self.run).get(SEALS, {}).get(WEIGHTS)
         return {**super().identity(), "run": weights}
 
+    def within(self, space: Any) -> Any:
+        """What the supernet has left of a search's space; see ``space_left.py``."""
+        from autodl.supernets.single_path.space_left import within
+
+        return within(self.run, space)
+
 
 class SharedWeightsOptions(SupernetRunOptions):
     """``Evaluator`` section of a search by held-out examples in a supernet."""

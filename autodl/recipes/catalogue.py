@@ -60,6 +60,10 @@ HOOKS = {
         "autodl.supernets.width.options:DescentOptions",
         "autodl.supernets.width.transition:AnnealedProjections",
     ),
+    "Shrinking": Entry(
+        "autodl.supernets.single_path.options:ShrinkingOptions",
+        "autodl.supernets.single_path.shrinking:Shrinking",
+    ),
 }
 
 PATHS = {

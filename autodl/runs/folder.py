@@ -43,8 +43,8 @@ WEIGHTS, METRICS, TEST = "weights.safetensors", "metrics.json", "test.json"
 TRAINING = "train.yaml"
 # of a compression
 CHOICE, PACKED = "choice.safetensors", "packed.safetensors"
-# of a supernet: its weights before the training
-FIRST_WEIGHTS = "first.safetensors"
+# of a supernet: its weights before the training, and what is left of a space that shrank
+FIRST_WEIGHTS, SPACE_LEFT = "first.safetensors", "space.json"
 # of a width search
 RANKING, ANNEALING = "ranking.json", "annealing.json"
 SEALS = "sha256"  # key of the manifest: checksums of what the run has written, by file

@@ -28,8 +28,9 @@ HOOKS = {
     "BatchNorms": ({}, {"momentum": 0.6, "scale": False}),
     "Lookahead": ({}, {"every": 3, "power": 0.5}),
 }
-# resumed in tests/supernets/width/test_transition.py and tests/release/test_start.py
-OF_OTHER_ROOMS = {"ProjectionDescent", "ReleasedStart"}
+# resumed in test_transition.py and test_shrinking.py of tests/supernets, and in test_start.py of
+# tests/release
+OF_OTHER_ROOMS = {"ProjectionDescent", "ReleasedStart", "Shrinking"}
 
 
 def test_every_hook_is_held_to_this():

@@ -13,6 +13,7 @@ import numpy as np
 from autodl.config.components import register
 from autodl.config.reading import RawConfig
 from autodl.errors import ConfigError, UnknownNameError
+from autodl.evaluation.options import SupernetRunOptions
 from autodl.jobs.search.checks import build, check_role, check_space, check_strategy
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable, Mode
@@ -45,12 +46,16 @@ __all__ = ["SearchConfig", "load_search", "register", "resolve_search"]
 def make_space(config: SearchConfig) -> Any:
     """The space: its factory is called with its options as keywords.
 
+    In a supernet that has shrunk, what is left of it.
+
     Raises:
         PluginError: it lacks something that every space needs.
+        AutoDLError: the supernet is of another space, has nothing left of it, or is damaged.
     """
     space = build(config.space)
     check_space(config.space, space)
-    return space
+    options = config.evaluator.options
+    return options.within(space) if isinstance(options, SupernetRunOptions) else space
 
 
 def make_strategy(config: SearchConfig, space: Any, source: Architecture | None = None) -> Strategy:

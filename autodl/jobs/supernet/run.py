@@ -1,7 +1,8 @@
 """Training a supernet of paths in a folder, for searches to rank architectures by.
 
 A folder holds ``config.yaml``, ``run.json``, ``first.safetensors`` (the weights before the
-training), ``checkpoint.safetensors``, and at the end ``weights.safetensors`` and ``metrics.json``.
+training), ``checkpoint.safetensors``, and at the end ``weights.safetensors`` and ``metrics.json``,
+and ``space.json``, what is left of the space, where it shrank.
 The parts of the data that are held out and for tests are not looked at.
 """
 
@@ -13,12 +14,10 @@ from typing import Any
 
 from autodl.data.load import read_from
 from autodl.jobs.train.record import TrainingRecord
-from autodl.runs.folder import FIRST_WEIGHTS, WEIGHTS
+from autodl.runs.folder import FIRST_WEIGHTS, SPACE_LEFT, WEIGHTS
 from autodl.runs.run import Run
 from autodl.supernets.single_path.config import SupernetConfig
 from autodl.tasks.load import load_task
-
-_FILES = (FIRST_WEIGHTS, WEIGHTS)  # what a training comes to, beside its metrics
 
 
 def run_supernet(
@@ -50,9 +49,13 @@ def run_supernet(
     device = select_device(config.general.device)
     data = load_task(config.data)
     identity = {**config.identity(), data.examples.capitalize(): data.identity()}
-    if (known := run.finished(identity, _FILES)) is not None:
+    shrinks = any(part.name == "Shrinking" for part in config.recipe.hooks)
+    # what a training comes to, beside its metrics
+    files = (FIRST_WEIGHTS, WEIGHTS, *((SPACE_LEFT,) if shrinks else ()))
+    if (known := run.finished(identity, files)) is not None:
         return known
     from autodl.supernets.single_path.folder import make_supernet
+    from autodl.supernets.single_path.space_left import save_left
     from autodl.training.fit import Trainer
     from autodl.training.weights import save_weights
 
@@ -65,6 +68,8 @@ def run_supernet(
         record.restore(trainer)
         stopped = trainer.fit(record.epoch)
         save_weights(network, folder / WEIGHTS)
+        if shrinks:
+            save_left(network.left, folder)
         metrics = {
             "device": device,
             "parameters": network.trained_parameters,
@@ -74,5 +79,5 @@ def run_supernet(
             "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
             "curve": trainer.curve,
         }
-        run.finish(metrics, files=_FILES)
+        run.finish(metrics, files=files)
     return metrics

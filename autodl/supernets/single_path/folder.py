@@ -21,6 +21,7 @@ from autodl.spaces.rows import as_coded
 from autodl.supernets.single_path.blocks import MakePlan
 from autodl.supernets.single_path.config import SupernetConfig
 from autodl.supernets.single_path.network import SinglePathNetwork
+from autodl.supernets.single_path.space_left import load_left
 from autodl.tasks.task import Task
 from autodl.training.weights import load_weights
 
@@ -71,6 +72,7 @@ def load_supernet(
         )
     network = make_supernet(config, task.signature)
     _check_plans(network, make_plan, folder)
+    network.left = load_left(folder, network.space)
     load_weights(network, folder / weights)
     network.eval()
     return network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,3 +22,20 @@ class CostUniformOptions(Section):
         if self.lowest >= self.highest:
             raise ValueError(f"lowest {self.lowest:,} must be below highest {self.highest:,}")
         return self
+
+
+class ShrinkingOptions(Section):
+    """Of operations that are taken away while a supernet is trained."""
+
+    first_epochs: int = Field(ge=1, description="before anything is taken away")
+    epochs: int = Field(ge=1, description="between two times, and behind the last")
+    target: int = Field(1_000_000, ge=1, description="architectures that are enough")
+    drop: Annotated[int, Field(ge=1)] | Literal["every"] = Field(
+        7, description="operations at a time; every: the weakest one of each decision"
+    )
+    children: int = Field(
+        1000, ge=1, description="architectures that an operation is measured by, in a large space"
+    )
+    most_macs: int | None = Field(
+        None, ge=1, description="only architectures with no more multiply-accumulates count"
+    )

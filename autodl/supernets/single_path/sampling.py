@@ -33,7 +33,7 @@ class Uniform(Path):
     """
 
     def __init__(self, setting: Setting, options: NoOptions) -> None:
-        self._network = paths_of(setting.network, "Uniform")
+        self._network = paths_of(setting.network, "the path Uniform")
         self._draws = _Draws(setting)
 
     def before_epoch(self, epoch: Epoch) -> None:
@@ -60,7 +60,7 @@ class Fair(Path):
     """
 
     def __init__(self, setting: Setting, options: NoOptions) -> None:
-        self._network = paths_of(setting.network, "Fair")
+        self._network = paths_of(setting.network, "the path Fair")
         self._draws = _Draws(setting)
         if len(sizes := {*self._network.left.sizes}) != 1:
             raise ConfigError(
@@ -93,7 +93,7 @@ class CostUniform(Path):
     """
 
     def __init__(self, setting: Setting, options: CostUniformOptions) -> None:
-        self._network = paths_of(setting.network, "CostUniform")
+        self._network = paths_of(setting.network, "the path CostUniform")
         self._draws, self._options = _Draws(setting), options
         self._table = table = CostTable.of(self._network.blocks)
         least, most = (
@@ -137,15 +137,15 @@ class _Draws:
         return rng
 
 
-def paths_of(network: object, path: str) -> SinglePathNetwork:
+def paths_of(network: object, who: str) -> SinglePathNetwork:
     """The network, if it holds a space.
 
     Args:
-        path: who needs it, for the message.
+        who: needs it, for the message.
 
     Raises:
         ConfigError: it does not.
     """
     if isinstance(network, SinglePathNetwork):
         return network
-    raise ConfigError(f"the path {path} is for supernets, which hold a space")
+    raise ConfigError(f"{who} is for supernets, which hold a space")
