@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.spaces.space import Coded, Integers, Labelled
-from autodl.system.packages import require
+from autodl.strategies.surrogate.trees.forest import forest
 from autodl.trial import Architecture
 
 FEWEST = 30  # architectures that say something
@@ -66,8 +66,8 @@ def decision_importance(
 ) -> tuple[NDArray[np.float64], float]:
     """The importance of each decision, and how well rewards are predicted at all.
 
-    In each of five folds a forest of 100 trees learns from the others; of the rewards in the fold,
-    the importance of a decision is by how much the squared error grows when the decision is
+    In each of five folds a ``forest`` learns from the others; of the rewards in the fold, the
+    importance of a decision is by how much the squared error grows when the decision is
     shuffled among the trials (permutation importance, Breiman, 2001), as a share of their
     variance, and at least 0. Shares do not add up to 1: what acts together is counted for each.
     The second number is the share of the variance that predictions explain (R squared, at most 1);
@@ -90,9 +90,6 @@ def decision_importance(
         raise ValueError(
             f"importance needs {FEWEST} architectures of different rewards, got {len(distinct)}"
         )
-    require("sklearn")
-    from sklearn.ensemble import RandomForestRegressor  # takes a second to import
-
     values = (values - values.mean()) / values.std()  # trees have thresholds of their own
     rng = np.random.default_rng(0)
     folds = (rng.permutation(len(distinct)) % _FOLDS)[place_of.reshape(-1)]
@@ -100,10 +97,9 @@ def decision_importance(
     losses, error = np.zeros(table.shape[1]), 0.0
     for fold in range(_FOLDS):
         held = folds == fold
-        forest = RandomForestRegressor(100, random_state=fold, n_jobs=1)
-        forest.fit(one_hot(table[~held], sizes), values[~held])
+        members = forest(one_hot(table[~held], sizes), values[~held])
         told, wanted = table[held], values[held]
-        own = _error(forest.predict(one_hot(told, sizes)), wanted)
+        own = _error(members(one_hot(told, sizes)).mean(axis=0), wanted)
         error += own
         shuffled = []
         for place in range(table.shape[1]):
@@ -111,7 +107,8 @@ def decision_importance(
                 changed = told.copy()
                 changed[:, place] = rng.permutation(told[:, place])
                 shuffled.append(one_hot(changed, sizes))
-        found = forest.predict(np.concatenate(shuffled)).reshape(len(losses), _REPEATS, -1)
+        found = members(np.concatenate(shuffled)).mean(axis=0)
+        found = found.reshape(len(losses), _REPEATS, -1)
         losses += ((found - wanted) ** 2).sum(axis=2).mean(axis=1) - own
     return np.maximum(losses / total, 0.0), 1.0 - error / total
 
