@@ -1,5 +1,6 @@
 """One thread per process, property tests that are the same every time, one shared training."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -18,6 +19,12 @@ from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish():
+    """Leave what stays to the end, libraries and tests, out of every later search for garbage."""
+    gc.freeze()
+
 
 TRAINING = """
 Global: {seed: 3, device: cpu}
@@ -73,13 +80,14 @@ def tiny():
 
 @pytest.fixture(autouse=True)
 def plain_pictures(monkeypatch):
-    """A search draws its best as an empty picture: drawing costs more than a search that counts.
+    """A search draws its best, and what mattered, as empty pictures: they cost more than counting.
 
     Tests of drawings have a fixture of this name that does nothing.
     """
     from matplotlib.figure import Figure
 
     monkeypatch.setattr("autodl.drawing.cells._compose", lambda rows: Figure((4, 4)))
+    monkeypatch.setattr("autodl.drawing.importance.draw_importance", lambda *told: Figure((4, 4)))
 
 
 @pytest.fixture

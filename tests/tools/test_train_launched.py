@@ -6,19 +6,21 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
+from contextlib import redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from paddle.distributed import parallel as paddle_parallel
 from safetensors.numpy import load_file
 
+from autodl import __main__ as command
 from autodl.spaces.cell.space import CellSpace
 from autodl.spaces.codec import save_architecture
-from autodl.system.resources import resource
 
 # all that a batch takes part in: dropout, mixup, clipping; neither 210 nor 101 are whole batches
 SMALL = """
@@ -36,7 +38,6 @@ Data: {name: cifar10-mini, train: 60, held_out: 21}
 Train: {epochs: 3, batch_size: 10, learning_rate: 0.01, mixup: 0.5, auxiliary_weight: 0.4,
         drop_path: 0.6, lrc_weight: 2.0}
 """
-TOOL = str(resource("tools") / "train.py")
 SMALL_WORDS = ("-c", "small.yaml", "--architecture", "cell.json", "--out", "out")
 GENOTYPE_WORDS = ("-c", "genotype.yaml", "--out", "out")
 # Importing Paddle takes longer than either training.
@@ -56,28 +57,62 @@ for words in {[SMALL_WORDS, GENOTYPE_WORDS]}:
 LIMIT = 120  # seconds; a launch takes about ten
 
 
-def start(folder, *command):
+def launch(folder, *command):
     """Launch two processes in a folder; their logs are in ``log``."""
     command = [
         *(sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"),
         *("--log_dir", "log", *command),
     ]
     environment = {key: value for key, value in os.environ.items() if "PADDLE" not in key}
-    shutil.rmtree(folder / "log", ignore_errors=True)
-    return subprocess.Popen(
+    return subprocess.run(
         command,
         cwd=folder,
         env={**environment, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        timeout=LIMIT,
     )
 
 
-def launch(folder, *command):
-    process = start(folder, *command)
-    out, _ = process.communicate(timeout=LIMIT)
-    return SimpleNamespace(code=process.returncode, out=out)
+def fork_two(folder, *words):
+    """Processes as the launcher would start them, which have imported all; output in ``log-N``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(2):
+        child = os.fork()
+        if not child:
+            _train(folder, rank, port, words)
+        children.append(child)
+    return children
+
+
+def _train(folder, rank, port, words):
+    """End this process by the tool."""
+    code = 99
+    try:
+        os.chdir(folder)
+        log = os.open(f"log-{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with open(log, "w") as file, redirect_stdout(file), redirect_stderr(file):
+            endpoints = [f"127.0.0.1:{port}", "127.0.0.1:0"]
+            os.environ.update(
+                PADDLE_TRAINER_ID=str(rank),
+                PADDLE_TRAINERS_NUM="2",
+                PADDLE_TRAINER_ENDPOINTS=",".join(endpoints),
+                PADDLE_CURRENT_ENDPOINT=endpoints[rank],
+            )
+            paddle_parallel._global_parallel_env = None  # that of the test
+            sys.argv = ["autodl"]
+            code = command.main(["train", *words])
+    finally:
+        os._exit(code)
+
+
+def ended(child):
+    """The exit code of a process, negative where a signal has ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def prepare(folder):
@@ -95,8 +130,8 @@ def launched(tmp_path_factory):
     """Unbroken trainings by two processes, of a cell and of a genotype; what the first printed."""
     folder = prepare(tmp_path_factory.mktemp("launched") / "two")
     done = launch(folder, "both.py")
-    assert done.code == 0, done.out
-    out = done.out.partition("the next")[0]
+    assert done.returncode == 0, done.stdout
+    out = done.stdout.partition("the next")[0]
     return SimpleNamespace(folder=folder, cell=folder / "out" / "cell", out=out)
 
 
@@ -163,35 +198,22 @@ def test_another_number_of_processes_may_ask_for_it_with_the_same_batch(launched
     refused("Train.batch_size was 40, now it is 20", "train", *one, "--out", copied)
 
 
-def children(pid):
-    """Processes that a process has started, by the rank that it gave them."""
-    found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
-        if rank := [item for item in environment if item.startswith(b"PADDLE_TRAINER_ID=")]:
-            found[int(rank[0].split(b"=")[1])] = int(child)
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes as Linux has it")
 def test_a_killed_process_ends_all_and_they_go_on_to_the_same_weights(launched, tmp_path):
     folder = prepare(tmp_path)
-    process = start(folder, TOOL, *SMALL_WORDS)
+    first, second = fork_two(folder, *SMALL_WORDS)
     checkpoint, deadline = folder / "out/cell/checkpoint.safetensors", time.monotonic() + LIMIT
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(children(process.pid)[1], signal.SIGKILL)
-    process.communicate(timeout=LIMIT)
-    assert process.returncode != 0
-    told = (folder / "log" / "workerlog.0").read_text()
-    noticed = "error: another process of this training has ended or does not answer" in told
-    assert noticed or "SIGTERM" in told, told  # the launcher, which ends all, may be faster
+    os.kill(second, signal.SIGKILL)
+    assert (ended(first), ended(second)) == (2, -signal.SIGKILL)
+    told = (folder / "log-0").read_text()
+    assert "error: another process of this training has ended or does not answer" in told
     assert 'File "' not in told, told
     assert not (folder / "out/cell/metrics.json").exists(), "killed too late to test anything"
 
-    done = launch(folder, TOOL, *SMALL_WORDS, "--resume")
-    assert done.code == 0, done.out
-    assert "cell resumed after epoch" in done.out
+    both = fork_two(folder, *SMALL_WORDS, "--resume")
+    assert [ended(child) for child in both] == [0, 0]
+    assert "cell resumed after epoch" in (folder / "log-0").read_text()
     two, one = (
         (cell / "weights.safetensors").read_bytes()
         for cell in (folder / "out" / "cell", launched.cell)

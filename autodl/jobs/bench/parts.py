@@ -68,12 +68,12 @@ class _TokenCountRun:
         return sampled - began, learned - sampled, self.agent.diagnostics()["mean_reward"]
 
 
-def agent() -> Numbers:
-    """One iteration of the agent: sample a batch of 10 and learn from it; medians of 200."""
+def agent(iterations: int = 200) -> Numbers:
+    """One iteration of the agent: sample a batch of 10 and learn from it; medians."""
     run = _TokenCountRun(seed=0, learning_rate=1e-3)
     for _ in range(10):
         run.iterate()
-    times = np.array([run.iterate()[:2] for _ in range(200)]) * 1e3
+    times = np.array([run.iterate()[:2] for _ in range(iterations)]) * 1e3
     return {
         "iteration_ms": round(float(np.median(times.sum(axis=1))), 2),
         "sample_ms": round(float(np.median(times[:, 0])), 2),
