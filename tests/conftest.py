@@ -86,8 +86,8 @@ def plain_pictures(monkeypatch):
     """
     from matplotlib.figure import Figure
 
-    monkeypatch.setattr("autodl.drawing.cells._compose", lambda rows: Figure((4, 4)))
-    monkeypatch.setattr("autodl.drawing.importance.draw_importance", lambda *told: Figure((4, 4)))
+    monkeypatch.setattr("autodl.drawing.cells._compose", lambda rows: Figure((1, 1)))
+    monkeypatch.setattr("autodl.drawing.importance.draw_importance", lambda *told: Figure((1, 1)))
 
 
 @pytest.fixture

@@ -196,10 +196,10 @@ def _renumber(pictures: Pictures, renumbered: NDArray[np.int64]) -> Pictures:
 
 
 def _block_mean(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    count, height, width, channels = images.shape
-    shape = (count, height // factor, factor, width // factor, factor, channels)
-    total: NDArray[np.uint32] = images.reshape(shape).sum(axis=(2, 4), dtype=np.uint32)
     area = factor * factor
+    total = images[:, ::factor, ::factor].astype(np.uint32)
+    for place in range(1, area):  # a sum over two axes takes three to seven times as long
+        total += images[:, place // factor :: factor, place % factor :: factor]
     return ((total + area // 2) // area).astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ may therefore train on pictures that are "to try" here; for the JPEG source that
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from autodl.data.dataset import Dataset
@@ -22,8 +23,11 @@ NAME = "cifar10-mini"
 FILE = Path(__file__).with_name("cifar10_mini.npz")
 
 
+@cache
 def load_sample() -> Dataset:
     """The embedded sample: 1,000 + 200 pictures of 32x32; ``official`` is False (JPEG).
+
+    It is read once and stays.
 
     Raises:
         DataError: the package was installed without the file, or it is damaged.

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -285,7 +286,8 @@ def _first_difference(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any
     return None if old == new else (path, old, new)
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Versions of what results may depend on; packages that are absent are left out."""
     found = {"autodl": __version__, "python": platform.python_version()}
     for package in ("numpy", "paddlepaddle", "paddlepaddle-gpu", "parl", "visualdl"):
