@@ -12,6 +12,7 @@ from autodl.config.plugins import note_provided
 from autodl.drawing.chains import draw_chain
 from autodl.drawing.edge_cells import draw_edge_cell
 from autodl.drawing.sequences import draw_sequence
+from autodl.drawing.shuffles import draw_shuffle
 from autodl.drawing.stages import draw_stages
 from autodl.errors import PluginError
 
@@ -21,6 +22,7 @@ _OWN: dict[str, Draw] = {
     "chain": draw_chain,
     "edge_cell": draw_edge_cell,
     "sequence": draw_sequence,
+    "shuffle": draw_shuffle,
     "stages": draw_stages,
 }
 _BUILT_IN = "cell_pair"

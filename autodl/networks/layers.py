@@ -223,6 +223,18 @@ class Crop(nn.Layer):
         return x[:, :, self._top :, self._left :]
 
 
+class EverySecond(nn.Layer):
+    """Every second channel."""
+
+    def __init__(self, kind: kinds.EverySecond) -> None:
+        super().__init__()
+        self._first = kind.first
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """``[B, C, H, W]`` to about half of the channels."""
+        return x[:, self._first :: 2]
+
+
 class DropPath(nn.Dropout):
     """Zeroes each picture of a batch with probability ``p``, which is 0 until somebody sets it.
 
@@ -291,6 +303,7 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Concat: lambda kind: Concat(),
     kinds.Crop: Crop,
     kinds.DropPath: lambda kind: DropPath(),
+    kinds.EverySecond: EverySecond,
     kinds.GlobalAvgPool: lambda kind: GlobalAvgPool(),
     kinds.GlobalMaxPool: lambda kind: GlobalMaxPool(),
     kinds.Times: lambda kind: Times(kind.factor),

@@ -212,6 +212,20 @@ class Crop(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class EverySecond(Layer):
+    """Every second channel, from channel ``first`` on, 0 or 1."""
+
+    first: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Half of the channels on the same map."""
+        channels, *size = inputs[0]
+        if channels < 2:
+            raise ValueError(f"every second channel of {inputs[0]} leaves nothing to one half")
+        return (channels + 1 - self.first) // 2, *size
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalAvgPool(Layer):
     """Mean over height and width."""
 

@@ -13,6 +13,7 @@ ARCHITECTURES = {
     "genotype": "autodl.spaces.genotype.architecture:Genotype",
     "mobile": "autodl.spaces.mobile.architecture:MobileArchitecture",
     "sequence": "autodl.spaces.sequence.architecture:SequenceArchitecture",
+    "shuffle": "autodl.spaces.shuffle.architecture:ShuffleArchitecture",
     "stages": "autodl.spaces.stage.architecture:StageArchitecture",
     "widths": "autodl.spaces.width.architecture:WidthArchitecture",
 }
@@ -34,6 +35,10 @@ SPACES = {
     "SequenceSpace": Entry(
         "autodl.spaces.sequence.options:SequenceSpaceOptions",
         "autodl.spaces.sequence.space:SequenceSpace",
+    ),
+    "ShuffleSpace": Entry(
+        "autodl.spaces.shuffle.options:ShuffleSpaceOptions",
+        "autodl.spaces.shuffle.space:ShuffleSpace",
     ),
     "StageSpace": Entry(
         "autodl.spaces.stage.options:StageSpaceOptions", "autodl.spaces.stage.space:StageSpace"
@@ -102,6 +107,10 @@ NETWORKS = {
         "autodl.spaces.classic.options:SequenceResNetOptions",
         "autodl.spaces.classic.sequence_resnet:sequence_resnet_plan",
         searched=False,
+    ),
+    "ShuffleNetwork": Entry(
+        "autodl.spaces.shuffle.options:ShuffleNetworkOptions",
+        "autodl.spaces.shuffle.plan:shuffle_plan",
     ),
     "StageNetwork": Entry(
         "autodl.spaces.stage.options:StageNetworkOptions", "autodl.spaces.stage.plan:stage_plan"

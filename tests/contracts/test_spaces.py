@@ -28,6 +28,7 @@ NETWORKS = {
     "EdgeCellSpace": ("EdgeCellNetwork", *PICTURES),
     "MobileSpace": ("MobileNetwork", *PICTURES),
     "SequenceSpace": ("SequenceNetwork", *SERIES),
+    "ShuffleSpace": ("ShuffleNetwork", *PICTURES),
     "StageSpace": ("StageNetwork", *PICTURES),
 }
 # Spaces that no section names: cells that are tied, those of a width search, and a user's own.

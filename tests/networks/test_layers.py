@@ -71,6 +71,13 @@ def test_crop_is_a_slice():
     np.testing.assert_array_equal(found, x.numpy()[:, :, 1:, 2:])
 
 
+def test_every_second_channel_is_a_slice():
+    x = paddle.arange(2 * 5 * 2 * 3).reshape([2, 5, 2, 3])
+    for first in (0, 1):
+        found = make_layer(kinds.EverySecond(first))(x).numpy()
+        np.testing.assert_array_equal(found, x.numpy()[:, first::2])
+
+
 def test_the_seed_decides_the_weights():
     def weights(seed):
         paddle.seed(seed)

@@ -16,6 +16,7 @@ from autodl.plans.layers import (
     Crop,
     Dropout,
     DropPath,
+    EverySecond,
     Flatten,
     GlobalAvgPool,
     Gru,
@@ -112,6 +113,13 @@ def test_crop_cuts_rows_and_columns():
             Crop(1, 2).output_shape(shape)
     assert (Crop(1, 1).parameters, DropPath().parameters) == (0, 0)
     assert DropPath().output_shape((3, 5, 4)) == (3, 5, 4)
+
+
+def test_every_second_channel():
+    shapes = [EverySecond(first).output_shape((5, 3, 2)) for first in (0, 1)]
+    assert shapes == [(3, 3, 2), (2, 3, 2)]
+    with pytest.raises(ValueError, match="leaves nothing to one half"):
+        EverySecond(0).output_shape((1, 3, 2))
 
 
 def test_scale_takes_maps_and_one_number_for_each():

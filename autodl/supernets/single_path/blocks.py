@@ -88,7 +88,7 @@ def find_blocks(space: Coded[Architecture], make_plan: MakePlan) -> Blocks:
             )
             for decision, variants in enumerate(plans)
         ),
-        tuple(r for r in make_plan(space.decode(start)).records[1:] if r.name not in by),
+        tuple(r for r in plans[0][0].records[1:] if blocks.owner(r.name) is None),
     )
     _check(space, make_plan, found)
     return found
@@ -110,7 +110,8 @@ def _check(space: Coded[Architecture], make_plan: MakePlan, blocks: Blocks) -> N
             if record.layer.parameters and held.get(record.name) != record.layer:
                 raise ConfigError(
                     f"no supernet holds {type(space).__name__}: several decisions at once say what"
-                    f" its layer {record.name} is; EdgeCellSpace and ChainSpace have one for each"
+                    f" its layer {record.name} is; EdgeCellSpace, ChainSpace and ShuffleSpace have"
+                    " one for each"
                 )
 
 

@@ -13,13 +13,21 @@ from autodl.spaces.chain.plan import chain_plan
 from autodl.spaces.chain.space import ChainSpace
 from autodl.spaces.edge_cell.plan import edge_cell_plan
 from autodl.spaces.edge_cell.space import EdgeCellSpace
+from autodl.spaces.shuffle.plan import shuffle_plan
+from autodl.spaces.shuffle.space import ShuffleSpace
 from autodl.supernets.single_path.network import SinglePathNetwork
 from autodl.tasks.pictures import PictureTask
 
 SMALL = {"classes": 2, "image_size": 8}
 CELLS = partial(edge_cell_plan, width=2, cells=1, **SMALL)
 CHAINS = partial(chain_plan, stem_width=2, head_width=4, **SMALL)
+SHUFFLES = partial(shuffle_plan, stem_width=4, widths=(8, 12), head_width=4, **SMALL)
 SPACES = {"cells": (EdgeCellSpace(), CELLS), "chains": (ChainSpace(), CHAINS)}
+
+
+@pytest.fixture
+def shuffles():
+    return SinglePathNetwork(ShuffleSpace(repeats=(2, 2)), SHUFFLES, 0)
 
 
 @pytest.fixture(params=SPACES)

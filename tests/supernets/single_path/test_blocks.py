@@ -32,6 +32,13 @@ def test_every_operation_of_an_edge_has_a_batch_norm_of_its_own():
     assert blocks.owner("stage1.reduction.first.conv") is None
 
 
+def test_what_is_alike_in_all_blocks_of_a_decision_is_not_shared():
+    space = EdgeCellSpace(("nor_conv_1x1", "nor_conv_3x3"))
+    blocks = find_blocks(space, partial(edge_cell_plan, cells=1))
+    assert not [record.name for record in blocks.shared if "edge" in record.name]
+    assert [record.name.split(".")[0] for record in blocks.shared[:3]] == ["stem", "stem", "stage0"]
+
+
 def test_blocks_of_a_chain_are_the_whole_of_a_place():
     blocks = find_blocks(ChainSpace(("mb_conv_3_by_3", "mb_conv_5_by_6")), chain_plan)
     assert {blocks.owner(f"block{place}.project.norm") for place in range(8)} == set(range(8))

@@ -1,0 +1,31 @@
+"""Draws a network of shuffle blocks."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from autodl.drawing.blocks import Box, draw_boxes
+from autodl.drawing.names import Family, family
+from autodl.spaces.shuffle.architecture import ShuffleArchitecture
+
+# colours are those of like operations of cells
+_LOOKS: dict[str, tuple[str, Family]] = {
+    "shuffle_3x3": ("shuffle 3×3", family("conv_3x3")),
+    "shuffle_5x5": ("shuffle 5×5", family("sep_conv_5x5")),
+    "shuffle_7x7": ("shuffle 7×7", family("conv_1x7_7x1")),
+    "xception_3x3": ("xception 3×3", family("dil_conv_3x3")),
+}
+
+
+def draw_shuffle(architecture: ShuffleArchitecture, title: str = "") -> Figure:
+    """A box for each block, from the stem to the head; the first of a stage halves the size.
+
+    Args:
+        title: above the blocks; empty for none.
+    """
+    boxes = [Box("stem")]
+    for blocks in architecture.stages:
+        for place, block in enumerate(blocks):
+            words, colour = _LOOKS[block]
+            boxes.append(Box(words + "\nhalf the size" * (place == 0), colour))
+    return draw_boxes([*boxes, Box("head")], title)
