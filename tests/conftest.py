@@ -78,6 +78,14 @@ def tiny():
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _power():
+    """The machine does not lose it here, so nobody need wait for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def plain_pictures(monkeypatch):
     """A search draws its best, and what mattered, as empty pictures: they cost more than counting.
@@ -99,7 +107,7 @@ def open_store(tmp_path):
 
     def open_store(name="trials"):
         store = TrialStore(tmp_path / f"{name}.sqlite")
-        store._db.execute("PRAGMA synchronous = OFF")  # the machine does not lose its power here
+        store._db.execute("PRAGMA synchronous = OFF")
         opened.append(store)
         return store
 

@@ -65,6 +65,8 @@ class PlanNetwork(nn.Layer):
         logits, features = self._compute(x, self.plan.auxiliary.source)
         return logits, classifier(features)
 
+    # Nothing here depends on values. Without this, exporting would rewrite the code of all layers.
+    @paddle.jit.not_to_static  # type: ignore[untyped-decorator]
     def _compute(self, x: paddle.Tensor, kept: int) -> tuple[paddle.Tensor, paddle.Tensor | None]:
         """The output, and what the layer at position ``kept`` gave; -1 for none."""
         values = {0: x}

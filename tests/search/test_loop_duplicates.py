@@ -173,8 +173,7 @@ def test_a_strategy_of_one_idea_is_not_asked_for_all_at_once(open_store):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("batch_size", [None, 10])
-def test_a_paused_twin_is_waited_for(open_store, tmp_path, monkeypatch, batch_size, workers):
-    monkeypatch.setattr("os.fsync", lambda handle: None)
+def test_a_paused_twin_is_waited_for(open_store, tmp_path, batch_size, workers):
     store, evaluator = open_store(), Staged(3, lost=0)
     rule = AsynchronousSuccessiveHalving(epochs=3, max_trials=COUNT)
     staging = Staging(rule, store, tmp_path / "ckpt", lambda evaluation: (evaluation.reward,))

@@ -48,10 +48,8 @@ def staging(store, folder, rule="halving", objectives="one", count=COUNT):
 
 
 @pytest.fixture
-def start(open_store, tmp_path, monkeypatch):
+def start(open_store, tmp_path):
     """Start or resume a search by its name; its strategy, executor, store, and trials to come."""
-
-    monkeypatch.setattr("os.fsync", lambda handle: None)  # the machine keeps its power here
 
     def start(name="run", *, workers=1, order=0, batch_size=None, evaluator=None, **more):
         options = {key: more.pop(key) for key in ("rule", "objectives") if key in more}

@@ -27,11 +27,6 @@ ONE, OTHER = (SPACE.sample(np.random.default_rng(i)) for i in range(2))
 COUNT = 40
 
 
-@pytest.fixture(autouse=True)
-def _in_peace(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda handle: None)  # the machine keeps its power here
-
-
 @pytest.fixture
 def start(open_store, tmp_path):
     """Start or resume an evolution by its name; its strategy, store and trials to come."""

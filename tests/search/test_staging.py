@@ -326,9 +326,8 @@ def test_a_trial_that_was_running_when_others_passed_it_is_not_retired(store, fo
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("objectives", [1, 2])
 def test_a_kill_at_any_time_ends_nothing_and_forgets_no_promotion(
-    open_store, folder, monkeypatch, objectives, seed
+    open_store, folder, objectives, seed
 ):
-    monkeypatch.setattr("os.fsync", lambda handle: None)  # the machine keeps its power here
     store, draw, count = open_store("kills"), np.random.default_rng(seed), 24
     store.propose([Proposal(i, ARCHITECTURE, 0) for i in range(count)])
     values = {}
