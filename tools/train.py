@@ -7,6 +7,7 @@ Examples:
     python tools/train.py -c train/cifar-quick.yaml --out runs/quick
     python tools/train.py -c supernet/width-demo.yaml --out runs/width    # a supernet: as `search`
     python tools/train.py -c supernet/edge-demo.yaml --out runs/supernet  # one of paths
+    python tools/train.py -c supernet/darts-demo.yaml --out runs/darts    # a relaxed one (DARTS)
 
 Several devices for one network, here two GPUs; CPUs by --nproc_per_node 2 in place of --devices:
     python -m paddle.distributed.launch --devices 0,1 --log_dir runs/log tools/train.py -c ...
@@ -75,8 +76,9 @@ def choose_job(args: argparse.Namespace) -> int:
 
 
 def train_paths(args: argparse.Namespace) -> int:
-    """Train a supernet of paths, and say how to search in it."""
+    """Train a supernet of paths or a relaxed one, and say what to do with it."""
     from autodl.jobs.supernet.run import run_supernet
+    from autodl.runs.supernet_folder import retraining
     from autodl.supernets.single_path.config import load_supernet_config
 
     config = load_supernet_config(args.config, args.override)
@@ -91,8 +93,13 @@ def train_paths(args: argparse.Namespace) -> int:
     )
     print(
         f"{args.out}: {found['architectures']:,} architectures in {found['parameters']:,} weights"
-        f"\nsearch in it: autodl search -c search/edge-supernet.yaml -o Evaluator.run={args.out}"
     )
+    if config.relaxed:
+        print(f"chosen: {args.out}/architecture.json\ntrain it: {retraining(args.out)}")
+    else:
+        print(
+            f"search in it: autodl search -c search/edge-supernet.yaml -o Evaluator.run={args.out}"
+        )
     return 0
 
 

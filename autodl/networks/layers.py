@@ -14,6 +14,7 @@ from paddle.nn import initializer
 
 from autodl.config.plugins import note_provided
 from autodl.plans import layers as kinds
+from autodl.plans import mixture
 
 
 def _window_padding(padding: kinds.Padding) -> list[int]:
@@ -175,6 +176,17 @@ class Add(nn.Layer):
         return total
 
 
+class Mix(nn.Layer):
+    """Sum of its inputs, each times a number."""
+
+    def forward(self, numbers: paddle.Tensor, *inputs: paddle.Tensor) -> paddle.Tensor:
+        """Numbers ``[K]`` and ``K`` tensors of one shape to a tensor of that shape."""
+        total = numbers[0] * inputs[0]
+        for place, x in enumerate(inputs[1:], start=1):
+            total = total + numbers[place] * x
+        return total
+
+
 class Concat(nn.Layer):
     """Its inputs side by side on the channel axis."""
 
@@ -290,7 +302,11 @@ class Recurrent(nn.Layer):
 _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     kinds.Conv: _conv,
     kinds.BatchNorm: lambda kind: nn.BatchNorm2D(
-        kind.channels, momentum=kind.momentum, epsilon=kind.epsilon
+        kind.channels,
+        momentum=kind.momentum,
+        epsilon=kind.epsilon,
+        weight_attr=None if kind.affine else False,
+        bias_attr=None if kind.affine else False,
     ),
     kinds.Relu: lambda kind: nn.ReLU(),
     kinds.Gelu: lambda kind: nn.GELU(),
@@ -300,6 +316,7 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
     ),
     kinds.AvgPool: AvgPool,
     kinds.Add: lambda kind: Add(),
+    mixture.Mix: lambda kind: Mix(),
     kinds.Concat: lambda kind: Concat(),
     kinds.Crop: Crop,
     kinds.DropPath: lambda kind: DropPath(),

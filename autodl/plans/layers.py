@@ -110,16 +110,20 @@ class Conv(Layer):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Layer):
-    """Batch normalisation with scale and shift; ``momentum`` is the share of the old mean."""
+    """Batch normalisation; ``momentum`` is the share of the old mean.
+
+    With a scale and a shift of each channel, unless it is not ``affine``.
+    """
 
     channels: int
     momentum: float = 0.9
     epsilon: float = 1e-3
+    affine: bool = True
 
     @property
     def parameters(self) -> int:
         """Scale and shift."""
-        return 2 * self.channels
+        return 2 * self.channels * self.affine
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from autodl.plans.layers import BatchNorm, Conv, Linear, Relu
-from autodl.plans.plan import PlanBuilder
+from autodl.plans.plan import Plan, PlanBuilder
 
 
 def conv(
@@ -58,3 +60,14 @@ def two_linear(builder: PlanBuilder, x: int, hidden: int, classes: int) -> int:
     x = builder.add("head.hidden", Linear(features, hidden), x)
     x = builder.add("head.relu", Relu(), x)
     return builder.add("head.classifier", Linear(hidden, classes), x)
+
+
+def without_scales(plan: Plan) -> Plan:
+    """The plan with batch-norms that neither scale nor shift, wherever they are in a cell."""
+    builder = PlanBuilder(plan.input_shape)
+    for record in plan.records[1:]:
+        layer = record.layer
+        if isinstance(layer, BatchNorm) and ".cell" in f".{record.name}":
+            layer = replace(layer, affine=False)
+        builder.add(record.name, layer, *record.inputs)
+    return builder.finish()

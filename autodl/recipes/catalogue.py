@@ -76,5 +76,9 @@ PATHS = {
         "autodl.supernets.single_path.sampling:CostUniform",
     ),
     "Fair": Entry(_NONE, "autodl.supernets.single_path.sampling:Fair"),
+    "Relaxed": Entry(
+        "autodl.supernets.relaxed.options:RelaxedOptions",
+        "autodl.supernets.relaxed.path:Relaxed",
+    ),
     "Uniform": Entry(_NONE, "autodl.supernets.single_path.sampling:Uniform"),
 }

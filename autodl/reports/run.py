@@ -15,7 +15,6 @@ from autodl.objectives.trade_off import Goals, TradeOff
 from autodl.reports.importance import importance_lines
 from autodl.runs.folder import (
     CONFIG,
-    FIRST_WEIGHTS,
     TRIALS,
     import_run_plugins,
     read_manifest,
@@ -23,6 +22,7 @@ from autodl.runs.folder import (
 )
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.store import TrialStore
+from autodl.runs.supernet_folder import supernet_advice
 from autodl.search.observers.outcome import (
     SHARE,
     full_epochs,
@@ -85,11 +85,8 @@ def refuse_training(folder: Path) -> None:
     if (folder / TRIALS).exists() or not (folder / CONFIG).exists():
         return  # the store, or that there is none, says the rest
     sections = run_config(folder).values
-    if (folder / FIRST_WEIGHTS).exists():
-        raise StoreError(
-            f"{folder} is a supernet and has no trials; those of a search in it are told by `autodl"
-            f" report`: autodl search -c search/edge-supernet.yaml -o Evaluator.run={folder}"
-        )
+    if advice := supernet_advice(folder):
+        raise StoreError(f"no trials to tell of: {advice}")
     if "Train" in sections and not {"Search", "Compression"} & set(sections):
         raise StoreError(
             f"{folder} is a training, not a search, and has no trials; `autodl eval {folder}` says"

@@ -29,6 +29,10 @@ SPACES = {
         "autodl.spaces.edge_cell.options:EdgeCellSpaceOptions",
         "autodl.spaces.edge_cell.space:EdgeCellSpace",
     ),
+    "GenotypeSpace": Entry(
+        "autodl.spaces.genotype.options:GenotypeSpaceOptions",
+        "autodl.spaces.genotype.space:GenotypeSpace",
+    ),
     "MobileSpace": Entry(
         "autodl.config.sections:NoOptions", "autodl.spaces.mobile.space:MobileSpace"
     ),

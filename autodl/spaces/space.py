@@ -6,8 +6,9 @@ searched by every strategy. The others are for what a space can do better than a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +161,38 @@ class Branched(Coded[Arch], Protocol[Arch]):
 
         Of rows ``[N, len(sizes)]``, int64 of that shape; 0 where none does.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a mixture has a weight for: each of its operations on each of its edges."""
+
+    name: str
+    edges: tuple[str, ...]
+    operations: tuple[str, ...]
+
+
+@runtime_checkable
+class Relaxed(Coded[Arch], Protocol[Arch]):
+    """A coded space of graphs that can be one network with all operations on every edge (DARTS)."""
+
+    @property
+    def mixture(self) -> Any:
+        """What its network's plan maker takes for that network: its plan has ``Mix`` layers."""
+        ...
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables in which these layers stand."""
+        ...
+
+    def strongest(self, weights: Mapping[str, NDArray[np.float64]]) -> Arch:
+        """The architecture that weights ``[edges, operations]`` of each table stand for."""
+        ...
+
+    def operations_of(self, architecture: Arch) -> tuple[str, ...]:
+        """The operation on each edge of an architecture."""
         ...
 
 

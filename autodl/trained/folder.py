@@ -20,6 +20,7 @@ from autodl.runs.folder import (
     read_manifest,
     run_plugins,
 )
+from autodl.runs.supernet_folder import supernet_advice
 from autodl.spaces.codec import load_architecture
 from autodl.trial import Architecture
 
@@ -30,7 +31,7 @@ def load_trained(
     """Config, architecture and metrics of a finished training; a compression has its source's.
 
     Raises:
-        StoreError: the folder holds none, or one that is not finished.
+        StoreError: the folder holds none, one that is not finished, or a supernet.
         PluginError: a plugin of it is gone; another place is ``Global.plugins=[FILE]``.
     """
     try:
@@ -39,6 +40,8 @@ def load_trained(
         raise StoreError(
             f"{folder} holds no finished training: {error}; give a folder that autodl train made"
         ) from None
+    if advice := supernet_advice(folder):
+        raise StoreError(advice)
     name, known = _config_name(folder), list(overrides)
     check_seals(folder, (METRICS, name))
     if name == CONFIG and not any(given.startswith("Global.plugins=") for given in overrides):

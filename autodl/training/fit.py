@@ -31,7 +31,7 @@ from autodl.training.goal import Truth, goal_of
 from autodl.training.hooks.hook import Hook, Path
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.training.parallel import ALONE, Share
-from autodl.training.setting import Epoch, Setting
+from autodl.training.setting import Epoch, Setting, Update
 from autodl.training.shared_layers import share_layers
 from autodl.training.terms.term import Step, Term
 from autodl.training.weights import load_arrays
@@ -280,6 +280,8 @@ class Trainer:
             paths = _WHOLE if self.path is None else self.path.choices()
             totals.rate = self._rate(self._pace.position(step, elapsed()))
             began = self._clock()
+            for part in self._parts:
+                part.before_step(Update(batch, totals.rate, self._optimizer))
             loss, tally = self._step(batch, totals.rate, paths)
             totals.compute_seconds += self._clock() - began
             after_step()

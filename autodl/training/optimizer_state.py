@@ -7,7 +7,7 @@ parameters in their network it can be restored anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import paddle
@@ -49,6 +49,14 @@ def restore_optimizer(
         slots = _slots(optimizer, named)
     for key, value in arrays.items():
         slots[key].set_value(paddle.to_tensor(value))
+
+
+def velocities(
+    optimizer: paddle.optimizer.Optimizer, parameters: Sequence[paddle.Tensor]
+) -> list[paddle.Tensor]:
+    """SGD's velocity of each parameter; zeros before the first step."""
+    known = optimizer._accumulators.get("velocity", {})
+    return [known.get(one.name, paddle.zeros_like(one)) for one in parameters]
 
 
 def _slots(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from autodl.recipes.recipe import Recipe
-from autodl.tasks.task import Task
+from autodl.tasks.task import Batch, Task
 from autodl.training.parallel import Share
 
 
@@ -35,3 +36,12 @@ class Epoch:
     number: int
     rng: np.random.Generator
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update that will be made next: of what, at which learning rate, and by what."""
+
+    batch: Batch
+    rate: float
+    optimizer: paddle.optimizer.Optimizer

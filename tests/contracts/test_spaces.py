@@ -26,6 +26,7 @@ NETWORKS = {
     "CellSpace": ("CellNetwork", *PICTURES),
     "ChainSpace": ("ChainNetwork", *PICTURES),
     "EdgeCellSpace": ("EdgeCellNetwork", *PICTURES),
+    "GenotypeSpace": ("OwnGenotype", *PICTURES),
     "MobileSpace": ("MobileNetwork", *PICTURES),
     "SequenceSpace": ("SequenceNetwork", *SERIES),
     "ShuffleSpace": ("ShuffleNetwork", *PICTURES),

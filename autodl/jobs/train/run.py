@@ -28,6 +28,7 @@ from autodl.runs.folder import (
     METRICS,
     TRIALS,
     WEIGHTS,
+    check_seals,
     import_run_plugins,
     read_manifest,
     run_config,
@@ -35,6 +36,7 @@ from autodl.runs.folder import (
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.run import Run
 from autodl.runs.store import TrialStore
+from autodl.runs.supernet_folder import is_relaxed
 from autodl.spaces.codec import encode_text, load_architecture, save_architecture
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
@@ -55,6 +57,7 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
     """The ``top`` best architectures of a search, with a name by trial number.
 
     Each network once: of architectures that are one network written differently, the better trial.
+    Of a relaxed supernet the one that it has chosen, by the name ``chosen``.
 
     Raises:
         ConfigError: the section ``Space`` of the run is damaged.
@@ -63,6 +66,11 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
     """
     read_manifest(run)
     import_run_plugins(run)
+    if is_relaxed(run):
+        if not (run / ARCHITECTURE).exists():
+            raise StoreError(f"{run} has not chosen yet: go on by --resume until it is finished")
+        check_seals(run, (ARCHITECTURE,))
+        return [("chosen", load_architecture(run / ARCHITECTURE))]
     check_trials(run)
     canonical = canonical_form(_space(run))
     distinct: dict[str, Trial] = {}

@@ -20,6 +20,8 @@ NODES = 4
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple((source, node) for node in range(NODES) for source in range(node))
 """Where each edge comes from and goes to: 0-1, 0-2, 1-2, 0-3, 1-3, 2-3."""
+TABLE = "edges"
+"""The name of the one table that all cells of a mixture share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,10 @@ class EdgeCell:
         """
         what = "a cell with operations on edges"
         return cls(read_names(value, "edge_cell", JSON_VERSION, "operations", what))
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeMixture:
+    """A cell with all of these operations on every edge, in the order of a table's columns."""
+
+    operations: tuple[str, ...]

@@ -4,6 +4,9 @@ A stem of 3x3, three stages of equal cells with a residual block between them th
 and doubles the width, then a batch-norm, a ReLU, the pooled features and the classifier. A
 convolution on an edge is ReLU, convolution and batch-norm. Of a node that nothing but ``none``
 leads to, zeros go on.
+
+A mixture of cells has all operations on every edge, side by side; batch-norms in its cells neither
+scale nor shift.
 """
 
 from __future__ import annotations
@@ -19,16 +22,17 @@ from autodl.plans.layers import (
     Relu,
     Times,
 )
+from autodl.plans.mixture import Mix
 from autodl.plans.plan import Plan, PlanBuilder
-from autodl.plans.stacking import conv_norm
-from autodl.spaces.edge_cell.architecture import NODES, EdgeCell
+from autodl.plans.stacking import conv_norm, without_scales
+from autodl.spaces.edge_cell.architecture import EDGES, NODES, TABLE, EdgeCell, EdgeMixture
 
 STAGES = 3
 _KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 def edge_cell_plan(
-    architecture: EdgeCell,
+    architecture: EdgeCell | EdgeMixture,
     *,
     classes: int = 10,
     image_size: int = 32,
@@ -47,7 +51,7 @@ def edge_cell_plan(
 
     Source: Dong and Yang, NAS-Bench-201, ICLR 2020: width 16, 5 cells.
     """
-    if not isinstance(architecture, EdgeCell):
+    if not isinstance(architecture, EdgeCell | EdgeMixture):
         raise ConfigError(
             "EdgeCellNetwork is made of cells with operations on edges, got a"
             f" {type(architecture).__name__}; name the Network of the architecture's own space"
@@ -63,12 +67,39 @@ def edge_cell_plan(
         if stage:
             x = _reduce(builder, x, f"stage{stage}.reduction")
         for number in range(cells):
-            x = _cell(builder, x, f"stage{stage}.cell{number}", architecture)
+            name = f"stage{stage}.cell{number}"
+            if isinstance(architecture, EdgeMixture):
+                x = _mixed_cell(builder, x, name, architecture.operations)
+            else:
+                x = _cell(builder, x, name, architecture)
     x = builder.add("head.norm", BatchNorm(builder.shape(x)[0], epsilon=1e-5), x)
     x = builder.add("head.relu", Relu(), x)
     x = builder.add("head.pool", GlobalAvgPool(), x)
     builder.add("head.classifier", Linear(builder.shape(x)[0], classes), x)
-    return builder.finish()
+    plan = builder.finish()
+    return without_scales(plan) if isinstance(architecture, EdgeMixture) else plan
+
+
+def _mixed_cell(builder: PlanBuilder, entry: int, name: str, operations: tuple[str, ...]) -> int:
+    nodes = [entry]
+    for node in range(1, NODES):
+        ends = [
+            _mixed_edge(builder, nodes[source], f"{name}.edge{source}_{node}", row, operations)
+            for row, (source, end) in enumerate(EDGES)
+            if end == node
+        ]
+        nodes.append(builder.add(f"{name}.node{node}", Add(), *ends))
+    return nodes[-1]
+
+
+def _mixed_edge(
+    builder: PlanBuilder, x: int, name: str, row: int, operations: tuple[str, ...]
+) -> int:
+    columns = tuple(place for place, one in enumerate(operations) if one != "none")
+    ends = [
+        _edge(builder, x, f"{name}.{operations[place]}", operations[place]) for place in columns
+    ]
+    return builder.add(f"{name}.mix", Mix(TABLE, row, columns), *ends)
 
 
 def _cell(builder: PlanBuilder, entry: int, name: str, cell: EdgeCell) -> int:

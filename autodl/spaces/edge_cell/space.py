@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autodl.errors import ConfigError
-from autodl.spaces.edge_cell.architecture import EDGES, OPERATIONS, EdgeCell
+from autodl.spaces.edge_cell.architecture import EDGES, OPERATIONS, TABLE, EdgeCell, EdgeMixture
 from autodl.spaces.edge_cell.canonical import first_of_twins
 from autodl.spaces.edge_cell.paths import path_counts, ways_through
 from autodl.spaces.rows import check_choices, check_row, random_row
-from autodl.spaces.space import Integers
+from autodl.spaces.space import Integers, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +98,34 @@ class EdgeCellSpace:
     def ways_through(self, rows: Integers) -> Integers:
         """Ways from input to output over each edge, see ``paths.py``: int64 ``[N, 6]``."""
         return ways_through(rows, self.operations)
+
+    @property
+    def mixture(self) -> EdgeMixture:
+        """All operations on every edge.
+
+        Raises:
+            ConfigError: there is but one, or one beside ``none``, of which nothing can be mixed.
+        """
+        if len({*self.operations} - {"none"}) < 2:
+            raise ConfigError(
+                "a mixture is of two operations or more beside none; Space.operations has"
+                f" {', '.join(self.operations)}"
+            )
+        return EdgeMixture(self.operations)
+
+    @property
+    def tables(self) -> tuple[Table]:
+        """One, which all cells share."""
+        edges = tuple(f"{source}-{node}" for source, node in EDGES)
+        return (Table(TABLE, edges, self.operations),)
+
+    def strongest(self, weights: Mapping[str, NDArray[np.float64]]) -> EdgeCell:
+        """The cell of the largest weight of each edge, that of ``none`` too; of equals the first.
+
+        Source: the benchmark's own DARTS (Dong and Yang, ICLR 2020).
+        """
+        return self.decode(weights[TABLE].argmax(axis=1))
+
+    def operations_of(self, architecture: EdgeCell) -> tuple[str, ...]:
+        """The operation on each edge."""
+        return architecture.operations

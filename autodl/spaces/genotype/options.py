@@ -1,4 +1,4 @@
-"""``Network`` section of the networks of genotypes."""
+"""``Space`` and ``Network`` sections of genotypes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from pydantic import Field, field_validator
 from autodl.config.sections import Section
 from autodl.errors import UnknownNameError
 from autodl.spaces.genotype.architecture import published_genotype
+from autodl.spaces.genotype.mixture import OPERATIONS
+
+
+class GenotypeSpaceOptions(Section):
+    """Which genotypes can be proposed."""
+
+    operations: tuple[str, ...] = Field(
+        OPERATIONS, description="names of operations that edges choose from"
+    )
 
 
 class OwnGenotypeOptions(Section):

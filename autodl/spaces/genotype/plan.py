@@ -3,6 +3,9 @@
 Stem, then cells, each of which reads the two before it; the cells a third and two thirds of the way
 up halve the maps and double the channels. Convolutions have no bias. (Liu et al., ICLR 2019.) There
 is a stem for small pictures and one for large ones.
+
+A mixture of genotypes has all operations on all edges, side by side; its pools have batch-norms
+behind them, and batch-norms in its cells neither scale nor shift.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from autodl.plans.layers import (
     Relu,
     Shape,
 )
+from autodl.plans.mixture import Mix
 from autodl.plans.plan import Auxiliary, Plan, PlanBuilder
-from autodl.plans.stacking import conv_norm
+from autodl.plans.stacking import conv_norm, without_scales
 from autodl.spaces.genotype.architecture import SKIP, Genotype, published_genotype
+from autodl.spaces.genotype.mixture import EDGES, NONE, NORMAL, REDUCE, GenotypeMixture
 
 STEM_FACTOR = 3  # channels of the stem for small pictures, in those of the first cells
 CLASSIFIER_STD = 1e-3
@@ -52,7 +57,7 @@ _KINDS: dict[Stem, _Kind] = {"cifar": _Kind(2, 8, True), "imagenet": _Kind(5, 7,
 
 
 def genotype_plan(
-    genotype: Genotype,
+    genotype: Genotype | GenotypeMixture,
     *,
     channels: int = 36,
     layers: int = 20,
@@ -77,7 +82,7 @@ def genotype_plan(
     Raises:
         ConfigError: an argument is out of range, or the architecture is no genotype.
     """
-    if not isinstance(genotype, Genotype):
+    if not isinstance(genotype, Genotype | GenotypeMixture):
         raise ConfigError(
             f"OwnGenotype is made of a genotype, got a {type(genotype).__name__}; name the Network"
             " of the architecture's own space"
@@ -106,7 +111,10 @@ def genotype_plan(
             _entry(builder, before, f"{name}.entry0", channels, halves=reduced),
             _entry(builder, last, f"{name}.entry1", channels, halves=False),
         ]
-        before, last = last, _cell(builder, entries, genotype, name, reduces)
+        if isinstance(genotype, GenotypeMixture):
+            before, last = last, _mixed_cell(builder, entries, genotype, name, reduces)
+        else:
+            before, last = last, _cell(builder, entries, genotype, name, reduces)
         reduced = reduces
         if number == 2 * layers // 3 and builder.shape(last)[1] >= kind.auxiliary_size:
             head = auxiliary_plan(builder.shape(last), classes, wide_norm=kind.auxiliary_norm)
@@ -114,6 +122,8 @@ def genotype_plan(
     x = builder.add("head.pool", GlobalAvgPool(), last)
     builder.add("head.classifier", Linear(builder.shape(x)[0], classes, CLASSIFIER_STD), x)
     plan = builder.finish(auxiliary)
+    if isinstance(genotype, GenotypeMixture):
+        plan = without_scales(plan)
     return drawn_as_lrc(plan) if init == "lrc" else plan
 
 
@@ -226,6 +236,35 @@ def _cell(
             ends.append(x)
         nodes.append(builder.add(f"{name}.node{node}", Add(), *ends))
     return builder.add(f"{name}.concat", Concat(), *(nodes[node] for node in cell.concat))
+
+
+def _mixed_cell(
+    builder: PlanBuilder, entries: list[int], mixture: GenotypeMixture, name: str, reduces: bool
+) -> int:
+    table, nodes = REDUCE if reduces else NORMAL, list(entries)
+    columns = tuple(place for place, one in enumerate(mixture.columns) if one != NONE)
+    for node in sorted({end for _, end in EDGES}):
+        ends = []
+        for row, (source, end) in enumerate(EDGES):
+            if end != node:
+                continue
+            edge, stride = f"{name}.edge{row}", 2 if reduces and source < 2 else 1
+            mixed = [
+                _operation(builder, nodes[source], edge, mixture.columns[column], stride)
+                for column in columns
+            ]
+            ends.append(builder.add(f"{edge}.mix", Mix(table, row, columns), *mixed))
+        nodes.append(builder.add(f"{name}.node{node}", Add(), *ends))
+    return builder.add(f"{name}.concat", Concat(), *nodes[2:])
+
+
+def _operation(builder: PlanBuilder, x: int, edge: str, operation: str, stride: int) -> int:
+    """One of several on an edge."""
+    if operation == SKIP and stride == 1:
+        return x
+    name = f"{edge}.{operation}"
+    x = _BUILD[operation](builder, x, name, stride)
+    return _norm(builder, x, f"{name}.norm") if "pool" in operation else x
 
 
 def _norm(builder: PlanBuilder, x: int, name: str) -> int:

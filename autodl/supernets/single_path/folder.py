@@ -16,6 +16,7 @@ from autodl.runs.folder import (
     import_run_plugins,
     read_manifest,
 )
+from autodl.runs.supernet_folder import is_relaxed, supernet_advice
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.rows import as_coded
 from autodl.supernets.single_path.blocks import MakePlan
@@ -49,13 +50,15 @@ def load_supernet(
         first: with the weights that it had before its training.
 
     Raises:
-        StoreError: no finished run of a supernet.
+        StoreError: no finished run of a supernet of paths.
         DataError: it was trained on other examples, which may hold those that a search measures on.
         ConfigError: its networks are not those of the search.
         CheckpointError: the weights are unusable.
     """
     weights = FIRST_WEIGHTS if first else WEIGHTS
     manifest = read_manifest(folder)
+    if is_relaxed(folder):
+        raise StoreError(supernet_advice(folder))
     if not (folder / FIRST_WEIGHTS).exists() or not (folder / METRICS).exists():
         raise StoreError(
             f"{folder} holds no finished supernet; make one by autodl train -c"

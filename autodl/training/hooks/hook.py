@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autodl.training.setting import Epoch
+from autodl.training.setting import Epoch, Update
 
 
 class Hook:
@@ -19,6 +19,9 @@ class Hook:
 
     def before_epoch(self, epoch: Epoch) -> None:
         """Before the first batch of an epoch is drawn."""
+
+    def before_step(self, update: Update) -> None:
+        """Before every update of the weights, which has its batch already."""
 
     def after_step(self) -> None:
         """After every update of the weights."""

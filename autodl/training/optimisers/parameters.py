@@ -35,6 +35,12 @@ def trained_parameters(network: nn.Layer, *, decay_biases: bool = False) -> list
     return [*decayed, *plain]
 
 
+def decay_of(parameter: paddle.Tensor, decay: float) -> float:
+    """The L2 of a parameter whose optimiser has ``decay``, unless it has one of its own."""
+    own = parameter.regularizer
+    return decay if own is None else float(own._coeff)
+
+
 def trained_shifts(network: nn.Layer) -> list[paddle.Tensor]:
     """Shifts of batch-norms that are trained."""
     norms = [layer for layer in network.sublayers() if isinstance(layer, nn.BatchNorm2D)]

@@ -11,6 +11,7 @@ from autodl.jobs.supernet.run import run_supernet
 from autodl.jobs.train.record import TrainingRecord
 from autodl.reports.run import refuse_training
 from autodl.supernets.single_path.config import load_supernet_config
+from autodl.trained.folder import load_trained
 from autodl.training.weights import read_weights
 
 CONFIG = """
@@ -101,5 +102,10 @@ def test_another_training_is_refused(finished, config_file, tmp_path):
 
 
 def test_a_report_says_what_the_folder_is(finished):
-    with pytest.raises(StoreError, match=r"is a supernet and has no trials.*Evaluator\.run="):
+    with pytest.raises(StoreError, match=r"no trials.*is a supernet, which.*Evaluator\.run="):
         refuse_training(finished[0])
+
+
+def test_it_is_no_trained_network(finished):
+    with pytest.raises(StoreError, match=r"is a supernet, which.*search in it.*Evaluator\.run="):
+        load_trained(finished[0])

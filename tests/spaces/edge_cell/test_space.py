@@ -41,3 +41,17 @@ def test_draws_are_uniform():
     shares = np.stack([np.bincount(column, minlength=5) for column in rows.T]) / len(rows)
     np.testing.assert_allclose(shares, 0.2, atol=0.037)
     assert len(OPERATIONS) == 5
+
+
+def test_weights_stand_for_the_largest_of_each_edge_and_none_is_one_of_them():
+    space, rng = EdgeCellSpace(), np.random.default_rng(0)
+    (table,) = space.tables
+    assert table.edges == ("0-1", "0-2", "1-2", "0-3", "1-3", "2-3")
+    assert table.operations == OPERATIONS
+    weights = rng.dirichlet(np.ones(5), size=6)
+    weights[2] = (0.6, 0.1, 0.1, 0.1, 0.1)
+    weights[3] = 0.2
+    cell = space.strongest({"edges": weights})
+    assert [OPERATIONS.index(name) for name in cell.operations] == weights.argmax(axis=1).tolist()
+    assert cell.operations[2:4] == ("none", "none")  # of equals the first
+    assert space.operations_of(cell) == cell.operations

@@ -1,0 +1,1 @@
+"""A network with all operations of a space on every edge, and weights on these (DARTS)."""
