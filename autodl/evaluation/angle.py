@@ -29,6 +29,7 @@ class Angle:
         train: TrainOptions,
         *,
         run: Path,
+        shared: bool = True,
     ) -> None:
         """Sum up the supernet's weights before and after its training.
 
@@ -36,6 +37,7 @@ class Angle:
             task: only its signature and its identity are read.
             train: not read, since nothing is trained.
             run: folder of the supernet's training.
+            shared: whether what all architectures have counts, see ``AngleTable.own``.
 
         Raises:
             AutoDLError: see ``load_supernet``.
@@ -46,7 +48,8 @@ class Angle:
             {name: value.numpy() for name, value in network.state_dict().items()}
             for network in networks
         )
-        self._table = AngleTable.of(networks[0].space, networks[0].blocks, before, after)
+        table = AngleTable.of(networks[0].space, networks[0].blocks, before, after)
+        self._table = table if shared else table.own()
 
     def __call__(self, architecture: Architecture, rng: np.random.Generator) -> Evaluation:
         """Look an architecture up.

@@ -4,7 +4,7 @@ from autodl.config.components import Entry
 
 EVALUATORS = {
     "Angle": Entry(
-        "autodl.evaluation.options:SupernetRunOptions",
+        "autodl.evaluation.options:AngleOptions",
         "autodl.evaluation.angle:Angle",
         trains=True,
         quality="angle",

@@ -80,6 +80,16 @@ class SupernetRunOptions(Section):
         return within(self.run, space)
 
 
+class AngleOptions(SupernetRunOptions):
+    """``Evaluator`` section of a search by the angles of a supernet's weights."""
+
+    ADDED = ("shared",)
+
+    shared: bool = Field(
+        True, description="whether the layers that all architectures have count, as in the source"
+    )
+
+
 class SharedWeightsOptions(SupernetRunOptions):
     """``Evaluator`` section of a search by held-out examples in a supernet."""
 

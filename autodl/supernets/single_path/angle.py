@@ -12,7 +12,7 @@ Source: Hu et al., Angle-based Search Space Shrinking, ECCV 2020 (arXiv:2004.134
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, TypeAlias
 
@@ -77,17 +77,29 @@ class AngleTable:
         shared = _sums(blocks.shared, blocks, row, first, last, constants=False)
         return cls(space, shared, tuple(chosen))
 
+    def own(self) -> AngleTable:
+        """The same without what all architectures share.
+
+        The source takes that in. It is trained in every update and an operation in one of several,
+        so in a short training it turns furthest, and the more so the fewer operations there are.
+        """
+        return replace(self, shared=np.zeros(3))
+
     def angles(self, rows: Integers) -> NDArray[np.float64]:
         """Angles ``[N]`` in radians of the architectures of rows, int64 ``[N, decisions]``.
 
-        0 where no way leads through: only what all architectures share is left of it.
+        0 where no way leads through, as only what all architectures share is left of it, and where
+        there is nothing that could turn.
         """
         space = self.space
         ways = space.ways_through(rows) if isinstance(space, Branched) else np.ones_like(rows)
         total = np.tile(self.shared, (len(rows), 1))
         for decision, sums in enumerate(self.chosen):
             total += ways[:, decision, None] * sums[rows[:, decision]]
-        return np.where(ways.any(axis=1), angle_of(total), 0.0)
+        turned = ways.any(axis=1) & (total[:, 1] > 0)
+        found = np.zeros(len(rows))
+        found[turned] = angle_of(total[turned])
+        return found
 
 
 def _sums(

@@ -54,7 +54,7 @@ def states(supernet):
 WAYS = {"cells": [(3,), (1, 5), (0, 4), (0, 2, 5)], "chains": [tuple(range(8))]}
 
 
-def explicit(supernet, row, state):
+def explicit(supernet, row, state, shared):
     """The vector in full: every cell's ways by hand, as edges 0-1, 0-2, 1-2, 0-3, 1-3, 2-3."""
     space, blocks = supernet.space, supernet.blocks
     records = supernet.make_plan(space.decode(row)).records[1:]
@@ -73,19 +73,22 @@ def explicit(supernet, row, state):
         if not cells or all(space.operations[row[edge]] != "none" for edge in way)
     ]
     arrays = [array for way in ways for edge in way for array in parts[edge]]
-    return np.concatenate([*parts[-1], *arrays]).astype(np.float64), len(ways)
+    common = parts[-1] if shared else []
+    return np.concatenate([np.zeros(0), *common, *arrays]).astype(np.float64), len(ways)
 
 
-def test_the_table_is_the_vectors_in_full(supernet):
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_table_is_the_vectors_in_full(supernet, shared):
     first, last = states(supernet)
     table = AngleTable.of(supernet.space, supernet.blocks, first, last)
+    table = table if shared else table.own()
     rng = np.random.default_rng(2)
     rows = np.array([random_row(supernet.space.sizes, rng) for _ in range(40)])
     found = table.angles(rows)
     for row, one in zip(rows, found, strict=True):
-        (u, ways), (v, _) = (explicit(supernet, row, state) for state in (first, last))
-        cosine = u @ v / (np.linalg.norm(u) * np.linalg.norm(v))
-        wanted = np.arccos(cosine) if ways else 0.0
+        (u, ways), (v, _) = (explicit(supernet, row, state, shared) for state in (first, last))
+        lengths = np.linalg.norm(u) * np.linalg.norm(v)
+        wanted = np.arccos(u @ v / lengths) if ways and lengths else 0.0
         assert one == pytest.approx(wanted, abs=1e-10)
     assert np.unique(found).size > 20
 
