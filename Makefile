@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Processes that tests start need not compile everything again.
+KEEP_BYTE_CODE := PYTHONDONTWRITEBYTECODE=
 ONE_THREAD := OMP_NUM_THREADS=1
 BENCHMARKS ?= agent token-count augment evaluator search reparam width bits
 
@@ -43,7 +45,7 @@ demo: $(READY) ## design small networks on real pictures, in under 5 minutes
 
 # Each process begins with one half, so that what the tests of a file share is made once.
 test: $(READY) ## run the tests; ARGS='-k cell' chooses some
-	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal $(or $(ARGS),tests)
+	$(ONE_THREAD) $(KEEP_BYTE_CODE) $(BIN)/pytest -n 2 --dist worksteal $(or $(ARGS),tests)
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .

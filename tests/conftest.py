@@ -20,9 +20,11 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
+gc.set_threshold(10_000, 20, 20)  # a search for garbage looks at all of Paddle, so it is seldom
+
 
 def pytest_collection_finish():
-    """Leave what stays to the end, libraries and tests, out of every later search for garbage."""
+    """Leave what stays to the end, libraries and tests, out of every later search."""
     gc.freeze()
 
 

@@ -22,8 +22,8 @@ whole = sample.load_sample()
 train, test = whole.train, whole.test
 fewer = replace(
     whole,
-    train=replace(train, images=train.images[:60], labels=train.labels[:60]),
-    test=replace(test, images=test.images[:20], labels=test.labels[:20]),
+    train=replace(train, images=train.images[:30], labels=train.labels[:30]),
+    test=replace(test, images=test.images[:16], labels=test.labels[:16]),
 )
 sample.load_sample = lambda: fewer
 """

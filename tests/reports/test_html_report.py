@@ -185,7 +185,13 @@ def test_pruned_and_reused_trials_are_told_apart():
     assert len(re.findall("trial\xa0", text["Best architectures"])) == 1  # they are the same
 
 
-def test_failures_are_grouped_by_reason():
+@pytest.fixture
+def unplotted(monkeypatch):
+    """Pages whose text alone matters: plots take a second."""
+    monkeypatch.setattr("autodl.reports.html_page.to_svg", lambda figure: "<svg></svg>")
+
+
+def test_failures_are_grouped_by_reason(unplotted):
     reasons = ["loss is NaN in epoch 3", "it burnt", "loss is NaN in epoch 12"]
     trials = [trial(i, None, reason=reason) for i, reason in enumerate(reasons)]
     assert rows(html_report(report(trials)), "Failures") == [
@@ -233,7 +239,7 @@ def test_the_size_is_moderate_however_many_trials_there_are():
         (0, "^(-0.07; up to the target 0)"),
     ],
 )
-def test_the_exponents_of_a_reward_are_shown(below, shown):
+def test_the_exponents_of_a_reward_are_shown(unplotted, below, shown):
     term = {"target": 5e6, "exponent": -0.07, "exponent_below": below}
     page = html_report(report([trial(0, 0.5)], {**OBJECTIVES, "reward": {"macs": term}}))
     assert f"5,000,000){shown}<" in page
