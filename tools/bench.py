@@ -21,8 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "name",
         metavar="NAME",
-        help="agent, token-count, evaluator, augment, search, strategies, reparam, width, bits;"
-        " all: every one",
+        help="agent, token-count, evaluator, augment, search, strategies, reparam, width, paths,"
+        " bits; all: every one",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)

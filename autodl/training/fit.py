@@ -118,6 +118,7 @@ class Trainer:
         )
         self._pace = Pace(recipe.epochs * self._steps, recipe.max_seconds)
         self._optimizer = make_optimizer(network, recipe, self._rate(0))
+        self._parameters = network.parameters()  # once: Paddle walks over all layers for them
         # on a CPU Paddle's auto_cast does nothing but warn
         self._on_gpu = paddle.get_device().startswith("gpu")
         self._clock = compute_clock()
@@ -319,7 +320,7 @@ class Trainer:
         for chosen in paths:
             loss, outputs = self._objective(inputs, truth, *chosen)
             # gradients are averaged over processes before the optimiser clips them
-            self._share.backward(self._scaler.scale(loss), self.network.parameters())
+            self._share.backward(self._scaler.scale(loss), self._parameters)
             told.append((loss.detach(), self._goal.tally(outputs.detach(), truth)))
         self._scaler.step(self._optimizer)
         self._scaler.update()

@@ -337,6 +337,13 @@ def width() -> Numbers:
     return measure()
 
 
+def paths() -> Numbers:
+    """An update of one path of a supernet beside one of the same network alone."""
+    from autodl.jobs.bench.paths import paths as measure
+
+    return measure()
+
+
 def bits() -> Numbers:
     """The mixture behind bit-widths: a sweep over 2.4 million weights with 256 components."""
     from autodl.jobs.bench.bits import mixture_speed
@@ -361,4 +368,5 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "reparam": reparam,
     "bits": bits,
     "width": width,
+    "paths": paths,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import pi
 
 import numpy as np
+import paddle
 import pytest
 
 from autodl.plans.layers import AvgPool, Conv, Linear
@@ -42,6 +43,8 @@ def test_an_equal_constant_lowers_the_angle_and_an_empty_vector_does_not():
     with_pool = sums_of(FIRST, last) + sums_of(pool, pool)
     assert 0 < angle_of(with_pool) < angle(FIRST, last)
     assert angle_of(sums_of(FIRST, last) + sums_of(pool[:0], pool[:0])) == angle(FIRST, last)
+    skip = np.eye(8)  # what RLNAS counts for a skip connection in other spaces
+    assert 0 < angle_of(sums_of(FIRST, last) + sums_of(skip, skip)) < angle(FIRST, last)
 
 
 def states(supernet):
@@ -105,3 +108,39 @@ def test_what_alone_has_moved_ranks_first(supernet):
     angles = table.angles(others)
     assert angles[2] > 1e-3
     assert (angles[:2] <= 2e-8).all()
+
+
+def test_weights_before_a_batch_norm_turn_and_grow(supernet, task):
+    """Their scale changes no loss: gradients are orthogonal to them, and without decay SGD adds.
+
+    Tolerances are those of float32 and of the batch-norm's epsilon, 1e-5 beside variances of 0.1.
+    """
+    batch = next(task.batches("train", 16))
+    inputs, labels = paddle.to_tensor(batch.inputs), paddle.to_tensor(batch.targets)
+    row = np.full(len(supernet.space.sizes), supernet.space.sizes[0] - 2)
+    names = {f"{name.removesuffix('norm')}conv.weight" for name, _ in norms(supernet)}
+    weights = {n: w for n, w in supernet.named_parameters() if n in names}
+    descent = paddle.optimizer.SGD(0.05, parameters=list(weights.values()))
+    moved = 0
+    for _ in range(3):
+        paddle.nn.functional.cross_entropy(supernet(inputs, row), labels).backward()
+        before = {name: w.numpy().astype(np.float64).ravel() for name, w in weights.items()}
+        slopes = {n: w.grad.numpy().ravel() for n, w in weights.items() if w.grad is not None}
+        descent.step()
+        supernet.clear_gradients()
+        for name, slope in slopes.items():
+            old, new = before[name], weights[name].numpy().astype(np.float64).ravel()
+            cosine = old @ slope / (np.linalg.norm(old) * np.linalg.norm(slope) + 1e-30)
+            assert abs(cosine) < 1e-2, name
+            assert np.linalg.norm(new) >= np.linalg.norm(old) * (1 - 1e-5), name
+            moved += np.linalg.norm(new) > np.linalg.norm(old) * (1 + 1e-6)
+    assert moved > 10
+
+
+def norms(supernet):
+    """The batch-norms, by name, that a convolution stands right before."""
+    return [
+        (name, layer)
+        for name, layer in supernet.named_sublayers()
+        if isinstance(layer, paddle.nn.BatchNorm2D) and not name.startswith("head")
+    ]
