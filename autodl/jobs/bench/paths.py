@@ -19,6 +19,7 @@ from autodl.spaces.edge_cell.space import EdgeCellSpace
 from autodl.spaces.rows import random_row
 from autodl.spaces.shuffle.plan import shuffle_plan
 from autodl.spaces.shuffle.space import ShuffleSpace
+from autodl.spaces.space import Integers
 from autodl.supernets.single_path.blocks import MakePlan
 from autodl.supernets.single_path.network import SinglePathNetwork
 from autodl.training.optimisers.sgd import sgd
@@ -57,18 +58,19 @@ def _pairs(
     images = paddle.to_tensor(rng.standard_normal(shape).astype("float32"))
     labels = paddle.to_tensor(rng.integers(10, size=batch))
     in_supernet = _updating(network, labels)
-    pairs = []
-    for _ in range(architectures):
-        row = random_row(network.space.sizes, rng)
+
+    def pair(row: Integers) -> tuple[float, float]:
         alone = network.alone(row)
+        by_itself = _updating(alone, labels)
         works = (
-            partial(in_supernet, partial(network, images, row)),
-            partial(_updating(alone, labels), partial(alone, images)),
+            lambda: in_supernet(lambda: network(images, row)),
+            lambda: by_itself(lambda: alone(images)),
         )
         spans = [[_seconds(work) for work in works] for _ in range(4)][1:]  # the first warms up
         path, own = (min(span[part] for span in spans) for part in range(2))
-        pairs.append((path, own))
-    return pairs
+        return path, own
+
+    return [pair(random_row(network.space.sizes, rng)) for _ in range(architectures)]
 
 
 def _updating(
