@@ -2,9 +2,9 @@
 """Measure layers on this machine, and predict from them how long networks take.
 
 Examples:
-    python tools/latency.py measure -c search/demo.yaml --out latency.json
+    python tools/latency.py measure -c search/cell-demo.yaml --out latency.json
     python tools/latency.py predict runs/demo --table latency.json
-    python tools/latency.py check -c search/demo.yaml --table latency.json --out check.svg
+    python tools/latency.py check -c search/cell-demo.yaml --table latency.json --out check.svg
 """
 
 from __future__ import annotations

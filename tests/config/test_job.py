@@ -114,8 +114,8 @@ def test_a_plugin_that_moves_is_the_same_plugin(tmp_path):
 
 
 JOBS = {
-    SearchConfig: ("search/demo.yaml", ("Train", "Network")),
-    TrainConfig: ("train/demo.yaml", ("Train", "Network")),
+    SearchConfig: ("search/cell-demo.yaml", ("Train", "Network")),
+    TrainConfig: ("train/cell-demo.yaml", ("Train", "Network")),
     WidthConfig: ("supernet/width-demo.yaml", ()),
     SupernetConfig: ("supernet/edge-demo.yaml", ("Train",)),
     CompressConfig: ("compress/uniform.yaml", ("Train", "FineTuning")),

@@ -10,7 +10,7 @@ from autodl.drawing.latencies import draw_latencies
 
 def test_a_dot_for_each_network_inside_the_axes() -> None:
     predicted, measured = np.array([1.0, 2.0, 9.0]), np.array([1.5, 2.0, 4.0])
-    figure = draw_latencies(predicted, measured, "search/demo.yaml")
+    figure = draw_latencies(predicted, measured, "search/cell-demo.yaml")
     (axes,) = figure.axes
     (dots,) = [c for c in axes.collections if len(c.get_offsets()) == 3]
     np.testing.assert_array_equal(dots.get_offsets(), np.column_stack([measured, predicted]))
@@ -18,4 +18,4 @@ def test_a_dot_for_each_network_inside_the_axes() -> None:
     low, high = axes.get_xlim()
     assert low < 1.0
     assert high > 9.0
-    assert "search/demo.yaml" in to_svg(figure)
+    assert "search/cell-demo.yaml" in to_svg(figure)

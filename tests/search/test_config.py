@@ -32,7 +32,7 @@ from autodl.search.objectives import ObjectiveEvaluator
 from autodl.system.files import checksum
 from autodl.trial import Evaluation
 
-DEMO, QUICK = "search/demo.yaml", "search/cell-agent-tokens.yaml"
+DEMO, QUICK = "search/cell-demo.yaml", "search/cell-agent-tokens.yaml"
 RANDOM = ["Strategy={name: RandomSearch}"]
 SMALL_PARAMETERS = "Objectives={limits: {parameters: 5}}"
 

@@ -108,7 +108,7 @@ def evaluator() -> Numbers:
     ``ratio_to_floor`` is a trial's time over that of the same steps and forward passes in a bare
     loop on tensors that are there already.
     """
-    config = load_search("search/demo.yaml")
+    config = load_search("search/cell-demo.yaml")
     data = load_data(config)
     if not isinstance(data, PictureTask):
         raise ValueError("the demo trains on pictures")
@@ -203,7 +203,7 @@ def parallel_speed(architectures: int = 4, rounds: int = 3) -> Numbers:
     Starting the workers and their first trials are left out. Every architecture is evaluated
     twice in a row, so that two workers are busy for as long as each other.
     """
-    config = load_search("search/demo.yaml", ["Train.epochs=1"])
+    config = load_search("search/cell-demo.yaml", ["Train.epochs=1"])
     space = CellSpace(nodes=4)
     cells = [space.sample(np.random.default_rng((0, i, 0))) for i in range(architectures)]
     cells = [cell for cell in cells for _ in range(2)]

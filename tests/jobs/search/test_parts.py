@@ -113,7 +113,10 @@ def test_every_section_has_defaults_but_those_that_are_off():
     ],
 )
 def test_budget_workers_device_and_path_are_no_part_of_the_identity(override):
-    plain, changed = load_search("search/demo.yaml"), load_search("search/demo.yaml", [override])
+    plain, changed = (
+        load_search("search/cell-demo.yaml"),
+        load_search("search/cell-demo.yaml", [override]),
+    )
     assert changed != plain
     assert changed.identity() == plain.identity()
 
@@ -131,7 +134,10 @@ def test_budget_workers_device_and_path_are_no_part_of_the_identity(override):
     ],
 )
 def test_everything_else_is(override):
-    plain, changed = load_search("search/demo.yaml"), load_search("search/demo.yaml", [override])
+    plain, changed = (
+        load_search("search/cell-demo.yaml"),
+        load_search("search/cell-demo.yaml", [override]),
+    )
     assert changed.identity() != plain.identity()
 
 
@@ -213,12 +219,12 @@ def test_a_worker_makes_the_evaluator_of_the_config():
 @pytest.mark.parametrize("network", ["{width: 8, bottleneck: 16}", "{width: 2}"])
 def test_a_network_whose_nodes_would_have_no_channels_is_refused(network):
     with pytest.raises(ConfigError, match="is below bottleneck"):
-        load_search("search/demo.yaml", [f"Network={network}"])
+        load_search("search/cell-demo.yaml", [f"Network={network}"])
 
 
 def test_options_that_fit_no_architecture_are_refused_before_anything_is_made(monkeypatch):
     """A network of a plugin may have limits that only its plan knows."""
-    config = load_search("search/demo.yaml", [])
+    config = load_search("search/cell-demo.yaml", [])
 
     def impossible(*arguments, **options):
         raise ValueError("the pictures are too small")
@@ -323,9 +329,9 @@ def test_a_parameter_for_the_options_of_the_training_is_left_alone(own_tables):
     evaluators = {"One": keyword, "Two": any_keyword}
     for name, factory in evaluators.items():
         assemble.register("Evaluator", name, Options, factory, trains=True)
-        config = load_search("search/demo.yaml", [f"Evaluator={{name: {name}}}"])
+        config = load_search("search/cell-demo.yaml", [f"Evaluator={{name: {name}}}"])
         assert config.evaluator.arguments() == {"scale": 3}
-    assert load_search("search/demo.yaml").evaluator.arguments() == {"common_seed": None}
+    assert load_search("search/cell-demo.yaml").evaluator.arguments() == {"common_seed": None}
 
 
 def test_a_registered_path_that_is_not_there_is_told_in_one_line(own_tables):

@@ -370,6 +370,6 @@ def test_search_sections_are_unknown_here(tmp_path):
         load_train(tmp_path / "c.yaml")
 
 
-@pytest.mark.parametrize("name", ["train/demo.yaml", "train/cell.yaml"])
+@pytest.mark.parametrize("name", ["train/demo.yaml", "train/cell-demo.yaml", "train/cell.yaml"])
 def test_shipped_configs_are_valid(name):
     assert json.dumps(load_train(name).to_plain())

@@ -34,7 +34,7 @@ def content():
         },
         "batch_size": 1,
         "repetitions": 30,
-        "config": "search/demo.yaml",
+        "config": "search/cell-demo.yaml",
         "measured": "2026-01-01T00:00:00+0000",
         "seconds": 1.5,
         "disturbed": 0.0,
