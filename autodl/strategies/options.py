@@ -64,8 +64,10 @@ class SurrogateOptions(Section):
     model: Literal["ridge", "pairs", "gp", "forest", "boosting"] = Field(
         "gp", description="linear regression on decisions, or on pairs; Gaussian process; trees"
     )
-    acquisition: Literal["ei", "ucb", "thompson", "ehvi"] = Field(
-        "ei", description="expected improvement, confidence bound, draw; hypervolume for fronts"
+    acquisition: Literal["ei", "ucb", "thompson", "ehvi"] | None = Field(
+        None,
+        description="expected improvement, confidence bound, draw; hypervolume for fronts; null:"
+        " ei, but ucb where a gp sees decisions",
     )
     rewards: Literal["ranks", "standardised"] = Field(
         "ranks", description="learned from: normal scores of their ranks, or rewards themselves"

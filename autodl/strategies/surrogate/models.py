@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from autodl.errors import ConfigError
 from autodl.spaces.space import Coded, Pathed
@@ -29,6 +29,15 @@ def _gaussian_process(space: Coded[Any]) -> Surrogate:
     if isinstance(space, Pathed):
         return InformedProcess(FeatureKernel(PathCounts(space).features))
     return InformedProcess(DecisionKernel(space.sizes))
+
+
+def usual_acquisition(space: Coded[Any], model: str) -> Literal["ei", "ucb"]:
+    """What a search by this model maximises where its options do not say.
+
+    A Gaussian process over decisions doubts all that differs in some of them, so that expected
+    improvement is drawn far afield; the confidence bound stays nearer to what is good.
+    """
+    return "ucb" if model == "gp" and not isinstance(space, Pathed) else "ei"
 
 
 def _pairs(space: Coded[Any]) -> Surrogate:

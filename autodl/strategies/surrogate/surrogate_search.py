@@ -25,7 +25,7 @@ from autodl.strategies.surrogate.candidates import Candidates, Ranking, Situatio
 from autodl.strategies.surrogate.fronts import Weighing
 from autodl.strategies.surrogate.hypervolume import Volume
 from autodl.strategies.surrogate.learner import Learner
-from autodl.strategies.surrogate.models import MODELS
+from autodl.strategies.surrogate.models import MODELS, usual_acquisition
 from autodl.strategies.surrogate.rewards import normal_scores, standardised
 from autodl.strategies.surrogate.ridge import LinearPosterior
 from autodl.strategies.surrogate.surrogate import (
@@ -86,6 +86,7 @@ class SurrogateSearch(Generic[Arch]):
         """
         self._space: Coded[Arch] = as_coded(space, "Surrogate")
         self._options = options = options or SurrogateOptions()
+        self._acquisition = options.acquisition or usual_acquisition(space, options.model)
         self._canonical = cast(Callable[[Arch], Arch], canonical_form(space))
         self._make = make or MODELS[options.model]
         self._make(space)  # whether the space is for it is said here, not at the first fit
@@ -131,7 +132,7 @@ class SurrogateSearch(Generic[Arch]):
             if weighing is None:
                 return self._scores(rows, values, np.vstack([*busy, asked]), len(busy), rng)
             believed = self._learner.posteriors(rows, values, asked)
-            if self._options.acquisition == "ehvi":
+            if self._acquisition == "ehvi":
                 return self._volume(rows, values, busy).improvement(believed)
             return weighing.improvement(believed, sobol_normals(_DRAWS, values.shape[1], rng))
 
@@ -234,9 +235,9 @@ class SurrogateSearch(Generic[Arch]):
         """The acquisition of all rows asked for beside the first ``busy`` ones, which are tried."""
         (model,) = self._learner.models(rows, values)
         posterior = model.posterior(asked)
-        if self._options.acquisition == "thompson":
+        if self._acquisition == "thompson":
             return self._draw(model, posterior, asked, rng)[busy:]
-        if self._options.acquisition == "ucb":
+        if self._acquisition == "ucb":
             deviation = (
                 hallucinated_deviation(posterior, busy) if busy else np.sqrt(posterior.variance)
             )

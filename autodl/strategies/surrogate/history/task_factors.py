@@ -37,7 +37,7 @@ def latent_factors(
     chosen = options or LatentFactorsOptions()
     return SurrogateSearch(
         space,
-        SurrogateOptions(initial=max(chosen.warm, 1), rewards="ranks"),
+        SurrogateOptions(acquisition="ei", initial=max(chosen.warm, 1), rewards="ranks"),
         seed=seed,
         make=lambda space: TaskFactors(space.sizes, dimensions=chosen.dimensions),
         ranking=KnownRows(chosen.warm),

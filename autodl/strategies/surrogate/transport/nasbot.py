@@ -42,7 +42,7 @@ def nasbot(
     kernel = TransportKernel(coded, chosen.structure_weights)  # one, since it keeps distances
     return SurrogateSearch(
         coded,
-        SurrogateOptions(initial=chosen.initial, rewards=chosen.rewards),
+        SurrogateOptions(acquisition="ei", initial=chosen.initial, rewards=chosen.rewards),
         seed=seed,
         make=lambda space: GaussianProcess(kernel),
         ranking=EvolvedRows(coded, lead=chosen.lead, least=chosen.least, most=chosen.most),
