@@ -39,3 +39,6 @@ class ShrinkingOptions(Section):
     most_macs: int | None = Field(
         None, ge=1, description="only architectures with no more multiply-accumulates count"
     )
+    shared: bool = Field(
+        True, description="whether angles take in what all architectures have, as in the source"
+    )

@@ -202,6 +202,7 @@ class Shrinking(Hook):
         network, options = self._network, self._options
         left = network.left
         table = AngleTable.of(network.space, network.blocks, self._first, _weights(network))
+        table = table if options.shared else table.own()
 
         def measure(rows: Integers) -> NDArray[np.float64]:
             whole = left.in_whole(rows)

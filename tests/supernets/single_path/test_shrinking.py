@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -176,6 +177,42 @@ def test_fair_paths_shrink_evenly(supernet, task):
     make(supernet, task, "Fair", epochs=2, drop="every", target=target).fit()
     assert len({*supernet.left.sizes}) == 1
     assert prod(supernet.left.sizes) == target
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_all_share_decides_unless_it_is_left_out(supernet, task, shared):
+    """It has turned by pi, operations by little: with it, those that have weights go."""
+    supernet.left = Subspace.all_of(supernet.space)
+    (shrinks,) = make(supernet, task, drop="every", target=5000, shared=shared).hooks
+    rng = np.random.default_rng(0)
+    held = dict(supernet.named_parameters())
+    for name, weight in held.items():
+        moved = weight.numpy() * rng.uniform(0.8, 1.2, weight.shape).astype(np.float32)
+        weight.set_value(moved if ".choice" in name else -weight)
+    shrinks.before_epoch(SimpleNamespace(number=0))
+    shrinks.after_epoch()
+    lost = [
+        (place, value)
+        for place, size in enumerate(supernet.space.sizes)
+        for value in set(range(size)) - set(supernet.left.values[place])
+    ]
+    assert len(lost) == len(supernet.space.sizes)
+    weighty = [any(".weight" in name for name in names_of(supernet, *one, held)) for one in lost]
+    if shared:
+        assert all(weighty)
+    elif supernet.space.kind == "edge_cell":  # an identity of a chain is an empty vector
+        assert not any(weighty)
+
+
+def names_of(supernet, place, value, held):
+    """The weights that are of one value of a decision alone."""
+    row = supernet.first_row()
+    row[place] = value
+    keys = {
+        f"{supernet.blocks.key(record.name, row)}.weight"
+        for record in supernet.blocks.chosen[place][value]
+    }
+    return keys & {*held}
 
 
 @pytest.mark.parametrize(
