@@ -15,6 +15,7 @@ from autodl.tasks.task import REWARD, Metric
 Curves = NDArray[np.float64]
 _LEAST_SECONDS = 1.0
 _ROOM = 0.05
+_INSIDE = 4  # groups that are named within the plot; the names of more stand beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,16 @@ def draw_comparison(
     On the left against trials; on the right against seconds, each seed's curve being held between
     its trials, up to the time that all seeds reached. Where evaluations took less than a second in
     all, as when rewards are looked up, there is nothing on the right. One seed has no band. What
-    was found in the first tenth of the trials, by chance mostly, may lie outside.
+    was found in the first tenth of the trials, by chance mostly, may lie outside, and so may parts
+    of bands.
 
     Args:
         metric: what is drawn of a reward; of the negative of an error, the error.
     """
     sign, corner = metric.value(1), "lower right" if metric.higher_is_better else "upper right"
     timed = max(float(group.seconds[:, -1].max()) for group in groups.values()) >= _LEAST_SECONDS
-    figure = Figure(figsize=(11 if timed else 6.8, 4.2), layout="constrained")
+    width = (11 if timed else 6.8) + (0 if len(groups) <= _INSIDE else 2.4)
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     by_trials, *by_seconds = figure.subplots(1, 1 + timed, sharey=True, squeeze=False)[0]
     for name, group in groups.items():
         trials = np.arange(1, group.best.shape[1] + 1)
@@ -52,8 +55,13 @@ def draw_comparison(
         for axes in by_seconds:
             _band(axes, *_by_seconds(group, sign), label)
     by_trials.set(xlabel="trials", ylabel=f"best {metric.label} so far (mean, 95 %)")
-    by_trials.legend(loc=corner, frameon=False)
-    _leave_out_the_start(by_trials, groups.values(), sign)
+    if len(groups) <= _INSIDE:
+        by_trials.legend(loc=corner, frameon=False)
+    else:
+        figure.legend(
+            *by_trials.get_legend_handles_labels(), loc="outside right upper", frameon=False
+        )
+    _keep_to_means(by_trials, groups.values(), sign)
     for axes in by_seconds:
         axes.set(xlabel="seconds of evaluation, in sum")
     for axes in (by_trials, *by_seconds):
@@ -64,14 +72,14 @@ def draw_comparison(
     return figure
 
 
-def _leave_out_the_start(axes: Axes, groups: Iterable[Group], sign: float) -> None:
-    """Begin the scale at the worst mean after a tenth of the trials, with a little room."""
+def _keep_to_means(axes: Axes, groups: Iterable[Group], sign: float) -> None:
+    """Scale from the worst mean after a tenth of the trials to the best, with a little room."""
     rows = [group.best[:, [group.best.shape[1] // 10, -1]].mean(axis=0) for group in groups]
     worst, best = min(row[0] for row in rows), max(row[1] for row in rows)
     if not np.isfinite(worst) or not worst < best:
         return
-    edge = sign * (worst - _ROOM * (best - worst))
-    axes.set_ylim(**{"bottom" if sign > 0 else "top": edge})
+    room = _ROOM * (best - worst)
+    axes.set_ylim(*sorted((sign * (worst - room), sign * (best + room))))
 
 
 def _band(axes: Axes, x: NDArray[np.float64], rows: Curves, label: str) -> None:

@@ -60,8 +60,21 @@ def test_the_scale_begins_where_a_tenth_of_the_trials_has_led():
     groups = {name: Group(rows, np.zeros(rows.shape)) for name, rows in (("a", best), ("b", other))}
     (axes,) = draw_comparison(groups).axes
     bottom, top = axes.get_ylim()
-    assert bottom == 10 - 0.05 * (110 - 10)
-    assert top >= 110
+    assert (bottom, top) == (10 - 0.05 * (110 - 10), 110 + 0.05 * (110 - 10))
     errors = {"a": Group(best - 100, np.zeros(best.shape))}
     (axes,) = draw_comparison(errors, "", ABSOLUTE_ERROR).axes
-    assert axes.get_ylim()[1] == 90 + 0.05 * (90 - 10)  # an error, from 100 down to 10
+    # an error, from 100 down to 10
+    assert axes.get_ylim() == (10 - 0.05 * (90 - 10), 90 + 0.05 * (90 - 10))
+
+
+def test_many_names_stand_beside_the_plot():
+    best = np.array([[1.0, 2.0], [1.0, 3.0]])
+    groups = {name: Group(best, np.zeros((2, 2))) for name in "abcde"}
+    figure = draw_comparison(groups)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"{n} (2 seeds)" for n in "abcde"]
+    assert figure.axes[0].get_legend() is None
+    del groups["e"]
+    figure = draw_comparison(groups)
+    assert not figure.legends
+    assert figure.axes[0].get_legend() is not None
