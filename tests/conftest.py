@@ -90,14 +90,14 @@ def _power():
 
 @pytest.fixture(autouse=True)
 def plain_pictures(monkeypatch):
-    """A search draws its best, and what mattered, as empty pictures: they cost more than counting.
+    """A search draws its best as an empty picture, and not what mattered: both cost the most of it.
 
     Tests of drawings have a fixture of this name that does nothing.
     """
     from matplotlib.figure import Figure
 
-    monkeypatch.setattr("autodl.drawing.cells._compose", lambda rows: Figure((1, 1)))
-    monkeypatch.setattr("autodl.drawing.importance.draw_importance", lambda *told: Figure((1, 1)))
+    monkeypatch.setattr("autodl.drawing.cells._compose", lambda rows: Figure((2, 2)))
+    monkeypatch.setattr("autodl.search.observers.visualdl_log._importance", lambda folder: None)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def kill_and_resume(search, path, draw, targets, pause_seconds):
             while progress(path) < target:
                 if os.waitpid(child, os.WNOHANG) != (0, 0):
                     sys.exit(f"it ended by itself, before it came to {target}")
-                time.sleep(0.002)
+                time.sleep(0.005)
             time.sleep(draw.random() * pause_seconds)
             os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]

@@ -348,7 +348,8 @@ def test_calls_before_the_start_do_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("trials, shown", [(40, True), (20, False)])
-def test_the_decisions_that_mattered_are_shown_at_the_end(tmp_path, trials, shown):
+def test_the_decisions_that_mattered_are_shown_at_the_end(tmp_path, monkeypatch, trials, shown):
+    monkeypatch.undo()  # in other tests they are not looked for
     options = ["Strategy={name: RandomSearch}", f"Search.max_trials={trials}"]
     run_search(load_search("search/cell-agent-table.yaml", options), tmp_path / "run")
     reader = read(tmp_path / "run" / "vdl")
