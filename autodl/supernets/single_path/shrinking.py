@@ -164,8 +164,8 @@ class Shrinking(Hook):
         sizes, target = network.space.sizes, options.target
         if (rounds := most_rounds(sizes, options.drop, target)) == 0:
             raise ConfigError(
-                f"Shrinking: the space has {prod(sizes):,} architectures, and target is {target:,};"
-                " lower it, or leave the hook out"
+                f"Shrinking: the space has {prod(sizes):,} architectures, no more than target"
+                f" {target:,}: nothing is to go; lower target, or leave the hook out"
             )
         needed = options.first_epochs + rounds * options.epochs
         if setting.recipe.epochs < needed:

@@ -18,6 +18,7 @@ from autodl.agents.options import ControllerOptions
 from autodl.agents.width_controller import Learned, WidthController, reward
 from autodl.agents.width_policy import PricedDecisions
 from autodl.config.components import Component, make_part
+from autodl.errors import ConfigError
 from autodl.recipes.recipe import Recipe
 from autodl.supernets.width.annealing import Descent
 from autodl.supernets.width.options import DescentOptions, PathOptions, SupernetOptions
@@ -102,11 +103,19 @@ class ControlledWidths(Path):
 
     Tells the mean ``macs`` of the trained architectures and, of annealed epochs, the controller's
     mean ``reward``, ``baseline`` and ``entropy``.
+
+    Raises:
+        ConfigError: the network has no widths to choose.
     """
 
     key = "controller"
 
     def __init__(self, setting: Setting, options: PathOptions) -> None:
+        if not isinstance(setting.network, Supernet):
+            raise ConfigError(
+                "the path Controller is for supernets of widths (supernet/width-demo.yaml); here"
+                " Supernet.path may be Uniform"
+            )
         self._network, self._task, self._options = setting.network, setting.task, options
         self._size, self._steps = setting.recipe.batch_size, setting.steps
         self._space = setting.network.space

@@ -93,6 +93,22 @@ def test_a_space_without_blocks_is_refused_before_anything_is_written(config_fil
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "override, wanted",
+    [
+        ("Supernet.path={name: Controller, budget: 1000000}", "is for supernets of widths"),
+        ("Supernet.path={name: CostUniform, lowest: 1, highest: 5}", "move lowest and highest"),
+        ("Train.hooks=[{name: Shrinking, first_epochs: 1, epochs: 1}]", "nothing is to go"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    config_file, tmp_path, override, wanted
+):
+    with pytest.raises(ConfigError, match=wanted):
+        run_supernet(load_supernet_config(config_file, [override]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_training_is_refused(finished, config_file, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished[0], folder)
