@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, DataError
 from autodl.networks.layers import trainable
 from autodl.supernets.relaxed.gradient import first_order, second_order
 from autodl.supernets.relaxed.network import RelaxedNetwork, statistics_kept
@@ -37,6 +37,7 @@ class Relaxed(Path):
     Raises:
         ConfigError: the network is no mixture, the second order is asked for of another optimiser
             than plain SGD, or several processes train.
+        DataError: nothing is held out.
 
     Source: Liu et al., DARTS, ICLR 2019, algorithm 1.
     """
@@ -51,6 +52,8 @@ class Relaxed(Path):
             )
         if setting.share.size > 1:
             raise ConfigError("the path Relaxed is for one process, which moves the logits")
+        if not setting.task.count("held_out"):
+            raise DataError("the path Relaxed learns from held-out examples, and there are none")
         self._network, self._setting = setting.network, setting
         self._rule = options.check_optimiser(setting.recipe.optimiser.options)
         self._goal = goal_of(setting.task, setting.recipe.label_smoothing)

@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from autodl.config.components import make_part
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, DataError
 from autodl.networks.network import PlanNetwork
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
@@ -17,6 +17,7 @@ from autodl.supernets.relaxed import path as path_module
 from autodl.supernets.relaxed.gradient import second_order
 from autodl.supernets.relaxed.network import statistics_kept
 from autodl.system.state import decode_state, encode_state
+from autodl.tasks.pictures import PictureTask
 from autodl.tasks.task import Drawing
 from autodl.training.fit import Trainer
 from autodl.training.goal import Truth, goal_of
@@ -220,6 +221,8 @@ def test_other_networks_and_other_steps_are_refused(cells, task):
     with pytest.raises(ConfigError, match=r"order 2 looks behind a step of plain SGD"):
         Trainer(cells, task, recipe(2, nesterov=True), 7)
     Trainer(cells, task, recipe(1, nesterov=True), 7)
+    with pytest.raises(DataError, match="held-out examples, and there are none"):
+        Trainer(cells, PictureTask.alone(task.train, task.normalisation), recipe(1), 7)
 
 
 def stem_of(plan):
