@@ -69,6 +69,12 @@ def evaluate(architecture, rng, scale):
     return Evaluation(reward, {"process": os.getpid()})
 
 
+def make_slowly(argument):
+    """The evaluator, after half a second."""
+    time.sleep(0.5)
+    return make(argument)
+
+
 def refuse(argument):
     """An evaluator that cannot be had, for a reason that the user can mend."""
     raise ConfigError(f"no such thing as {argument!r}; choose another")
