@@ -1,4 +1,4 @@
-"""What all these networks are stacked from."""
+"""Convolutions with norms, and classifiers: what plans of stacked networks are made of."""
 
 from __future__ import annotations
 
