@@ -36,7 +36,7 @@ CONFIG, MANIFEST, LOG = "config.yaml", "run.json", "vdl"
 # of a search
 TRIALS, BEST, PICTURE, FRONT = "trials.sqlite", "best.json", "best.svg", "pareto.svg"
 SOURCE, CHECKPOINTS, PARENT_WEIGHTS = "source.json", "checkpoints", "weights"
-POOL = "screen.json"
+POOL, START = "screen.json", "start.json"
 # of a training, and of what is made of one
 ARCHITECTURE, CHECKPOINT = "architecture.json", "checkpoint.safetensors"
 WEIGHTS, METRICS, TEST = "weights.safetensors", "metrics.json", "test.json"

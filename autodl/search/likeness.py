@@ -14,7 +14,7 @@ from autodl.config.kinds import KINDS
 from autodl.config.plugins import bearing, provided
 
 Plain = Mapping[str, Any]
-_BEGUN = ("Source", "History", "Screen")  # what a strategy starts from
+_BEGUN = ("Source", "Start", "History", "Screen")  # what a strategy starts from
 _HARMLESS = ("Strategy", "Compression", "drawing")  # of what plugins add
 INHERITANCE = ("inherit", "resize_kernels")  # of Train: how a strategy's children begin
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from autodl.errors import StoreError
 from autodl.runs.store import Proposal, TrialStore
-from autodl.search.asking import Limits, ask_within, keep_within
+from autodl.search.asking import Answers, Limits, ask_within, keep_within
 from autodl.search.executors.executor import Executor
 from autodl.search.observers.observer import Observer
 from autodl.search.parent_weights import ParentWeights
@@ -60,6 +60,7 @@ def search(
     weights: ParentWeights | None = None,
     tried: Tried | None = None,
     screen: Screen | None = None,
+    first: Sequence[Architecture] = (),
 ) -> Generator[Trial, None, str]:
     """Run trials until ``max_trials`` are finished or none is left; yield each as it finishes.
 
@@ -82,6 +83,7 @@ def search(
         tried: remembers what was proposed; without it everything may be proposed again.
         screen: has the first proposals, and passes over later ones; a strategy that has first
             proposals of its own goes without.
+        first: what is tried before all that the strategy or the screen has.
 
     Returns:
         Why the strategy had no more to propose, if that was the end; else nothing.
@@ -96,9 +98,8 @@ def search(
         staging.recover()
     if weights is not None:
         weights.recover(teller.untold)
-    feeder = _Feeder(
-        strategy, executor, store, max_trials, seed, staging, reuse, limits, weights, tried, screen
-    )
+    proposer = _Proposer(strategy, seed, limits, tried, screen, first)
+    feeder = _Feeder(proposer, executor, store, max_trials, staging, reuse, weights)
     finisher = _Finisher(teller, feeder, store, weights, stop)
     shown: tuple[int, ...] = ()
     try:
@@ -179,6 +180,31 @@ class _Finisher:
         return done
 
 
+@dataclass(frozen=True, slots=True)
+class _Proposer:
+    """What is proposed, and with what it must agree; see ``search``."""
+
+    strategy: Strategy
+    seed: int
+    limits: Limits | None
+    tried: Tried | None
+    screen: Screen | None
+    first: Sequence[Architecture]
+
+    def prepared(self) -> Iterator[Architecture]:
+        """What is proposed before the strategy is asked for anything."""
+        yield from self.first
+        if isinstance(self.strategy, Prepared):
+            more = isinstance(self.strategy, Breeder)
+            yield from keep_within(self.strategy.initial(), self.limits, more_to_come=more)
+        elif self.screen is not None:
+            yield from self.screen.first
+
+    def ask(self, ids: Sequence[int]) -> Answers:
+        """What the strategy proposes for these ids."""
+        return ask_within(self.strategy, self.seed, ids, self.limits, self.tried, self.screen)
+
+
 class _Feeder:
     """Gives free workers what to evaluate.
 
@@ -187,46 +213,31 @@ class _Feeder:
 
     def __init__(
         self,
-        strategy: Strategy,
+        proposer: _Proposer,
         executor: Executor,
         store: TrialStore,
         max_trials: int,
-        seed: int,
         staging: Staging | None,
         reuse: Reuse | None,
-        limits: Limits | None,
         weights: ParentWeights | None,
-        tried: Tried | None,
-        screen: Screen | None,
     ) -> None:
         self.ended_by = ""  # why the strategy has proposed no more
-        self._strategy = strategy
+        self._proposer = proposer
         self._executor = executor
         self._store = store
         self._max_trials = max_trials
-        self._seed = seed
         self._staging = staging
         self._reuse = reuse
-        self._limits = limits
         self._weights = weights
-        self._tried = tried
-        self._screen = screen
         if not store.count():
-            prepared = self._prepared()
+            prepared = proposer.prepared()
             store.propose(self._proposal(i, Child(arch), 0) for i, arch in enumerate(prepared))
-        if tried is not None:
-            tried.recover(store.trials(curves=False))
+        if proposer.tried is not None:
+            proposer.tried.recover(store.trials(curves=False))
         self._proposed = store.count()
         self._stored = 0  # from here on, stored proposals are still to be queued
         self._queue: deque[Proposal] = deque()
         self._waiting: dict[int, list[Proposal]] = {}  # for the result of the trial of this id
-
-    def _prepared(self) -> Iterable[Architecture]:
-        """What is proposed before the strategy is asked for anything."""
-        if isinstance(self._strategy, Prepared):
-            more = isinstance(self._strategy, Breeder)
-            return keep_within(self._strategy.initial(), self._limits, more_to_come=more)
-        return self._screen.first if self._screen is not None else ()
 
     def feed(self, told: int) -> list[Trial]:
         """Keep all workers busy, as far as there is something to evaluate.
@@ -306,8 +317,8 @@ class _Feeder:
 
     def finished(self, trial: Trial) -> None:
         """Take up the proposals that waited for this result."""
-        if self._tried is not None:
-            self._tried.finish(trial.id)
+        if self._proposer.tried is not None:
+            self._proposer.tried.finish(trial.id)
         self._queue.extendleft(reversed(self._waiting.pop(trial.id, [])))
 
     def _proposal(self, trial_id: int, child: Child[Any], told: int) -> Proposal:
@@ -322,19 +333,17 @@ class _Feeder:
         same policy. Any other is not asked while many of its proposals wait for results, or one
         that has only a few to make would be asked for all of them before it is told.
         """
-        first = self._proposed
+        first, size = self._proposed, self._proposer.strategy.batch_size
         end = min(first + 1, self._max_trials)
-        if self._strategy.batch_size is not None:
-            batch_start = first - first % self._strategy.batch_size
+        if size is not None:
+            batch_start = first - first % size
             if told < batch_start:
                 return []
-            end = min(batch_start + self._strategy.batch_size, self._max_trials)
+            end = min(batch_start + size, self._max_trials)
         elif sum(map(len, self._waiting.values())) >= _MOST_WAITING:
             return []
         ids = range(first, end)
-        answers = ask_within(
-            self._strategy, self._seed, ids, self._limits, self._tried, self._screen
-        )
+        answers = self._proposer.ask(ids)
         self.ended_by = answers.ended
         # a strategy may have less to propose than it was asked for
         found = zip(ids, answers.children, strict=False)

@@ -67,7 +67,7 @@ class ScreenOptions(Section):
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
-    ADDED = ("first_failures", "repeat", "history", "screen")
+    ADDED = ("first_failures", "repeat", "history", "screen", "start")
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     executor: Literal["processes", "inline", "ray"] = Field(
@@ -108,6 +108,11 @@ class SearchOptions(Section):
     )
     screen: ScreenOptions | None = Field(
         None, description="train the best of a ranking by scores that need no training"
+    )
+    start: tuple[Path, ...] = Field(
+        (),
+        description="what is tried first, by any strategy: the best architectures of runs, files of"
+        " one, or the names of shipped ones",
     )
     source: Path | None = Field(
         None,

@@ -59,7 +59,7 @@ def basic_architecture(space: Coded[Arch], best: Trial | None, run: str) -> Arch
     try:
         return space.check(best.architecture)
     except ConfigError as error:
-        raise ConfigError(f"{run} cannot be the source: {error}") from None
+        raise ConfigError(f"{run} cannot be started from: {error}") from None
 
 
 class ElasticTransfer(Generic[Arch]):

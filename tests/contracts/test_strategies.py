@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -359,6 +360,18 @@ def test_the_loop_can_drive_it(make, tmp_path):
     assert [trial.id for trial in found] == list(range(10))
     asked = [trial.architecture for trial in history(make(), 10)]
     assert [trial.architecture for trial in found] == asked
+
+
+@at_home
+def test_the_loop_can_begin_with_others(make, tmp_path):
+    """Every strategy takes what it has not proposed (``Search.start``), and goes on from there."""
+    first = [make.space.sample(np.random.default_rng(seed)) for seed in (91, 92)]
+    executor, found = InlineExecutor(score, seed=5), []
+    for trials in (5, 9):  # the second time what was told is told again
+        with closing(TrialStore(tmp_path / "trials.sqlite")) as store:
+            found += search(make(), executor, store, max_trials=trials, seed=5, first=first)
+    assert [trial.id for trial in found] == list(range(9))
+    assert [trial.architecture for trial in found[:2]] == first
 
 
 @pytest.mark.parametrize("name", sorted(LISTED))

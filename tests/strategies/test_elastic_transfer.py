@@ -172,7 +172,7 @@ def test_the_basic_architecture_is_that_of_the_best_complete_trial():
         (trial(TrialState.FAILED), "runs/a has no complete trial"),
         (
             trial(TrialState.COMPLETE, CellSpace(nodes=3).sample(np.random.default_rng(0))),
-            "runs/a cannot be the source: this space holds mobile networks, got a CellPair",
+            "runs/a cannot be started from: this space holds mobile networks, got a CellPair",
         ),
     ],
 )

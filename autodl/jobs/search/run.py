@@ -27,7 +27,7 @@ from autodl.jobs.search.parts import (
     make_tried,
 )
 from autodl.jobs.search.screen import check_screen, make_screen
-from autodl.jobs.search.source import Source, find_source
+from autodl.jobs.search.source import Source, find_source, find_start, write_start
 from autodl.objectives.trade_off import TradeOff
 from autodl.runs.folder import (
     BEST,
@@ -112,6 +112,7 @@ def run_search(
         stack.enter_context(run.open(parts.identity, **parts.start))
         if parts.source is not None:
             parts.source.write(run.folder)
+        write_start(run.folder, parts.first)
         store = stack.enter_context(closing(TrialStore(run.folder / TRIALS)))
         info = _run_info(config, run.folder, store, parts)
         budget = Budget(
@@ -136,6 +137,7 @@ class _Parts:
     identity: Mapping[str, Any]
     start: Mapping[str, Any]
     source: Source | None
+    first: Sequence[Source]
     strategy: Strategy
     executor: Executor
     keys: WorkKeys
@@ -163,6 +165,10 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     identity = {**config.identity(), **seen}
     if source is not None:
         identity["Source"] = source.architecture.to_json()
+    limits, rule = make_limits(config, space, data), make_rule(config)
+    first = find_start(config, space, folder, limits)
+    if first:
+        identity["Start"] = [one.architecture.to_json() for one in first]
     if history:
         identity["History"] = history_identity(history)
     if config.search.screen is not None:
@@ -172,7 +178,6 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         canonical_form(space),
     )
     tried = make_tried(config, space, folder)
-    limits, rule = make_limits(config, space, data), make_rule(config)
     earlier = [stack.enter_context(closing(EarlierRun(p, keys))) for p in config.search.cache]
     executor = stack.enter_context(closing(make_executor(config, folder / "logs", data, device)))
     return _Parts(
@@ -186,6 +191,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
             **read_from(config.data, data),
         },
         source=source,
+        first=first,
         strategy=strategy,
         executor=executor,
         keys=keys,
@@ -228,6 +234,7 @@ def _search(
         tried=parts.tried,
         screen=screen,
         weights=weights,
+        first=[one.architecture for one in parts.first],
     )
 
 

@@ -144,7 +144,7 @@ def test_an_architecture_in_a_file_can_be_the_source(configs, tmp_path, monkeypa
     shipped = load_architecture(resource("configs", "architectures", "resnet9.json"))
     assert find_source(named, make_space(named)).architecture == shipped
     save_architecture(own, tmp_path / "resnet9.json")
-    with pytest.raises(ConfigError, match=r"resnet9.json cannot be the source"):
+    with pytest.raises(ConfigError, match=r"resnet9.json cannot be started from"):
         find_source(named, make_space(named))
 
 
@@ -194,7 +194,7 @@ def test_elastic_transfer_needs_a_source(configs, tmp_path):
 
 
 def wrong_source(kind, configs, tmp_path):
-    """A folder that cannot be the source, and what is said of it."""
+    """A folder that cannot be started from, and what is said of it."""
     folder = configs["run"]
     if kind == "no run":
         return tmp_path / "nowhere", "is no run folder"
