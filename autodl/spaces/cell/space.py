@@ -13,6 +13,7 @@ import numpy as np
 from autodl.errors import ConfigError
 from autodl.spaces.cell.architecture import MAX_NODES, Cell, CellPair
 from autodl.spaces.cell.canonical import canonical_cell, canonical_pair, renamed_cell
+from autodl.spaces.membership import of_kind
 from autodl.spaces.operations import ORIGINAL_OPERATIONS, operation
 from autodl.spaces.rows import MOST_LISTED, check_row
 from autodl.spaces.space import Integers, Steps
@@ -130,19 +131,18 @@ class CellSpace:
 
     def check(self, architecture: object) -> CellPair:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, CellPair):
-            raise ConfigError(f"this space holds cell pairs, got a {type(architecture).__name__}")
-        if architecture.normal.nodes != self.nodes:
+        pair = of_kind(architecture, CellPair, "cell pairs")
+        if pair.normal.nodes != self.nodes:
             raise ConfigError(
-                f"an architecture of {architecture.normal.nodes} nodes is not of this space"
+                f"an architecture of {pair.normal.nodes} nodes is not of this space"
                 f" of {self.nodes}; set Space.nodes"
             )
-        if self.tied and architecture.normal != architecture.reduction:
+        if self.tied and pair.normal != pair.reduction:
             raise ConfigError("a tied space has equal cells, got two; set Space.tied to false")
-        used = {*architecture.normal.operations, *architecture.reduction.operations}
+        used = {*pair.normal.operations, *pair.reduction.operations}
         if foreign := sorted(used - set(self.operations)):
             raise ConfigError(f"Space.operations lacks {foreign[0]!r}, which the architecture uses")
-        return architecture
+        return pair
 
     def architectures(self) -> Iterator[CellPair]:
         """Every architecture once, in canonical form, in the order of the encodings.

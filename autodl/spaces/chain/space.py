@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from autodl.errors import ConfigError
 from autodl.spaces.chain.architecture import BLOCKS, STRIDES, ChainArchitecture
+from autodl.spaces.membership import check_used, of_kind
 from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.space import Integers
 
@@ -60,16 +60,9 @@ class ChainSpace:
 
     def check(self, architecture: object) -> ChainArchitecture:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, ChainArchitecture):
-            raise ConfigError(
-                f"this space holds chains of blocks, got a {type(architecture).__name__}"
-            )
-        if foreign := [block for block in architecture.blocks if block not in self.blocks]:
-            raise ConfigError(
-                f"the chain uses {foreign[0]!r}, which this space leaves out; it chooses from"
-                f" {', '.join(self.blocks)}"
-            )
-        return architecture
+        chain = of_kind(architecture, ChainArchitecture, "chains of blocks")
+        check_used(chain.blocks, self.blocks, "the chain uses")
+        return chain
 
     def sample(self, rng: np.random.Generator) -> ChainArchitecture:
         """A chain with every block uniform and independent."""

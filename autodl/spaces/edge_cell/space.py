@@ -13,6 +13,7 @@ from autodl.errors import ConfigError
 from autodl.spaces.edge_cell.architecture import EDGES, OPERATIONS, TABLE, EdgeCell, EdgeMixture
 from autodl.spaces.edge_cell.canonical import first_of_twins
 from autodl.spaces.edge_cell.paths import path_counts, ways_through
+from autodl.spaces.membership import check_used, of_kind
 from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.space import Integers, Table
 
@@ -65,17 +66,9 @@ class EdgeCellSpace:
 
     def check(self, architecture: object) -> EdgeCell:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, EdgeCell):
-            raise ConfigError(
-                "this space holds cells with operations on edges, got a"
-                f" {type(architecture).__name__}"
-            )
-        if foreign := [name for name in architecture.operations if name not in self.operations]:
-            raise ConfigError(
-                f"the cell uses {foreign[0]!r}, which this space leaves out; it chooses from"
-                f" {', '.join(self.operations)}"
-            )
-        return architecture
+        cell = of_kind(architecture, EdgeCell, "cells with operations on edges")
+        check_used(cell.operations, self.operations, "the cell uses")
+        return cell
 
     def sample(self, rng: np.random.Generator) -> EdgeCell:
         """A cell with every operation uniform and independent."""

@@ -21,6 +21,7 @@ from autodl.spaces.genotype.mixture import (
     REDUCE,
     GenotypeMixture,
 )
+from autodl.spaces.membership import check_used, of_kind
 from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.space import Integers, Table
 
@@ -96,26 +97,22 @@ class GenotypeSpace:
 
     def check(self, architecture: object) -> Genotype:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, Genotype):
-            raise ConfigError(f"this space holds genotypes, got a {type(architecture).__name__}")
-        for name, cell in ((NORMAL, architecture.normal), (REDUCE, architecture.reduce)):
+        genotype = of_kind(architecture, Genotype, "genotypes")
+        for name, cell in ((NORMAL, genotype.normal), (REDUCE, genotype.reduce)):
             if cell.nodes != len(NODES) or sorted(cell.concat) != [*NODES]:
                 raise ConfigError(
                     f"cells of this space have nodes 2 to {NODES[-1]}, all of which are its"
                     f" output; the cell {name} has {cell.nodes} nodes and puts out {cell.concat}"
                 )
-            if foreign := [one for one, _ in cell.edges if one not in self.operations]:
-                raise ConfigError(
-                    f"the cell {name} uses {foreign[0]!r}, which this space leaves out; it chooses"
-                    f" from {', '.join(self.operations)}"
-                )
+            used = [one for one, _ in cell.edges]
+            check_used(used, self.operations, f"the cell {name} uses")
             for node, (one, other) in _by_node(cell):
                 if one[1] == other[1]:
                     raise ConfigError(
                         f"node {node} of the cell {name} reads node {one[1]} twice; in this space"
                         " a node reads two different ones"
                     )
-        return architecture
+        return genotype
 
     def sample(self, rng: np.random.Generator) -> Genotype:
         """A genotype with every decision uniform and independent."""

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from autodl.errors import ConfigError, EncodingError
+from autodl.errors import EncodingError
+from autodl.spaces.membership import of_kind
 from autodl.spaces.mobile.architecture import (
     _NAMES,
     BLOCKS,
@@ -62,11 +63,7 @@ class MobileSpace:
 
     def check(self, architecture: object) -> MobileArchitecture:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, MobileArchitecture):
-            raise ConfigError(
-                f"this space holds mobile networks, got a {type(architecture).__name__}"
-            )
-        return architecture
+        return of_kind(architecture, MobileArchitecture, "mobile networks")
 
     def sample(self, rng: np.random.Generator) -> MobileArchitecture:
         """An architecture with every primitive of every block uniform and independent."""

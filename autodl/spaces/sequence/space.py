@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autodl.errors import ConfigError
-from autodl.spaces.rows import check_choices, check_row, random_row
+from autodl.spaces.membership import check_used, codes_of, of_kind, values_of
+from autodl.spaces.rows import check_choices, random_row
 from autodl.spaces.sequence.architecture import (
     GATES,
     HEADS,
@@ -73,9 +74,7 @@ class SequenceSpace:
         Raises:
             EncodingError: another number of codes, no integers, or one that is out of range.
         """
-        codes = check_row(row, self.sizes).tolist()
-        chosen = [some[code] for some, code in zip(self.alternatives, codes, strict=True)]
-        *values, head = chosen
+        *values, head = values_of(row, self.alternatives)
         made = [SequenceBlock(*values[first : first + 4]) for first in range(0, len(values), 4)]
         return SequenceArchitecture(tuple(made), head)
 
@@ -85,28 +84,19 @@ class SequenceSpace:
         Raises:
             ConfigError: it is none of this space.
         """
-        values = _values(self.check(architecture))
-        row = [some.index(value) for some, value in zip(self.alternatives, values, strict=True)]
-        return np.array(row, np.int64)
+        return codes_of(_values(self.check(architecture)), self.alternatives)
 
     def check(self, architecture: object) -> SequenceArchitecture:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, SequenceArchitecture):
+        network = of_kind(architecture, SequenceArchitecture, "networks for series")
+        if len(network.blocks) != self.blocks:
             raise ConfigError(
-                f"this space holds networks for series, got a {type(architecture).__name__}"
-            )
-        if len(architecture.blocks) != self.blocks:
-            raise ConfigError(
-                f"an architecture of {len(architecture.blocks)} blocks is not of this space of"
+                f"an architecture of {len(network.blocks)} blocks is not of this space of"
                 f" {self.blocks}; set Space.blocks"
             )
-        for some, value in zip(self.alternatives, _values(architecture), strict=True):
-            if value not in some:
-                raise ConfigError(
-                    f"the architecture uses {value!r}, which this space leaves out; it chooses from"
-                    f" {', '.join(map(str, some))}"
-                )
-        return architecture
+        for some, value in zip(self.alternatives, _values(network), strict=True):
+            check_used([value], some, "the architecture uses")
+        return network
 
     def sample(self, rng: np.random.Generator) -> SequenceArchitecture:
         """An architecture with every decision uniform and independent."""

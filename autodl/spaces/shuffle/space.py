@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
 
 from autodl.errors import ConfigError
+from autodl.spaces.membership import check_used, of_kind
 from autodl.spaces.rows import check_choices, check_row, random_row
 from autodl.spaces.shuffle.architecture import BLOCKS, REPEATS, ShuffleArchitecture
 from autodl.spaces.space import Integers
@@ -84,22 +86,14 @@ class ShuffleSpace:
 
     def check(self, architecture: object) -> ShuffleArchitecture:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, ShuffleArchitecture):
-            raise ConfigError(
-                f"this space holds shuffle networks, got a {type(architecture).__name__}"
-            )
-        if (places := tuple(map(len, architecture.stages))) != self.repeats:
+        network = of_kind(architecture, ShuffleArchitecture, "shuffle networks")
+        if (places := tuple(map(len, network.stages))) != self.repeats:
             raise ConfigError(
                 f"the network has stages of {', '.join(map(str, places))} blocks, and this space"
                 f" of {', '.join(map(str, self.repeats))}"
             )
-        used = [block for blocks in architecture.stages for block in blocks]
-        if foreign := [block for block in used if block not in self.blocks]:
-            raise ConfigError(
-                f"the network uses {foreign[0]!r}, which this space leaves out; it chooses from"
-                f" {', '.join(self.blocks)}"
-            )
-        return architecture
+        check_used(chain.from_iterable(network.stages), self.blocks, "the network uses")
+        return network
 
     def sample(self, rng: np.random.Generator) -> ShuffleArchitecture:
         """A network with every block uniform and independent."""

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autodl.errors import ConfigError, EncodingError
-from autodl.spaces.rows import check_row, random_row
+from autodl.spaces.membership import check_used, codes_of, of_kind, values_of
+from autodl.spaces.rows import random_row
 from autodl.spaces.space import Integers
 from autodl.spaces.stage.architecture import (
     ACTIVATIONS,
@@ -109,8 +110,7 @@ class StageSpace:
         Raises:
             EncodingError: another number of codes, no integers, or one that is out of range.
         """
-        codes = check_row(row, self.sizes).tolist()
-        values = [some[code] for some, code in zip(self.alternatives, codes, strict=True)]
+        values = values_of(row, self.alternatives)
         each, end = len(_OF_STAGE), len(_OF_STAGE) * self.stages
         stages = (ConvStage(*values[first : first + each]) for first in range(0, end, each))
         return StageArchitecture(tuple(stages), *values[end:])
@@ -121,29 +121,21 @@ class StageSpace:
         Raises:
             ConfigError: it is none of this space.
         """
-        values = _values(self.check(architecture))
-        row = [some.index(value) for some, value in zip(self.alternatives, values, strict=True)]
-        return np.array(row, np.int64)
+        return codes_of(_values(self.check(architecture)), self.alternatives)
 
     def check(self, architecture: object) -> StageArchitecture:
         """Return the architecture if it is of this space, else raise ConfigError."""
-        if not isinstance(architecture, StageArchitecture):
+        network = of_kind(architecture, StageArchitecture, "networks of stages")
+        if len(network.stages) != self.stages:
             raise ConfigError(
-                f"this space holds networks of stages, got a {type(architecture).__name__}"
-            )
-        if len(architecture.stages) != self.stages:
-            raise ConfigError(
-                f"an architecture of {len(architecture.stages)} stages is not of this space of"
+                f"an architecture of {len(network.stages)} stages is not of this space of"
                 f" {self.stages}; set Space.stages"
             )
-        chosen = zip(self.labels, self.alternatives, _values(architecture), strict=True)
-        for label, some, value in chosen:
-            if value not in some:
-                raise ConfigError(
-                    f"the architecture's {label} is {value!r}, which this space leaves out; it"
-                    f" chooses from {', '.join(map(str, some))}"
-                )
-        return architecture
+        for label, some, value in zip(
+            self.labels, self.alternatives, _values(network), strict=True
+        ):
+            check_used([value], some, f"the architecture's {label} is")
+        return network
 
     def sample(self, rng: np.random.Generator) -> StageArchitecture:
         """An architecture with every decision uniform and independent."""

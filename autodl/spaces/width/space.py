@@ -19,6 +19,7 @@ from autodl.plans.plan import Plan
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.classic.mobilenet_v2 import STAGE_BLOCKS
 from autodl.spaces.classic.resnet_plan import Shortcuts
+from autodl.spaces.membership import of_kind
 from autodl.spaces.rows import check_row
 from autodl.spaces.width.architecture import CELLS, NETWORKS, WidthArchitecture
 from autodl.spaces.width.cost import CONVENTIONS, Axis, Term, axes_of, cost, terms_of
@@ -92,19 +93,15 @@ class WidthSpace:
         Raises:
             ConfigError: the architecture is not of this space.
         """
-        if not isinstance(architecture, WidthArchitecture):
-            raise ConfigError(f"this space holds widths, got a {type(architecture).__name__}")
-        if architecture.network != self.network or architecture.cells != self.cells:
-            raise ConfigError(f"this space is of {self.network}, got {architecture.network}")
-        if len(architecture.channels) != len(self.layers):
+        widths = of_kind(architecture, WidthArchitecture, "widths")
+        if widths.network != self.network or widths.cells != self.cells:
+            raise ConfigError(f"this space is of {self.network}, got {widths.network}")
+        if len(widths.channels) != len(self.layers):
             raise ConfigError(
-                f"this space has {len(self.layers)} channel numbers, got"
-                f" {len(architecture.channels)}"
+                f"this space has {len(self.layers)} channel numbers, got {len(widths.channels)}"
             )
         choices = np.full(self.decisions, -1, np.int64)
-        for layer, (decision, width) in enumerate(
-            zip(self.layers, architecture.channels, strict=True)
-        ):
+        for layer, (decision, width) in enumerate(zip(self.layers, widths.channels, strict=True)):
             candidates = self.candidates[decision]
             if width not in candidates:
                 raise ConfigError(
