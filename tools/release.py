@@ -43,7 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         "training", type=Path, nargs="?", metavar="FOLDER", help="of a trained network"
     )
     parser.add_argument("--name", help="of the release; its folder in --models")
-    parser.add_argument("--found-by", metavar="TEXT", help="which search proposed it, for its card")
+    parser.add_argument(
+        "--found-by", metavar="TEXT", help="which search proposed it, or who did, for its card"
+    )
+    parser.add_argument(
+        "--by-hand", action="store_true", help="no search proposed it: people designed it"
+    )
+    parser.add_argument(
+        "--views",
+        type=int,
+        choices=(1, 2, 6),
+        help="of each picture that predictions are means over: 1; 2, it and its mirror image; 6,"
+        " both shifted by a pixel, too; the most that the training measured if not given",
+    )
     parser.add_argument(
         "--ensemble", nargs="+", metavar="NAME", help="released networks to choose and weight from"
     )
@@ -121,13 +133,15 @@ def release(args: argparse.Namespace) -> None:
     if args.training is None:
         from autodl.release.network import find
 
-        told = tell_anew(find(args.name, args.models), args.found_by)
+        told = tell_anew(find(args.name, args.models), args.found_by, by_hand=args.by_hand)
         print(f"wrote {told.folder / 'card.md'}")
         return
     published = publish(
         args.training,
         models / args.name,
         found_by=args.found_by,
+        by_hand=args.by_hand,
+        views=args.views,
         overrides=args.override,
         repetitions=args.repetitions,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.recipe import form_of
-from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores
+from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores, TrainingFacts
 from autodl.runs.folder import PACKED, WEIGHTS
 
 _FORMS = {
@@ -30,11 +30,11 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         f" {len(metrics.classes)} classes ({', '.join(metrics.classes)}).",
         "```python\nfrom autodl.release import load\n\n"
         f'print(load("{name}").predict("picture.png").top(3))\n```',
-        f"## How it was found\n\n{training.found_by}",
+        f"{_origin(training)}\n\n{training.found_by}",
         "## How it was trained\n\n"
         f"On {training.pictures:,} pictures of {training.data}, {training.epochs} epochs, batches"
         f" of {train.batch_size}, seed {training.seed}{branches}, in"
-        f" {training.seconds / 3600:.2f} hours of one core; everything else stands in `train.yaml`."
+        f" {_hours(training)}; everything else stands in `train.yaml`."
         f" {metrics.held_out.pictures:,} more pictures were held out: nothing was trained on them.",
         "## What it is worth\n\n" + "\n".join(_worth(metrics)),
         f"## What it costs\n\n{metrics.parameters:,} parameters and {metrics.macs:,}"
@@ -47,6 +47,18 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         f" `{metrics.weights_sha256}`",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _origin(training: TrainingFacts) -> str:
+    if training.by_hand:
+        return "## Who designed it\n\nPeople: no search found it."
+    return "## How it was found"
+
+
+def _hours(training: TrainingFacts) -> str:
+    if training.core_seconds is None:
+        return f"{training.core_hours:.2f} hours of one core"
+    return f"{training.core_hours:.2f} core-hours ({training.seconds / 3600:.2f} by the clock)"
 
 
 def _seen(data: str) -> str:
@@ -64,7 +76,7 @@ def _worth(metrics: ReleaseMetrics) -> list[str]:
         single = metrics.single
         rows += [
             "",
-            "Outputs are means over each picture and its mirror image. Of one run of each picture,"
+            f"Outputs are means over {_views(metrics)}. Of one run of each picture,"
             f" as an exported network does it, {single.held_out.accuracy:.4f} of the held-out ones"
             f" are right; the temperature below is then {single.temperature:.3f}, the calibration"
             f" error {100 * single.held_out.calibration_error:.1f} points.",
@@ -80,6 +92,15 @@ def _worth(metrics: ReleaseMetrics) -> list[str]:
         words = ", ".join(f"{label} {value:.3f}" for label, value in known.items())
         rows += ["", f"Test accuracy of each class: {words}"]
     return rows
+
+
+def _views(metrics: ReleaseMetrics) -> str:
+    if metrics.six_views:
+        return (
+            "six views of each picture: itself and its mirror image, which count a quarter each,"
+            " and both shifted by a pixel up and left, and down and right, an eighth each"
+        )
+    return "each picture and its mirror image"
 
 
 def held_out_row(scores: HeldOutScores) -> str:
@@ -111,6 +132,8 @@ def _latency(metrics: ReleaseMetrics) -> list[str]:
         ),
     ]
     return [
-        f"Median (quartiles) on {metrics.timed_on}, without mirror images:",
+        f"Median (quartiles) on {metrics.timed_on}, "
+        + ("of one view" if metrics.six_views else "without mirror images")
+        + ":",
         "\n".join(rows),
     ]

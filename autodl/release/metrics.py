@@ -48,7 +48,12 @@ class TestScores(Section):
 
 
 class TrainingFacts(Section):
-    """How the weights came to be; ``checksum`` is that of the whole data set."""
+    """How the weights came to be; ``checksum`` is that of the whole data set.
+
+    ``core_seconds`` are those of the processor in forward, backward and update, without pauses and
+    other work; None where only the clock was read. ``by_hand`` is whether people designed the
+    network, and no search found it.
+    """
 
     data: str
     checksum: str
@@ -57,6 +62,14 @@ class TrainingFacts(Section):
     seconds: float
     seed: int
     found_by: str
+    core_seconds: float | None = None
+    by_hand: bool = False
+
+    @property
+    def core_hours(self) -> float:
+        """Hours of the processor, or of the clock where these are not known."""
+        spent = self.seconds if self.core_seconds is None else self.core_seconds
+        return spent / 3600
 
 
 class Latency(Section):
@@ -77,9 +90,11 @@ class SingleRun(Section):
 class ReleaseMetrics(Section):
     """``metrics.json`` of a released network.
 
-    ``mirrored`` is whether outputs are means over each picture and its mirror image,
-    ``temperature`` divides the logits, ``single`` is without mirror images, and ``latency`` has a
-    value for each form (Paddle's inference engine, ONNX Runtime, ...), without mirror images, too.
+    ``mirrored`` is whether outputs are means over each picture and its mirror image, ``six_views``
+    whether they are means over these two and both shifted (``autodl/data/views.py``) in the place
+    of that; ``temperature`` divides the logits, ``single`` is of one run of each picture, and
+    ``latency`` has a value for each form (Paddle's inference engine, ONNX Runtime, ...), of one
+    run, too.
     ``timed_on`` names the processor and the packages. Losses are those of logits that are not
     calibrated. ``average_bits`` is that of the rounded weights, of a network that was compressed;
     ``per_picture`` is whether pictures are standardised each by itself, and not by mean and std.
@@ -106,6 +121,12 @@ class ReleaseMetrics(Section):
     timed_on: str = ""
     average_bits: Annotated[float, Field(gt=0)] | None = None
     per_picture: bool = False
+    six_views: bool = False
+
+    @property
+    def views(self) -> int:
+        """How many views of a picture outputs are means over."""
+        return 6 if self.six_views else 1 + self.mirrored
 
 
 class VoteScores(Section):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autodl.data.batches import Normalisation
 from autodl.errors import CheckpointError, ConfigError, StoreError, UnknownNameError, did_you_mean
-from autodl.plans.layers import Linear
+from autodl.plans.layers import Linear, Times
 from autodl.plans.plan import AUXILIARY, Plan
 from autodl.plans.signature import picture_signature
 from autodl.recipes.config import TrainConfig, load_train
@@ -61,16 +61,25 @@ class ReleasedNetwork(TrainedNetwork):
     def logits(self, pictures: Given, *, batch_size: int = 256) -> NDArray[np.float64]:
         """Logits ``[N, classes]``, not calibrated; see ``as_pictures`` for what can be given.
 
+        They are means over the views that the accuracy on the card is of: each picture, its mirror
+        image, and both shifted, as ``mirrored`` and ``six_views`` say.
+
         Raises:
             DataError: something that is no picture.
         """
         from autodl.data.dataset import Pictures
+        from autodl.data.views import six_views
         from autodl.training.metrics import logits_of
 
         images = as_pictures(pictures, self.image_size)
         unlabelled = Pictures(images, np.zeros(len(images), np.int64))
         found = logits_of(
-            self.network, unlabelled, self.normalisation, batch_size, mirrored=self.mirrored
+            self.network,
+            unlabelled,
+            self.normalisation,
+            batch_size,
+            mirrored=self.mirrored,
+            views=six_views if self.six_views else None,
         )
         return np.asarray(found, np.float64)
 
@@ -154,6 +163,7 @@ def load(
         image_size=metrics.image_size,
         normalisation=Normalisation(metrics.mean, metrics.std, metrics.per_picture),
         mirrored=metrics.mirrored,
+        six_views=metrics.six_views,
         held_out_accuracy=metrics.held_out.accuracy if trained else None,
         weights_sha256=metrics.weights_sha256 if trained else None,
         single_accuracy=metrics.single.held_out.accuracy if trained else None,
@@ -265,8 +275,12 @@ def _check_file(file: Path, sha256: str) -> None:
 
 
 def classifier_of(plan: Plan) -> str:
-    """Name of the last layer, which is linear in every network of this project."""
-    last = plan.records[-1]
+    """Name of the last layer, which is linear; all outputs may be multiplied by a number behind it.
+
+    Raises:
+        ConfigError: the network ends in another way.
+    """
+    last = next(record for record in reversed(plan.records) if not isinstance(record.layer, Times))
     if not isinstance(last.layer, Linear):
         raise ConfigError(f"{last.name} is no linear layer: this network takes no new classifier")
     return last.name

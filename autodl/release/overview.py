@@ -11,15 +11,21 @@ from autodl.release.network import folders
 from autodl.runs.folder import METRICS
 from autodl.system.resources import resource
 
-_HEAD = ("network", "found by", "parameters", "MACs", "MB", "ms", "held out", "test (95 %)")
+_HEAD = (
+    *("network", "found by", "parameters", "MACs", "MB", "ms"),
+    *("core-hours", "views", "held out", "test (95 %)"),
+)
+_BY_HAND = "hand-made, as the control"
 _TIMED = "inference"
 
 
 def overview(models: Path | None = None) -> str:
     """A Markdown table, best on the held-out pictures first, then the ensemble.
 
-    ``found by`` is what the card says up to its first colon; ``ms`` the median time of one picture
-    in Paddle's inference engine on one core, empty if it was not measured.
+    ``found by`` is what the card says up to its first colon, but for what people designed; ``ms``
+    the median time of one run of one picture in Paddle's inference engine on one core, empty if it
+    was not measured; ``core-hours`` the training's; ``views`` of how many views of a picture the
+    accuracies are.
 
     Raises:
         CheckpointError: the metrics of one of them are damaged.
@@ -35,7 +41,7 @@ def overview(models: Path | None = None) -> str:
         ensemble = read_metrics(EnsembleMetrics, root / FILE)
         votes = ", ".join(f"{name} x{count}" for name, count in ensemble.members.items())
         held_out = f"{100 * ensemble.held_out.accuracy:.2f}"
-        blanks = [""] * 4
+        blanks = [""] * (len(_HEAD) - 4)
         lines.append(_row(["ensemble", votes, *blanks, held_out, _tested(ensemble.test)]))
     return "\n".join(lines) + "\n"
 
@@ -44,14 +50,20 @@ def _cells(name: str, metrics: ReleaseMetrics) -> list[str]:
     latency = metrics.latency.get(_TIMED)
     return [
         f"`{name}`",
-        " ".join(metrics.training.found_by.partition(":")[0].split()).replace("|", "\\|"),
+        _BY_HAND if metrics.training.by_hand else _first_words(metrics.training.found_by),
         f"{metrics.parameters / 1e6:.2f} M",
         f"{metrics.macs / 1e6:.0f} M",
         f"{metrics.weights_bytes / 1e6:.1f}",
         "" if latency is None else f"{latency.batch_1[1]:.1f}",
+        f"{metrics.training.core_hours:.2f}",
+        str(metrics.views),
         f"{100 * metrics.held_out.accuracy:.2f}",
         _tested(metrics.test),
     ]
+
+
+def _first_words(found_by: str) -> str:
+    return " ".join(found_by.partition(":")[0].split()).replace("|", "\\|")
 
 
 def _tested(scores: TestScores | None) -> str:

@@ -28,10 +28,11 @@ class TrainedNetwork:
 
     ``network`` takes normalised pictures, float32 ``[N, 3, image_size, image_size]``, and gives
     logits ``[N, classes]``. ``mirrored`` is whether its accuracy is that of means over each picture
-    and its mirror image; ``single_accuracy`` is that of one run of each, as an exported network
-    does it. An accuracy that nobody has measured is None. Where a network was released,
-    ``softmax(logits / temperature)`` is calibrated: by ``single_temperature`` for one run.
-    ``packed`` is the file that the weights were decoded from, if they were compressed.
+    and its mirror image, ``six_views`` whether it is that of means over these two and both shifted
+    (``autodl/data/views.py``) in the place of that; ``single_accuracy`` is that of one run of each,
+    as an exported network does it. An accuracy that nobody has measured is None. Where a network
+    was released, ``softmax(logits / temperature)`` is calibrated: by ``single_temperature`` for one
+    run. ``packed`` is the file that the weights were decoded from, if they were compressed.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class TrainedNetwork:
     held_out_accuracy: float | None
     weights_sha256: str | None
     single_accuracy: float | None
+    six_views: bool = False
     temperature: float = 1.0
     single_temperature: float = 1.0
     packed: Path | None = None
@@ -81,16 +83,20 @@ class TrainedNetwork:
         }
 
     def worth(self) -> dict[str, Any]:
-        """What one run of each picture, and that of it and its mirror image, are worth."""
+        """What one run of each picture, and the mean over its views, are worth."""
+        two = self.mirrored and not self.six_views
+        six = {"held_out_accuracy_six_views": self.held_out_accuracy} if self.six_views else {}
         return {
             "held_out_accuracy": self.single_accuracy,
-            "held_out_accuracy_mirrored": self.held_out_accuracy if self.mirrored else None,
+            "held_out_accuracy_mirrored": self.held_out_accuracy if two else None,
+            **six,
         }
 
     @property
     def worth_text(self) -> str:
         """The same, in words; empty where nobody has measured it."""
         how = ", of means over each picture and its mirror image" if self.mirrored else ""
+        how = ", of means over six views of each picture" if self.six_views else how
         known = self.held_out_accuracy
         return "" if known is None else f"held-out accuracy {known:.4f}{how}"
 

@@ -14,7 +14,7 @@ from autodl.release.overview import overview
 def test_a_row_for_each_and_the_ensemble_last(models):
     lines = overview(models.folder).splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert {len(row) for row in rows} == {8}
+    assert {len(row) for row in rows} == {10}
     held_out = {
         f"`tiny_{key}`": each.metrics.held_out.accuracy for key, each in models.published.items()
     }
@@ -23,10 +23,13 @@ def test_a_row_for_each_and_the_ensemble_last(models):
         "ensemble",
     ]
     for row in rows[2:4]:
-        assert float(row[6]) == pytest.approx(100 * held_out[row[0]], abs=0.005)  # two digits
+        assert float(row[8]) == pytest.approx(100 * held_out[row[0]], abs=0.005)  # two digits
         assert row[1] == "By hand."
         assert row[5] == ""  # nothing was timed
-    tested = {row[0]: row[7] for row in rows[2:]}
+        facts = models.published[row[0].strip("`")[-1]].metrics
+        assert row[6] == f"{facts.training.core_seconds / 3600:.2f}"
+        assert row[7] == {"`tiny_a`": "1", "`tiny_b`": "2"}[row[0]]
+    tested = {row[0]: row[9] for row in rows[2:]}
     scores = models.published["a"].metrics.test
     low, high = scores.interval
     assert (

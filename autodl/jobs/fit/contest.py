@@ -208,12 +208,12 @@ class _Told:
 def measured(candidate: Candidate, folder: Path, config: TrainConfig, metrics: Any) -> Entrant:
     """What a finished training is worth."""
     from autodl.data.load import load_split
-    from autodl.jobs.release.publish import held_out_logits
+    from autodl.jobs.release.publish import held_out_logits, usual_views
     from autodl.release.calibration import log_loss
     from autodl.trained.confusion import balanced_accuracy
 
     data = load_split(config.data)
-    logits = held_out_logits(folder, data.held_out, bool(metrics.get("mirrored")))
+    logits = held_out_logits(folder, data.held_out, usual_views(metrics))
     labels, said = data.held_out.labels, logits.argmax(axis=1)
     return Entrant(
         candidate.name,

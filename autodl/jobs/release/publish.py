@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.data.load import public_name
+from autodl.data.views import six_views
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.export import export, latencies
 from autodl.objectives.latency.machine import this_machine
@@ -38,6 +39,7 @@ from autodl.release.metrics import (
 from autodl.release.network import CARD, training_config
 from autodl.runs.folder import ARCHITECTURE, METRICS, TEST, TRAINING
 from autodl.spaces.codec import load_architecture
+from autodl.spaces.fixed import FixedArchitecture
 from autodl.system.files import check_writable, checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
@@ -45,6 +47,8 @@ from autodl.trained.model import weights_file
 from autodl.trained.network import load_trained_network
 from autodl.trained.test_record import read_test
 
+_SIX = "held_out_accuracy_six_views"
+VIEWS = (1, 2, 6)
 LARGEST = 8_000_000  # bytes of a network's weights; people get them with the package
 
 
@@ -61,6 +65,8 @@ def publish(
     folder: Path,
     *,
     found_by: str,
+    by_hand: bool = False,
+    views: int | None = None,
     overrides: Sequence[str] = (),
     repetitions: int = 20,
     largest: int | None = LARGEST,
@@ -71,7 +77,11 @@ def publish(
         training: folder of a finished training; its test accuracy is taken from the record that
             ``autodl eval`` has left there, and missing without one.
         folder: to make, such as ``models/NAME``; it must not be there.
-        found_by: which search proposed the network, for people.
+        found_by: which search proposed the network, or who designed it, for people.
+        by_hand: no search proposed it; a network without an architecture of its own, such as
+            ``Airbench``, is always by hand.
+        views: over how many views of a picture outputs are means: 6, 2 (its mirror image) or 1; it
+            is calibrated and measured so. None for the most that the training has measured.
         overrides: ``Data.path=...``, where the data are now.
         repetitions: of each timing; 0 leaves latencies out.
         largest: bytes of the weights, at most; None for any number.
@@ -79,8 +89,8 @@ def publish(
     Raises:
         StoreError: no finished training, its weights, record or pictures are missing, or ``folder``
             is there or cannot be written.
-        ConfigError: the weights are larger than ``largest``, the network needs a plugin, or an
-            override of something else.
+        ConfigError: the weights are larger than ``largest``, the network needs a plugin, another
+            number of views than there are, or an override of something else.
         CheckpointError: the weights are damaged.
         DataError: other data than those of the training.
     """
@@ -90,9 +100,9 @@ def publish(
     config, facts, weights_sha256 = _releasable(training, overrides, largest)
     weights = weights_file(training)
     data = load_same(training, config)
-    mirrored, labels = bool(facts.get("mirrored", False)), data.held_out.labels
-    logits = held_out_logits(training, data.held_out, mirrored)
-    single = held_out_logits(training, data.held_out, False) if mirrored else logits
+    views, labels = _views(views, facts), data.held_out.labels
+    logits = held_out_logits(training, data.held_out, views)
+    single = held_out_logits(training, data.held_out, 1) if views > 1 else logits
     temperature, single_temperature = (fit_temperature(each, labels) for each in (logits, single))
     train_yaml = _training_yaml(config)
     metrics = ReleaseMetrics(
@@ -100,7 +110,8 @@ def publish(
         classes=tuple(facts["classes"]),
         image_size=facts["image_size"],
         **Normalisation.from_plain(facts).to_plain(),
-        mirrored=mirrored,
+        mirrored=views > 1,
+        six_views=views == 6,
         temperature=temperature,
         parameters=facts["parameters"],
         macs=facts["macs"],
@@ -113,7 +124,7 @@ def publish(
             temperature=single_temperature,
             held_out=held_out_scores(single, labels, single_temperature),
         ),
-        test=_test_on_record(training, weights_sha256),
+        test=_test_on_record(training, weights_sha256, facts, views),
         training=TrainingFacts(
             data=public_name(data.name, data.checksum),
             checksum=data.checksum,
@@ -122,6 +133,8 @@ def publish(
             seconds=facts["seconds"],
             seed=config.general.seed,
             found_by=found_by,
+            core_seconds=_core_seconds(facts),
+            by_hand=by_hand or by_people(training),
         ),
         average_bits=facts.get("average_bits"),
         latency=_latency(training, repetitions) if repetitions else {},
@@ -143,7 +156,7 @@ def _training_yaml(config: TrainConfig) -> str:
     return dump(plain)
 
 
-def tell_anew(folder: Path, found_by: str) -> Published:
+def tell_anew(folder: Path, found_by: str, *, by_hand: bool = False) -> Published:
     """Say anew how a released network was found, in its metrics and on its card.
 
     The card is written as it would be today; accuracies, weights and timings stay as they are.
@@ -151,13 +164,15 @@ def tell_anew(folder: Path, found_by: str) -> Published:
     Args:
         folder: of the release.
         found_by: see ``publish``.
+        by_hand: people designed it; what is on record as designed by people stays so.
 
     Raises:
         CheckpointError: a file of it is missing or damaged.
         StoreError: the folder cannot be written.
     """
     known = read_metrics(ReleaseMetrics, folder / METRICS)
-    training = known.training.model_copy(update={"found_by": found_by})
+    origin = {"found_by": found_by, "by_hand": by_hand or known.training.by_hand}
+    training = known.training.model_copy(update=origin)
     metrics = known.model_copy(update={"training": training})
     card = card_text(folder.name, metrics, _as_trained(training_config(folder), folder))
     write_metrics(metrics, folder / METRICS)
@@ -169,6 +184,11 @@ def _as_trained(config: TrainConfig, folder: Path) -> TrainConfig:
     """The configuration with what the folder's architecture decides about its training."""
     architecture = load_architecture(folder / ARCHITECTURE)
     return replace(config, train=training_of(config.train, architecture))
+
+
+def by_people(folder: Path) -> bool:
+    """Whether a folder's network has no architecture of its own, so no search can find it."""
+    return isinstance(load_architecture(folder / ARCHITECTURE), FixedArchitecture)
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
@@ -200,12 +220,41 @@ def _releasable(
     return config, facts, weights_sha256
 
 
-def held_out_logits(training: Path, held_out: Pictures, mirrored: bool) -> NDArray[np.float64]:
-    """Logits ``[N, classes]`` of a trained network on the pictures that it never saw."""
+def _views(wanted: int | None, facts: Mapping[str, Any]) -> int:
+    """How many views outputs are means over; None are the most that the training has measured."""
+    if wanted is None:
+        return 6 if _SIX in facts else usual_views(facts)
+    if wanted not in VIEWS:
+        raise ConfigError(f"outputs are means over 1, 2 or 6 views of a picture, got {wanted}")
+    return wanted
+
+
+def usual_views(facts: Mapping[str, Any]) -> int:
+    """How many views a training's accuracy is of: 2 with mirror images, else 1."""
+    return 1 + bool(facts.get("mirrored", False))
+
+
+def _core_seconds(facts: Mapping[str, Any]) -> float | None:
+    """Seconds of the processor in all epochs; None if those of one are not known."""
+    spent = [epoch.get("compute_seconds") for epoch in facts.get("curve", [])]
+    return None if not spent or None in spent else float(sum(spent))
+
+
+def held_out_logits(training: Path, held_out: Pictures, views: int) -> NDArray[np.float64]:
+    """Logits ``[N, classes]`` of a trained network on the pictures that it never saw.
+
+    They are means over 1, 2 or 6 views of each.
+    """
     from autodl.training.metrics import logits_of
 
     trained = load_trained_network(training)
-    found = logits_of(trained.network, held_out, trained.normalisation, mirrored=mirrored)
+    found = logits_of(
+        trained.network,
+        held_out,
+        trained.normalisation,
+        mirrored=views == 2,
+        views=six_views if views == 6 else None,
+    )
     return np.asarray(found, np.float64)
 
 
@@ -223,13 +272,22 @@ def held_out_scores(
     )
 
 
-def _test_on_record(training: Path, weights_sha256: str) -> TestScores | None:
+def _test_on_record(
+    training: Path, weights_sha256: str, facts: Mapping[str, Any], views: int
+) -> TestScores | None:
     record = training / TEST
     known = read_test(training, weights_sha256)
     if known is None:
         if record.exists():
             raise StoreError(f"{record} is of other weights; run autodl eval {training}")
         return None
+    if views != usual_views(facts):
+        if views != 6 or "six_views" not in known:
+            raise StoreError(
+                f"{record} has no accuracy of {views} views; release it with those that its"
+                " training has measured"
+            )
+        known = {**known, **known["six_views"]}
     try:
         kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
         return TestScores(**kept, data=public_name(known["data"], known["checksum"]))

@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import paddle
 import pytest
 
 from autodl.data.load import load_split
+from autodl.data.views import six_views
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.release import publish_ensemble as ensemble_module
 from autodl.jobs.release.publish import held_out_scores, publish, tell_anew
 from autodl.jobs.release.publish_ensemble import publish_ensemble
-from autodl.release.calibration import fit_temperature
+from autodl.jobs.train.final_test import measure_once
+from autodl.jobs.train.run import retrain
+from autodl.recipes.config import load_train
+from autodl.release.calibration import fit_temperature, log_loss
+from autodl.release.ensemble import Ensemble
 from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.network import load
+from autodl.release.overview import overview
 from autodl.runs.folder import update_manifest
+from autodl.spaces.fixed import FixedArchitecture
 from autodl.system.files import checksum
 from autodl.trained import folder as folder_module
+from autodl.trained.folder import load_trained
 
 
 def test_the_folder(models):
@@ -175,3 +185,84 @@ def test_the_ensemble_says_what_it_is_made_of(models):
     assert np.isfinite(made.held_out.loss)
     assert 0 <= made.cross_validated.selected <= 1
     assert content["cross_validated"]["mean"] == made.cross_validated.mean
+
+
+SIX_VIEWS = """
+Global: {seed: 3, device: cpu}
+Network: {name: Airbench, widths: [4, 4, 4]}
+Data: {name: cifar10-mini, image_size: 10, train: 100, held_out: 100}
+Train: {recipe: fast, epochs: 1, batch_size: 50}
+Evaluation: {mirrored: true, six_views: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """A network by hand, trained by the fast recipe, tested with six views, and released."""
+    root = tmp_path_factory.mktemp("six")
+    (root / "six.yaml").write_text(SIX_VIEWS)
+    retrain(load_train(root / "six.yaml"), FixedArchitecture(), root / "training")
+    tested = measure_once(root / "training")
+    made = publish(root / "training", root / "models" / "six_a", found_by="Me.", repetitions=0)
+    data = load_split(load_trained(root / "training")[0].data).held_out
+    return SimpleNamespace(root=root, tested=tested, made=made, held_out=data)
+
+
+def test_a_network_predicts_with_the_six_views_that_its_card_is_of(six):
+    network = load("six_a", models=six.root / "models")
+    images, metrics = six.held_out.images, six.made.metrics
+    plain = network.normalisation.normalise(images)
+    outputs = [network.network(paddle.to_tensor(view)).numpy() for view in six_views(plain)]
+    logits = network.logits(images)
+    np.testing.assert_allclose(logits, np.mean(outputs, axis=0), rtol=1e-5, atol=1e-5)  # float32
+    right = int((logits.argmax(axis=1) == six.held_out.labels).sum())
+    facts = load_trained(six.root / "training")[2]
+    assert (metrics.views, metrics.held_out.right) == (6, right)
+    assert metrics.held_out.accuracy == facts["held_out_accuracy_six_views"]
+    assert metrics.temperature == pytest.approx(fit_temperature(logits, six.held_out.labels))
+    assert metrics.test.accuracy == six.tested["six_views"]["accuracy"]
+    assert metrics.test.loss == six.tested["six_views"]["loss"] != six.tested["loss"]
+    once = replace(network, mirrored=False, six_views=False).logits(images)
+    assert metrics.single.held_out.loss == pytest.approx(log_loss(once, six.held_out.labels))
+    chances = Ensemble([network]).predict(images).probabilities
+    np.testing.assert_allclose(chances, network.predict(images).probabilities, rtol=1e-12)
+    assert network.worth()["held_out_accuracy_six_views"] == metrics.held_out.accuracy
+    card = (six.made.folder / "card.md").read_text()
+    assert "Outputs are means over six views of each picture" in card
+
+
+def test_a_network_by_hand_is_told_apart(six):
+    spent = six.made.metrics.training
+    curve = load_trained(six.root / "training")[2]["curve"]
+    assert spent.by_hand
+    assert spent.core_seconds == sum(epoch["compute_seconds"] for epoch in curve) < spent.seconds
+    card = (six.made.folder / "card.md").read_text()
+    assert "## Who designed it\n\nPeople: no search found it.\n\nMe.\n" in card
+    assert f"in {spent.core_seconds / 3600:.2f} core-hours" in card
+    row = overview(six.root / "models").splitlines()[2]
+    assert "| `six_a` | hand-made, as the control |" in row
+    assert f"| {spent.core_hours:.2f} | 6 |" in row
+
+
+def test_fewer_views_where_they_were_measured(six, tmp_path):
+    ready = {"found_by": "x", "repetitions": 0}
+    made = publish(six.root / "training", tmp_path / "two", views=2, **ready)
+    facts = load_trained(six.root / "training")[2]
+    assert made.metrics.held_out.accuracy == facts["held_out_accuracy"]
+    assert made.metrics.test.loss == six.tested["loss"]
+    assert load("two", models=tmp_path).six_views is False
+    with pytest.raises(StoreError, match=r"test\.json has no accuracy of 1 views"):
+        publish(six.root / "training", tmp_path / "one", views=1, **ready)
+    with pytest.raises(ConfigError, match="over 1, 2 or 6 views of a picture, got 3"):
+        publish(six.root / "training", tmp_path / "three", views=3, **ready)
+
+
+def test_a_network_whose_outputs_are_scaled_takes_a_new_classifier(six):
+    """The scale behind Airbench's classifier learns nothing, and stays."""
+    other = load("six_a", classes=3, models=six.root / "models")
+    whole = load("six_a", models=six.root / "models")
+    own, new = whole.network.state_dict(), other.network.state_dict()
+    changed = {name for name in own if own[name].shape != new[name].shape}
+    assert changed == {"head.classifier.weight"}
+    for name in own.keys() - changed:
+        np.testing.assert_array_equal(own[name].numpy(), new[name].numpy())
