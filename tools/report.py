@@ -123,12 +123,18 @@ def draw(args: argparse.Namespace) -> None:
     from autodl.drawing.cells import draw_gallery
     from autodl.drawing.figures import save_figure
     from autodl.spaces.codec import load_architecture
+    from autodl.spaces.fixed import FixedArchitecture
 
     several = len(args.paths) > 1
     entries = [
         (path.absolute().parent.name if several else args.title, load_architecture(path))
         for path in args.paths
     ]
+    drawn = [entry for entry in entries if not isinstance(entry[1], FixedArchitecture)]
+    if several and drawn and len(drawn) < len(entries):
+        fixed = (name for name, each in entries if isinstance(each, FixedArchitecture))
+        print(f"left out, since they have no architecture of their own: {', '.join(fixed)}")
+        entries = drawn
     save_figure(draw_gallery(entries), args.out)
     print(f"drew {args.out}")
 

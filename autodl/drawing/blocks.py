@@ -1,4 +1,4 @@
-"""Draws a network as boxes in the order of computation, row by row.
+"""Draws a network as boxes in the order of computation, row by row, alone or in a gallery.
 
 The figure belongs to no window, and everything is placed in inches, as in ``cells.py``.
 """
@@ -36,31 +36,40 @@ def draw_boxes(boxes: Sequence[Box], title: str = "") -> Figure:
     Args:
         title: above the boxes; empty for none.
     """
-    rows, columns = -(-len(boxes) // _ROW), min(len(boxes), _ROW)
-    width = columns * (_WIDTH + _GAP) - _GAP + 2 * _MARGIN
+    width, height = (size + 2 * _MARGIN for size in boxes_size(boxes))
     head = 0.3 * bool(title)
-    height = rows * (_HEIGHT + _ABOVE + _GAP) - _GAP + 2 * _MARGIN + head
+    height += head
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
     if title:
         axes.text(width / 2, _MARGIN, title, ha="center", va="center", parse_math=False)
-    for number, box in enumerate(boxes):
-        left, top = _place(number, head)
-        _box(axes, left, top, box.words, box.family)
-        if number:
-            _arrow(axes, _place(number - 1, head), (left, top))
-        if box.skip:
-            _around(axes, left, top)
+    place_boxes(axes, boxes, _MARGIN, _MARGIN + head)
     return figure
 
 
-def _place(number: int, head: float) -> tuple[float, float]:
-    """Left and top of a box."""
-    row, column = divmod(number, _ROW)
-    left = _MARGIN + column * (_WIDTH + _GAP)
-    return left, _MARGIN + head + _ABOVE + row * (_HEIGHT + _ABOVE + _GAP)
+def boxes_size(boxes: Sequence[Box]) -> tuple[float, float]:
+    """Width and height that boxes take, in inches."""
+    rows, columns = -(-len(boxes) // _ROW), min(len(boxes), _ROW)
+    return columns * (_WIDTH + _GAP) - _GAP, rows * (_HEIGHT + _ABOVE + _GAP) - _GAP
+
+
+def place_boxes(axes: Axes, boxes: Sequence[Box], left: float, top: float) -> None:
+    """Draw boxes, the first one's row at the left and top given, in axes in inches downwards."""
+
+    def corner(number: int) -> tuple[float, float]:
+        row, column = divmod(number, _ROW)
+        across, down = column * (_WIDTH + _GAP), row * (_HEIGHT + _ABOVE + _GAP)
+        return left + across, top + _ABOVE + down
+
+    for number, box in enumerate(boxes):
+        x, y = corner(number)
+        _box(axes, x, y, box.words, box.family)
+        if number:
+            _arrow(axes, corner(number - 1), (x, y))
+        if box.skip:
+            _around(axes, x, y)
 
 
 def _box(axes: Axes, left: float, top: float, words: str, kind: Family) -> None:

@@ -1,5 +1,7 @@
 """Draws the cells of architectures as a Matplotlib figure: one pair, or a gallery of many.
 
+In a gallery networks that are drawn as boxes stand under the cells, one under the other.
+
 Everything is placed in inches. The figure belongs to no window: only the object interface of
 Matplotlib is used, never pyplot.
 """
@@ -14,7 +16,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from autodl.drawing.own import draw_own, kinds_drawn
+from autodl.drawing.blocks import Box, boxes_size, place_boxes
+from autodl.drawing.own import draw_own, kinds_drawn, own_boxes
 from autodl.drawing.panel import (
     HEADING,
     Panel,
@@ -51,9 +54,37 @@ class _Block:
         return max(panel.height for panel in self.panels)
 
     def caption(self, width: float) -> list[str]:
-        """The title's lines; what cannot be printed is a space."""
-        title = "".join(sign if sign.isprintable() else " " for sign in self.title)
-        return textwrap.wrap(title, max(20, int(width / 0.085)))
+        """The title's lines."""
+        return _wrapped(self.title, width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """One network of a picture that is drawn as boxes, under its caption."""
+
+    title: str
+    boxes: list[Box]
+
+    @property
+    def width(self) -> float:
+        return boxes_size(self.boxes)[0]
+
+    def height(self, width: float) -> float:
+        """With its caption, in so much room."""
+        return _LINE_HEIGHT * len(_wrapped(self.title, width)) + boxes_size(self.boxes)[1]
+
+    def draw(self, axes: Axes, left: float, top: float, width: float) -> None:
+        """Draw it in the middle of so much room."""
+        for line in _wrapped(self.title, width):
+            draw_text(axes, left + width / 2, top + 0.08, line, HEADING - 1)
+            top += _LINE_HEIGHT
+        place_boxes(axes, self.boxes, left + (width - self.width) / 2, top)
+
+
+def _wrapped(title: str, width: float) -> list[str]:
+    """A title's lines; what cannot be printed is a space."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in title)
+    return textwrap.wrap(shown, max(20, int(width / 0.085)))
 
 
 def draw_architecture(architecture: object, *, title: str = "") -> Figure:
@@ -73,8 +104,8 @@ def draw_gallery(entries: Sequence[tuple[str, object]]) -> Figure:
     """Draw several architectures, each under its title, row by row in about as many columns.
 
     Args:
-        entries: titles and ``CellPair`` architectures, at least one; a single one may be of any
-            kind that has a drawing.
+        entries: titles and architectures, at least one: ``CellPair`` and those that are drawn as
+            boxes; a single one may be of any kind that has a drawing.
 
     Raises:
         AutoDLError: another kind of architecture, or none at all.
@@ -85,13 +116,16 @@ def draw_gallery(entries: Sequence[tuple[str, object]]) -> Figure:
         (title, architecture) = entries[0]
         if (own := draw_own(_kind(architecture), architecture, title)) is not None:
             return own
-    blocks = [
-        _Block(title, _panels(architecture), f"{index}." if len(entries) > 1 else "")
-        for index, (title, architecture) in enumerate(entries)
-    ]
+    blocks, strips = [], []
+    for index, (title, architecture) in enumerate(entries):
+        if (boxes := own_boxes(_kind(architecture), architecture)) is not None:
+            strips.append(_Strip(title, boxes))
+            continue
+        prefix = f"{index}." if len(entries) > 1 else ""
+        blocks.append(_Block(title, _panels(architecture), prefix))
     columns = math.ceil(math.sqrt(len(blocks)))
-    rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
-    return _compose(rows)
+    rows = [blocks[start : start + columns] for start in range(0, len(blocks), max(columns, 1))]
+    return _compose(rows, strips)
 
 
 def _panels(architecture: object) -> tuple[Panel, ...]:
@@ -114,13 +148,15 @@ def _kind(architecture: object) -> str:
     return str(to_json()["kind"]) if to_json else type(architecture).__name__
 
 
-def _compose(rows: Sequence[Sequence[_Block]]) -> Figure:
+def _compose(rows: Sequence[Sequence[_Block]], strips: Sequence[_Strip]) -> Figure:
     legend = legend_families([panel for row in rows for block in row for panel in block.panels])
     columns = [
-        max(row[place].width for row in rows if place < len(row)) for place in range(len(rows[0]))
+        max(row[place].width for row in rows if place < len(row))
+        for place in range(len(rows[0]) if rows else 0)
     ]
-    gaps = _BLOCK_GAP * (len(columns) - 1)
-    inner = max(sum(columns) + gaps, min(4.0, legend_width(legend)))
+    gaps = _BLOCK_GAP * max(len(columns) - 1, 0)
+    widest = max((strip.width for strip in strips), default=0.0)
+    inner = max(sum(columns) + gaps, min(4.0, legend_width(legend)), widest)
     columns = [column + (inner - gaps - sum(columns)) / len(columns) for column in columns]
     captions = [
         max(len(block.caption(column)) for block, column in zip(row, columns, strict=False))
@@ -132,7 +168,8 @@ def _compose(rows: Sequence[Sequence[_Block]]) -> Figure:
         for caption, row in zip(caption_heights, rows, strict=True)
     ]
     legend_lines = legend_rows(legend, inner)
-    body = sum(heights) + _BLOCK_GAP * (len(rows) - 1)
+    body = sum(heights) + sum(strip.height(inner) for strip in strips)
+    body += _BLOCK_GAP * (len(rows) + len(strips) - 1)
     width, height = inner + 2 * _MARGIN, 2 * _MARGIN + body + 0.24 + 0.24 * len(legend_lines)
     figure = Figure(figsize=(width, height), facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -147,6 +184,9 @@ def _compose(rows: Sequence[Sequence[_Block]]) -> Figure:
             _draw_block(axes, block, left, column, top, caption_height)
             left += column + _BLOCK_GAP
         top += row_height + _BLOCK_GAP
+    for strip in strips:
+        strip.draw(axes, _MARGIN, top, inner)
+        top += strip.height(inner) + _BLOCK_GAP
     draw_legend(axes, legend_lines, width, top - _BLOCK_GAP + 0.34)
     return figure
 

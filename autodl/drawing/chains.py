@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
-from autodl.drawing.blocks import Box, draw_boxes
+from autodl.drawing.blocks import Box
 from autodl.drawing.names import Family, family
 from autodl.spaces.chain.architecture import STRIDES, ChainArchitecture
 
@@ -16,16 +14,13 @@ _LOOKS: dict[str, tuple[str, Family]] = {
 }
 
 
-def draw_chain(architecture: ChainArchitecture, title: str = "") -> Figure:
+def chain_boxes(architecture: ChainArchitecture) -> list[Box]:
     """A box for each place, from the stem to the head, which says where the size is halved.
 
     An identity in a place that keeps the size is no layer, where it halves it a 1x1 convolution.
-
-    Args:
-        title: above the blocks; empty for none.
     """
     boxes = [Box("stem")]
     for block, stride in zip(architecture.blocks, STRIDES, strict=True):
         words, colour = _LOOKS[block]
         boxes.append(Box(words + "\nhalf the size" * (stride > 1), colour))
-    return draw_boxes([*boxes, Box("head")], title)
+    return [*boxes, Box("head")]

@@ -9,21 +9,31 @@ from typing import Any, TypeAlias
 from matplotlib.figure import Figure
 
 from autodl.config.plugins import note_provided
-from autodl.drawing.chains import draw_chain
+from autodl.drawing.blocks import Box, draw_boxes
+from autodl.drawing.chains import chain_boxes
 from autodl.drawing.edge_cells import draw_edge_cell
-from autodl.drawing.sequences import draw_sequence
-from autodl.drawing.shuffles import draw_shuffle
-from autodl.drawing.stages import draw_stages
+from autodl.drawing.sequences import sequence_boxes
+from autodl.drawing.shuffles import shuffle_boxes
+from autodl.drawing.stages import stages_boxes
 from autodl.errors import PluginError
 
 Draw: TypeAlias = Callable[[Any, str], Figure]
 
+_BOXES: dict[str, Callable[[Any], list[Box]]] = {
+    "chain": chain_boxes,
+    "sequence": sequence_boxes,
+    "shuffle": shuffle_boxes,
+    "stages": stages_boxes,
+}
+
+
+def _as_boxes(boxes_of: Callable[[Any], list[Box]]) -> Draw:
+    return lambda architecture, title: draw_boxes(boxes_of(architecture), title)
+
+
 _OWN: dict[str, Draw] = {
-    "chain": draw_chain,
     "edge_cell": draw_edge_cell,
-    "sequence": draw_sequence,
-    "shuffle": draw_shuffle,
-    "stages": draw_stages,
+    **{kind: _as_boxes(boxes_of) for kind, boxes_of in _BOXES.items()},
 }
 _BUILT_IN = "cell_pair"
 _LOGGER = logging.getLogger("autodl")
@@ -49,6 +59,11 @@ def register_drawing(kind: str, draw: Draw) -> None:
 def kinds_drawn() -> tuple[str, ...]:
     """All kinds that there is a drawing for."""
     return (_BUILT_IN, *_OWN)
+
+
+def own_boxes(kind: str, architecture: object) -> list[Box] | None:
+    """The boxes that an architecture is drawn as, to stand in a gallery; None of other kinds."""
+    return _BOXES[kind](architecture) if kind in _BOXES else None
 
 
 def draw_own(kind: str, architecture: object, title: str) -> Figure | None:

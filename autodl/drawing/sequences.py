@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
-from autodl.drawing.blocks import Box, draw_boxes
+from autodl.drawing.blocks import Box
 from autodl.drawing.names import family, readable
 from autodl.spaces.sequence.architecture import SequenceArchitecture, SequenceBlock
 
 
-def draw_sequence(architecture: SequenceArchitecture, title: str = "") -> Figure:
+def sequence_boxes(architecture: SequenceArchitecture) -> list[Box]:
     """A box for each block, coloured as operations are in cells, from the series to the head.
 
     Its second line names the gate, its third one says where the length is halved. A line around a
     box is its skip.
-
-    Args:
-        title: above the blocks; empty for none.
     """
     blocks = architecture.blocks
     middle = [Box(_words(block), family(block.operation), block.skip) for block in blocks]
     head = Box(f"{architecture.head} over time\nlinear")
-    return draw_boxes([Box("series"), *middle, head], title)
+    return [Box("series"), *middle, head]
 
 
 def _words(block: SequenceBlock) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
-from autodl.drawing.blocks import Box, draw_boxes
+from autodl.drawing.blocks import Box
 from autodl.drawing.names import Family, family
 from autodl.spaces.shuffle.architecture import ShuffleArchitecture
 
@@ -17,15 +15,11 @@ _LOOKS: dict[str, tuple[str, Family]] = {
 }
 
 
-def draw_shuffle(architecture: ShuffleArchitecture, title: str = "") -> Figure:
-    """A box for each block, from the stem to the head; the first of a stage halves the size.
-
-    Args:
-        title: above the blocks; empty for none.
-    """
+def shuffle_boxes(architecture: ShuffleArchitecture) -> list[Box]:
+    """A box for each block, from the stem to the head; the first of a stage halves the size."""
     boxes = [Box("stem")]
     for blocks in architecture.stages:
         for place, block in enumerate(blocks):
             words, colour = _LOOKS[block]
             boxes.append(Box(words + "\nhalf the size" * (place == 0), colour))
-    return draw_boxes([*boxes, Box("head")], title)
+    return [*boxes, Box("head")]

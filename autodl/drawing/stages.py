@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
-from autodl.drawing.blocks import Box, draw_boxes
+from autodl.drawing.blocks import Box
 from autodl.drawing.names import Family, family
 from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
 
@@ -20,20 +18,17 @@ _HALVED = {
 _LIKE = {"grouped": "dil_conv", "bottleneck": "conv_1x3_3x1", "depthwise": "sep_conv"}
 
 
-def draw_stages(architecture: StageArchitecture, title: str = "") -> Figure:
+def stages_boxes(architecture: StageArchitecture) -> list[Box]:
     """A box for each stage that is there, from the stem to the head; then the training, if special.
 
     It says number, form and kernel of the convolutions, channels (before any budget), activation,
     and how the maps are halved. A line around a box is the residual.
-
-    Args:
-        title: above the stages; empty for none.
     """
     wide = f"\n{architecture.stem_width} channels" * (architecture.stem == "conv_3x3")
     stem = Box(f"{architecture.stem.replace('_', ' ')} stem{wide}".replace("3x3", "3×3"))
     middle = (Box(_words(stage), _colours(stage), _skips(stage)) for stage in architecture.present)
     head = Box(f"{architecture.head} over the map\nlinear")
-    return draw_boxes([stem, *middle, head, *_training(architecture)], title)
+    return [stem, *middle, head, *_training(architecture)]
 
 
 def _words(stage: ConvStage) -> str:

@@ -24,8 +24,8 @@ def overview(models: Path | None = None) -> str:
 
     ``found by`` is what the card says up to its first colon, but for what people designed; ``ms``
     the median time of one run of one picture in Paddle's inference engine on one core, empty if it
-    was not measured; ``core-hours`` the training's; ``views`` of how many views of a picture the
-    accuracies are.
+    was not measured; ``core-hours`` the training's, of the ensemble those of its members;
+    ``views`` of how many views of a picture the accuracies are.
 
     Raises:
         CheckpointError: the metrics of one of them are damaged.
@@ -41,8 +41,10 @@ def overview(models: Path | None = None) -> str:
         ensemble = read_metrics(EnsembleMetrics, root / FILE)
         votes = ", ".join(f"{name} x{count}" for name, count in ensemble.members.items())
         held_out = f"{100 * ensemble.held_out.accuracy:.2f}"
-        blanks = [""] * (len(_HEAD) - 4)
-        lines.append(_row(["ensemble", votes, *blanks, held_out, _tested(ensemble.test)]))
+        spent = [found[name].training.core_hours for name in ensemble.members if name in found]
+        hours = f"{sum(spent):.2f}" if len(spent) == len(ensemble.members) else ""
+        cells = ["ensemble", votes, *[""] * 4, hours, "", held_out, _tested(ensemble.test)]
+        lines.append(_row(cells))
     return "\n".join(lines) + "\n"
 
 

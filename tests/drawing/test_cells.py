@@ -18,7 +18,9 @@ from autodl.drawing.figures import save_figure, to_pixels
 from autodl.drawing.names import readable
 from autodl.errors import AutoDLError
 from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.codec import load_architecture
 from autodl.spaces.operations import operation_names
+from autodl.system.resources import resource
 
 
 def random_pair(nodes, density=0.5, seed=0):
@@ -95,6 +97,16 @@ def test_nothing_is_clipped_and_no_label_leaves_its_box(nodes, density):
 def test_nothing_is_clipped_in_a_gallery(count):
     entries = [(f"name {i} " * (1 + 9 * i), random_pair(1 + i, seed=i)) for i in range(count)]
     check_placement(draw_gallery(entries))
+
+
+def test_in_a_gallery_what_is_drawn_as_boxes_stands_under_the_cells():
+    stages = load_architecture(resource("configs") / "architectures" / "airbench93.json")
+    cells = [(f"net {i}", random_pair(3, seed=i)) for i in range(3)]
+    figure = draw_gallery([cells[0], ("a long name " * 20, stages), *cells[1:], ("last", stages)])
+    check_placement(figure)
+    tops = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts}
+    assert max(tops[name] for name, _ in cells) < tops["whitened stem"]
+    assert max(tops, key=lambda word: tops[word] if word in ("last", "net 2") else 0) == "last"
 
 
 def check_placement(figure):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from autodl.drawing.cells import draw_architecture, draw_gallery
 from autodl.drawing.figures import save_figure
-from autodl.errors import AutoDLError
 from autodl.spaces.sequence.architecture import SequenceArchitecture, SequenceBlock
 
 BLOCKS = (
@@ -35,7 +32,10 @@ def test_it_is_as_large_as_it_has_to_be():
     assert small[1] < large[1]
 
 
-def test_networks_for_series_are_drawn_one_by_one():
+def test_several_stand_one_under_the_other():
     network = SequenceArchitecture(BLOCKS)
-    with pytest.raises(AutoDLError, match="kind 'sequence' are drawn one by one"):
-        draw_gallery([("one", network), ("two", network)])
+    figure = draw_gallery([("one", network), ("two", network)])
+    (axes,) = figure.axes
+    assert len(axes.patches) == 2 * (len(BLOCKS) + 2)
+    tops = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert tops["one"] < tops["two"]

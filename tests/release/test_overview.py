@@ -36,6 +36,8 @@ def test_a_row_for_each_and_the_ensemble_last(models):
         tested["`tiny_a`"] == f"{100 * scores.accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
     )
     assert tested["`tiny_b`"] == ""
+    hours = (models.published[name[-1]].metrics.training for name in models.ensemble.members)
+    assert rows[-1][6] == f"{sum(each.core_hours for each in hours):.2f}"
     assert tested["ensemble"].startswith(f"{100 * models.ensemble.test.accuracy:.2f} (")
     assert all(f"{name} x{count}" in rows[-1][1] for name, count in models.ensemble.members.items())
 

@@ -11,6 +11,7 @@ import pytest
 
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import save_architecture
+from autodl.spaces.fixed import FixedArchitecture
 from autodl.system.resources import resource
 
 TOOL = resource("tools") / "report.py"
@@ -49,6 +50,11 @@ def test_draws_a_gallery_under_the_names_of_the_folders(call, tmp_path):
     assert call("report", *files, "--out", out).code == 0
     drawn = out.read_text()
     assert all(f">{name}<" in drawn for name in ("one", "two", "three"))
+    (tmp_path / "own").mkdir()
+    save_architecture(FixedArchitecture(), tmp_path / "own" / "architecture.json")
+    done = call("report", *files, tmp_path / "own" / "architecture.json", "--out", out)
+    assert (done.code, out.read_text()) == (0, drawn)
+    assert "left out, since they have no architecture of their own: own\n" in done.out
     done = call("report", *files, "--out", out, "--title", "all")
     assert done.code == 2
     assert "--title is for a single architecture" in done.err
