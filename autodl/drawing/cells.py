@@ -125,7 +125,7 @@ def draw_gallery(entries: Sequence[tuple[str, object]]) -> Figure:
         blocks.append(_Block(title, _panels(architecture), prefix))
     columns = math.ceil(math.sqrt(len(blocks)))
     rows = [blocks[start : start + columns] for start in range(0, len(blocks), max(columns, 1))]
-    return _compose(rows, strips)
+    return _compose([*rows, *([strip] for strip in strips)])
 
 
 def _panels(architecture: object) -> tuple[Panel, ...]:
@@ -148,7 +148,11 @@ def _kind(architecture: object) -> str:
     return str(to_json()["kind"]) if to_json else type(architecture).__name__
 
 
-def _compose(rows: Sequence[Sequence[_Block]], strips: Sequence[_Strip]) -> Figure:
+def _compose(gallery: Sequence[Sequence[_Block | _Strip]]) -> Figure:
+    """Rows of cells side by side, and strips, each a row of its own."""
+    rows = [[block for block in row if isinstance(block, _Block)] for row in gallery]
+    rows = [row for row in rows if row]
+    strips = [strip for row in gallery for strip in row if isinstance(strip, _Strip)]
     legend = legend_families([panel for row in rows for block in row for panel in block.panels])
     columns = [
         max(row[place].width for row in rows if place < len(row))
