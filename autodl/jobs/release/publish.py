@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
-from autodl.data.load import public_name
+from autodl.data.load import SearchData, public_name
 from autodl.data.views import six_views
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.export import export, latencies
@@ -125,16 +125,8 @@ def publish(
             held_out=held_out_scores(single, labels, single_temperature),
         ),
         test=_test_on_record(training, weights_sha256, facts, views),
-        training=TrainingFacts(
-            data=public_name(data.name, data.checksum),
-            checksum=data.checksum,
-            pictures=len(data.train),
-            epochs=facts["epochs"],
-            seconds=facts["seconds"],
-            seed=config.general.seed,
-            found_by=found_by,
-            core_seconds=_core_seconds(facts),
-            by_hand=by_hand or by_people(training),
+        training=_training_facts(
+            data, facts, config.general.seed, found_by, by_hand or by_people(training)
         ),
         average_bits=facts.get("average_bits"),
         latency=_latency(training, repetitions) if repetitions else {},
@@ -147,6 +139,23 @@ def publish(
         write_metrics(metrics, aside / METRICS)
         write_text(aside / CARD, card_text(folder.name, metrics, _as_trained(config, training)))
     return Published(folder, metrics)
+
+
+def _training_facts(
+    data: SearchData, facts: Mapping[str, Any], seed: int, found_by: str, by_hand: bool
+) -> TrainingFacts:
+    """How the weights came to be."""
+    return TrainingFacts(
+        data=public_name(data.name, data.checksum),
+        checksum=data.checksum,
+        pictures=len(data.train),
+        epochs=facts["epochs"],
+        seconds=facts["seconds"],
+        seed=seed,
+        found_by=found_by,
+        core_seconds=_core_seconds(facts),
+        by_hand=by_hand,
+    )
 
 
 def _training_yaml(config: TrainConfig) -> str:
