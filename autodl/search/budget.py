@@ -28,12 +28,14 @@ class Budget:
 
     When the hours are over, running trials are cut: FAILED, because another machine would have
     come further, never half a reward; one in a later stage is PAUSED and goes on with it in the
-    next start. A reward that is enough, or a first Ctrl-C, lets them finish;
-    a second Ctrl-C gives them up, to be evaluated again when the run is resumed. If all trials
-    fail from the first on, the setup is at fault, and no more are started.
+    next start. A reward that is enough, core-hours that are spent, or a first Ctrl-C let them
+    finish; a second Ctrl-C gives them up, to be evaluated again when the run is resumed. If all
+    trials fail from the first on, the setup is at fault, and no more are started.
 
     Args:
         max_hours: wall clock of this start; None for no limit.
+        max_core_hours: of the processor, in all trials of all starts; None for no limit.
+        spent: seconds of the processor that all trials so far took.
         target_reward: a reward that is enough; None to go on.
         best: the best reward of earlier starts, None without any.
         first_failures: trials of this start that may fail before one has a result; None for any
@@ -44,6 +46,8 @@ class Budget:
         self,
         *,
         max_hours: float | None = None,
+        max_core_hours: float | None = None,
+        spent: Callable[[], float] = lambda: 0.0,
         target_reward: float | None = None,
         best: float | None = None,
         first_failures: int | None = None,
@@ -53,6 +57,8 @@ class Budget:
         self._clock = clock
         self._end = None if max_hours is None else clock() + 3600 * max_hours
         self._hours = max_hours
+        self._core_hours = max_core_hours
+        self._spent = spent
         self._target = target_reward
         self._best = best
         self._most_failures = first_failures if best is None else None
@@ -75,6 +81,8 @@ class Budget:
     def _stop(self) -> Stop | None:
         if self._end is not None and self._clock() >= self._end:
             return Stop(f"the time budget of {self._hours:g} hours is used up", cut=True)
+        if self._core_hours is not None and self._spent() >= 3600 * self._core_hours:
+            return Stop(f"the budget of {self._core_hours:g} core-hours is used up")
         if self._target is not None and self._best is not None and self._best >= self._target:
             return Stop(f"the target reward {self._target:g} is reached")
         if self._most_failures is not None and len(self._failures) >= self._most_failures:

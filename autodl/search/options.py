@@ -67,7 +67,7 @@ class ScreenOptions(Section):
 class SearchOptions(Section):
     """How long a search runs, and on how many workers."""
 
-    ADDED = ("first_failures", "repeat", "history", "screen", "start")
+    ADDED = ("first_failures", "repeat", "history", "screen", "start", "max_core_hours")
 
     max_trials: int = Field(100, ge=1, description="finished trials to end with")
     executor: Literal["processes", "inline", "ray"] = Field(
@@ -81,6 +81,11 @@ class SearchOptions(Section):
     )
     max_hours: float | None = Field(
         None, gt=0, description="wall clock of one start; running trials are cut and fail"
+    )
+    max_core_hours: float | None = Field(
+        None,
+        gt=0,
+        description="of the processor, in all trials and starts; running trials are finished",
     )
     target_reward: float | None = Field(None, description="a reward that is enough to end with")
     trial_seconds: float | None = Field(

@@ -24,9 +24,12 @@ from autodl.runs.folder import (
 )
 from autodl.search.config import SearchConfig
 from autodl.search.observers.outcome import recorded_as, shown_as
+from autodl.search.spent import core_seconds
+from autodl.studies.hours import SEARCH_HOURS, TRAINING_HOURS
 from autodl.studies.outcome import Trials, numbers
 from autodl.system.files import checksum
 from autodl.trained.model import weights_file
+from autodl.trained.spent import core_seconds as training_core_seconds
 from autodl.trained.test_record import read_test
 from autodl.trial import TrialState
 
@@ -137,8 +140,9 @@ def read_search(folder: Path) -> Found:
     report = read_run(folder)
     done = [trial for trial in report["trials"] if TrialState(trial["state"]).finished]
     whole = TrialState.COMPLETE.value
+    spent = sum(core_seconds(t["seconds"], t["metrics"], t["reused"]) for t in report["trials"])
     return Found(
-        {},
+        {SEARCH_HOURS: spent / 3600},
         Trials(
             tuple(t["reward"] if t["state"] == whole else float("nan") for t in done),
             tuple(t["seconds"] for t in done),
@@ -207,7 +211,10 @@ def read_training(folder: Path) -> Found:
     Raises:
         StoreError: it is not finished, or a file is damaged.
     """
-    values = numbers(read_json(folder / METRICS))
+    metrics = read_json(folder / METRICS)
+    values = numbers(metrics)
+    if (spent := training_core_seconds(metrics)) is not None:
+        values[TRAINING_HOURS] = spent / 3600
     weights = weights_file(folder)
     sealed = (read_manifest(folder).get(SEALS) or {}).get(weights.name)
     if sealed is None and weights.exists():  # of an earlier release

@@ -15,12 +15,25 @@ Variation = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+class PlotOptions(Section):
+    """``Study.plot``: columns, and which variations are one curve."""
+
+    x: str | None = Field(None, description="column from left to right; null: the variations")
+    y: str | None = Field(None, description="column upwards; null: as usual for the job")
+    lines: dict[str, tuple[Variation, ...]] = Field(
+        default_factory=dict,
+        description="of a plot with x: by name, variations that are one curve, from left to right",
+    )
+
+
 class StudyOptions(Section):
     """``Study`` section; the other sections of the file are those of its job.
 
     ``vary`` has for each variation the sections in which it differs. Where a value is not known
     before another run, it is a reference to what the variation ``of`` came to with the same seed:
-    ``{of: bayesian, value: search_seconds, times: 10}``, see ``Reference``.
+    ``{of: bayesian, value: search_seconds, times: 10}``, see ``Reference``. Beside sections a
+    variation may have ``then``: options of steps for its runs alone, laid over those of all, where
+    null leaves a step out.
     """
 
     job: JobName = Field("search", description="what each run is")
@@ -51,6 +64,7 @@ class StudyOptions(Section):
         description="the worst that counts of the reward, first, and of one cost or two, by their"
         " columns; adds a column hypervolume",
     )
+    plot: PlotOptions = Field(PlotOptions(), description="what plot.svg shows")
     source: str | None = Field(
         None,
         description="what runs start from: to compress a released network or folder of a training,"
@@ -98,6 +112,10 @@ class StudyOptions(Section):
                 raise ValueError(f"front.{cost} is above 0, got {self.front[cost]:g}")
         if self.front and self.job not in ("search", "simulate"):
             raise ValueError(f"front is of searches, and job is {self.job}; leave it out")
+        for line, members in self.plot.lines.items():
+            for unknown in set(members).difference(self.names):
+                hint = did_you_mean(unknown, self.names)
+                raise ValueError(f"plot.lines.{line}: {unknown!r} is no variation.{hint}")
         if self.tune and TUNED in self.vary:
             raise ValueError(f"vary names {TUNED!r}, which is what tune finds; call it otherwise")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -23,10 +23,12 @@ def draw_study(
     """Best so far of searches; of other jobs final values with intervals, beside their curves.
 
     Args:
-        y: the column of final values; by default the first compared one that there is, and of
-            searches none.
-        x: a column that they are drawn against, in place of a place for each variation.
+        y: the column of final values; by default that of ``Study.plot``, else the first compared
+            one that there is, and of searches none.
+        x: a column that they are drawn against, in place of a place for each variation; by default
+            that of ``Study.plot``.
     """
+    y, x = y or results.plot.y, x or results.plot.x
     outcomes = comparable(results.outcomes)
     if y is None and x is None and all(outcome.trials is not None for outcome in outcomes):
         return draw_comparison(group_searches(outcomes), title, results.metric)
@@ -43,7 +45,7 @@ def draw_study(
     if x is None:
         _draw_values(right, outcomes, column)
     else:
-        _draw_against(right, outcomes, column, x)
+        _draw_against(right, outcomes, column, x, results.plot.lines)
     if title:
         figure.suptitle(title)
     return figure
@@ -87,16 +89,29 @@ def _draw_values(axes: Axes, outcomes: Sequence[Outcome], column: str) -> None:
     bare_axes(axes)
 
 
-def _draw_against(axes: Axes, outcomes: Sequence[Outcome], y: str, x: str) -> None:
-    """The mean of each variation in both columns, with deviations."""
+def _draw_against(
+    axes: Axes,
+    outcomes: Sequence[Outcome],
+    y: str,
+    x: str,
+    lines: Mapping[str, Sequence[str]],
+) -> None:
+    """The mean of each variation in both columns, with deviations; those of a line are joined."""
     means = []
-    for place, variation in enumerate(_names(outcomes)):
-        across, up = (Spread.of(list(column_of(outcomes, variation, c).values())) for c in (x, y))
-        means.append(across.mean)
-        spread = [None if np.isnan(one.sd) else one.sd for one in (up, across)]
+    joined = {variation for members in lines.values() for variation in members}
+    alone = {name: (name,) for name in _names(outcomes) if name not in joined}
+    for place, (label, members) in enumerate({**lines, **alone}.items()):
+        spreads = [
+            [Spread.of(list(column_of(outcomes, name, column).values())) for column in (x, y)]
+            for name in members
+            if name in _names(outcomes)
+        ]
+        across, up = ([pair[side].mean for pair in spreads] for side in (0, 1))
+        means += across
+        reach = [[np.nan_to_num(pair[side].sd) for pair in spreads] for side in (1, 0)]
         axes.errorbar(
-            [across.mean], [up.mean], spread[0], spread[1],
-            fmt="o", color=_color(place), capsize=3, label=variation,
+            across, up, reach[0], reach[1],
+            fmt="o-", color=_color(place), capsize=3, label=label,
         )  # fmt: skip
     if min(means, default=0) > 0 and max(means) > 10 * min(means):
         axes.set_xscale("log")

@@ -13,6 +13,7 @@ from autodl.runs.lost_trials import check_result
 from autodl.search.budget import INTERRUPTED
 from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.studies import earlier
+from autodl.studies.hours import with_total
 from autodl.studies.jobs import JOBS, Job, read_search
 from autodl.studies.milestones import milestone_lines, with_earlier, with_front
 from autodl.studies.outcome import Outcome
@@ -61,7 +62,7 @@ def read_run_of(job: Job, run: Planned, out: Path) -> Outcome:
     """
     folder = out / run.name
     found = job.read(folder)
-    values = {**found.values, **read_steps(folder, out)}
+    values = with_total({**found.values, **read_steps(folder, out)})
     return Outcome(run.variation, run.seed, values, found.trials, found.curves or {})
 
 
@@ -78,7 +79,8 @@ def read_study(study: Study, out: Path) -> Results:
     done = [with_front(outcome, options.front) for outcome in done]
     done = [with_earlier(outcome, options.columns) for outcome in done]
     notes = (*milestone_lines(done, options.reach), *notes_of(out, done))
-    return Results(study.job, tuple(done), options.control, notes, options.columns)
+    asked = options.columns, options.plot
+    return Results(study.job, tuple(done), options.control, notes, *asked)
 
 
 def _has_ended(folder: Path) -> bool:
@@ -104,7 +106,8 @@ def _read_studies(folders: Sequence[Path]) -> Results:
         if (other.job, other.control) != (first.job, first.control):
             raise ConfigError(f"{out} and {folders[0]} are studies of different jobs or controls")
     outcomes = tuple(outcome for one in found for outcome in one.outcomes)
-    return Results(first.job, distinct(outcomes), first.control, first.notes, first.asked)
+    asked = first.asked, first.plot
+    return Results(first.job, distinct(outcomes), first.control, first.notes, *asked)
 
 
 # -- searches by themselves

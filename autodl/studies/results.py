@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autodl.errors import ConfigError
 from autodl.studies.fronts import HYPERVOLUME
 from autodl.studies.jobs import Job
+from autodl.studies.options import PlotOptions
 from autodl.studies.outcome import Outcome
 from autodl.studies.statistics import Spread, rank_correlation
 from autodl.studies.steps import read_alone
@@ -20,7 +21,7 @@ from autodl.tasks.task import REWARD, Metric
 class Results:
     """Outcomes to compare, the job they are of, the control, lines about what is beside.
 
-    ``asked`` are columns to show in place of the usual ones.
+    ``asked`` are columns to show in place of the usual ones, ``plot`` is what to draw.
     """
 
     job: Job
@@ -28,6 +29,7 @@ class Results:
     control: str | None = None
     notes: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    plot: PlotOptions = field(default_factory=PlotOptions)
 
     @property
     def metric(self) -> Metric:

@@ -22,6 +22,7 @@ from autodl.runs.folder import ARCHITECTURE, METRICS
 from autodl.runs.lost_trials import check_result
 from autodl.spaces.codec import decode_architecture, load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
+from autodl.studies.hours import AGAIN_HOURS, TRAINING_HOURS
 from autodl.studies.jobs import Tell, check_same, read_json, read_training
 from autodl.studies.statistics import rank_correlation
 from autodl.studies.study import Planned, Study
@@ -41,7 +42,7 @@ def follow(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
         AutoDLError: something in one of them is unusable.
         TrialFailure: a training loss is not finite.
     """
-    for step in study.options.then:
+    for step in study.steps(run.variation):
         STEPS[step](study, run, config, out, tell)
 
 
@@ -50,7 +51,7 @@ def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
     from autodl.jobs.train.run import best_of_run, retrain
 
     folder = out / run.name
-    options, trainings = study.again()
+    options, trainings = study.again(run)
     asked = options.model_dump()
     if (folder / CHOSEN).exists() and read_json(folder / CHOSEN)["options"] == asked:
         return
@@ -78,7 +79,7 @@ def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
 
 def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
     folder = out / run.name
-    if "again" in study.options.then:
+    if "again" in study.steps(run.variation):
         architecture = decode_architecture(read_json(folder / CHOSEN)["architecture"])
     elif study.options.job == "search":
         from autodl.jobs.train.run import best_of_run
@@ -162,10 +163,16 @@ def read_steps(folder: Path, out: Path) -> dict[str, float]:
     if (folder / CHOSEN).exists():
         again = read_json(folder / CHOSEN)
         values["reward_again"] = again["means"][again["chosen"]]
+        hours = [
+            read_training(file.parent).values.get(TRAINING_HOURS)
+            for file in sorted((folder / AGAIN).glob(f"*/{METRICS}"))
+        ]
+        if hours and None not in hours:
+            values[AGAIN_HOURS] = sum(filter(None, hours))
     check_result(folder / TRAINED)
     if (folder / TRAINED / METRICS).exists():
         trained = read_training(folder / TRAINED).values
-        wanted = ("held_out_", "test_")
+        wanted = ("held_out_", "test_", TRAINING_HOURS)
         values |= {name: trained[name] for name in trained if name.startswith(wanted)}
     if (folder / ALIGNMENT).exists():
         values |= read_json(folder / ALIGNMENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from autodl.studies.jobs import JOBS, Job
 from autodl.studies.options import AgainOptions, RankOptions, Reference, StudyOptions
 
 SECTION = "Study"
+THEN = "then"  # of all runs, or of a variation's
 TRAINING = TrainConfig.names()
 _STEP_OPTIONS: Mapping[str, type[Section]] = {"again": AgainOptions, "rank": RankOptions}
 Known = Callable[[str], Mapping[str, float | str]]
@@ -67,18 +68,16 @@ class Study:
         options = read_section(StudyOptions, raw, SECTION)
         study = cls(options, raw)
         job = study.job
-        trains = TRAINING if {"again", "train", "rank"} & options.then.keys() else ()
+        study._check_steps(options.then.items(), (SECTION, THEN))
+        for variation in options.vary:
+            sections = [name for name in job.sections.names() if name != SECTION]
+            if options.vary[variation]:
+                check_sections(raw.below(SECTION, "vary", variation), (*sections, THEN))
+            own = study.steps(variation).items()
+            study._check_steps(own, (SECTION, "vary", variation, THEN))
+        every = {*options.then, *(s for name in options.vary for s in study.steps(name))}
+        trains = TRAINING if {"again", "train", "rank"} & every else ()
         check_sections(raw, tuple(dict.fromkeys([*job.sections.names(), *trains, SECTION])))
-        for step, values in options.then.items():
-            if step not in job.steps:
-                allowed = ", ".join(job.steps) or "nothing"
-                raise ConfigError(
-                    f"Study.then names {step}; what can follow a {options.job} is {allowed}"
-                )
-            if step in _STEP_OPTIONS:
-                validate(_STEP_OPTIONS[step], values, raw, (SECTION, "then", step))
-            elif step != "train" and values:
-                raise ConfigError(f"Study.then.{step} takes no options, got {values}")
         if job.needs_source and options.source is None:
             raise ConfigError(
                 f"Study.source is missing: job: {options.job} starts from {job.start}"
@@ -134,6 +133,33 @@ class Study:
             return RawConfig(self._filled(run, merged.values, known), merged.origins)
         return merged
 
+    def steps(self, variation: str) -> dict[str, dict[str, Any]]:
+        """What follows the runs of a variation, with its options.
+
+        Raises:
+            ConfigError: a variation's ``then`` is no mapping of mappings.
+        """
+        found: dict[str, dict[str, Any]] = {
+            str(step): values for step, values in self.options.then.items()
+        }
+        own = self.options.vary.get(variation, {}).get(THEN, {})
+        if not isinstance(own, Mapping):
+            raise ConfigError(
+                f"Study.vary.{variation}.then has options by step, such as {{train: {{}}}};"
+                f" got {own!r}"
+            )
+        for step, values in own.items():
+            if values is None:
+                found.pop(step, None)
+            elif isinstance(values, Mapping):
+                shared = RawConfig(found.get(step, {}))
+                found[step] = shared.merged(RawConfig(dict(values))).values
+            else:
+                raise ConfigError(
+                    f"Study.vary.{variation}.then.{step} is a mapping or null, got {values!r}"
+                )
+        return {step: found[step] for step in (*self.job.steps, *found) if step in found}
+
     def training(self, run: Planned) -> TrainConfig:
         """How what a run has found is trained: the file's sections, and those of the step on top.
 
@@ -142,16 +168,19 @@ class Study:
         """
         step = self.raw.below(SECTION, "then")
         own = step.below("train") if isinstance(step.values, Mapping) else RawConfig({})
+        varied = self.raw.below(SECTION, "vary", run.variation)
+        if isinstance(varied.values.get(THEN), Mapping):
+            own = own.merged(varied.below(THEN, "train"))
         seeded = RawConfig({"Global": {"seed": run.seed}})
         return TrainConfig.resolve(self.raw.only(TRAINING).merged(own).merged(seeded))
 
-    def again(self) -> tuple[AgainOptions, tuple[TrainConfig, ...]]:
+    def again(self, run: Planned) -> tuple[AgainOptions, tuple[TrainConfig, ...]]:
         """How many of a search's best are trained again, and how: a configuration for each seed.
 
         Raises:
             ConfigError: it is unusable.
         """
-        options = AgainOptions(**self.options.then["again"])
+        options = AgainOptions(**self.steps(run.variation)["again"])
         shared = self.raw.only(TRAINING)
         seeds = (RawConfig({"Global": {"seed": seed}}) for seed in range(options.seeds))
         return options, tuple(TrainConfig.resolve(shared.merged(seed)) for seed in seeds)
@@ -174,6 +203,19 @@ class Study:
         """What a run of a seed starts from."""
         given = self.options.source
         return None if given is None else given.replace("{seed}", str(seed))
+
+    def _check_steps(self, steps: Iterable[tuple[str, Any]], path: tuple[str, ...]) -> None:
+        where = ".".join(path)
+        for step, values in steps:
+            if step not in self.job.steps:
+                allowed = ", ".join(self.job.steps) or "nothing"
+                raise ConfigError(
+                    f"{where} names {step}; what can follow a {self.options.job} is {allowed}"
+                )
+            if step in _STEP_OPTIONS:
+                validate(_STEP_OPTIONS[step], values, self.raw, (*path, step))
+            elif step != "train" and values:
+                raise ConfigError(f"{where}.{step} takes no options, got {values}")
 
     def _references(self, variation: str, values: Any) -> list[Reference]:
         if isinstance(values, Mapping):

@@ -44,6 +44,14 @@ def test_hours_cut_what_runs():
     assert budget.reason.startswith("the time budget")
 
 
+def test_core_hours_let_what_runs_finish():
+    spent = [1799.0]
+    budget = Budget(max_core_hours=0.5, spent=lambda: spent[0])
+    assert budget(None) is None
+    spent[0] += 1
+    assert budget(finished(0.4)) == Stop("the budget of 0.5 core-hours is used up", cut=False)
+
+
 def test_a_target_lets_what_runs_finish():
     budget = Budget(target_reward=0.5)
     assert budget(finished(0.4)) is None

@@ -39,6 +39,7 @@ def test_a_number_of_seeds_and_a_list_of_steps_are_short_forms():
         ({"front": {"reward": 80}}, "front names the reward and one cost or two"),
         ({"front": {"reward": 80, "macs": 0}}, r"front\.macs is above 0, got 0"),
         ({"front": {"accuracy": 0.5, "macs": 1}, "job": "train"}, "front is of searches"),
+        ({"plot": {"lines": {"all": ["rum"]}}}, "'rum' is no variation. Did you mean 'run'"),
         ({"sed": 1}, "Did you mean 'seeds'"),
     ],
 )

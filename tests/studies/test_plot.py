@@ -7,6 +7,7 @@ import pytest
 
 from autodl.drawing.figures import to_svg
 from autodl.studies.jobs import JOBS
+from autodl.studies.options import PlotOptions
 from autodl.studies.outcome import Outcome, Trials
 from autodl.studies.plot import draw_study
 from autodl.studies.results import Results
@@ -41,6 +42,17 @@ def test_points_against_a_column_are_the_means(seeds):
     assert axes.get_xscale() == "log"
     text = to_svg(figure)
     assert all(word in text for word in (*METHODS, "Title"))
+
+
+def test_variations_of_a_line_are_joined():
+    plot = PlotOptions(x="search_seconds", y="accuracy_after", lines={"searched": METHODS[::2]})
+    outcomes = compressions(2)
+    (axes,) = draw_study(Results(JOBS["compress"], outcomes, plot=plot)).axes
+    assert [container.get_label() for container in axes.containers] == ["searched", "uniform-2"]
+    assert axes.containers[0][0].get_xdata() == pytest.approx([100.0, 1000.0])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("search_seconds", "accuracy_after")
+    (axes,) = draw_study(Results(JOBS["compress"], outcomes, plot=plot), y="search_seconds").axes
+    assert axes.get_ylabel() == "search_seconds"
 
 
 def test_final_values_have_dots_for_seeds_and_an_interval():

@@ -107,6 +107,33 @@ def test_mistakes(base, values, said):
         study(base, **values)
 
 
+def test_a_variation_has_steps_of_its_own():
+    then = {"again": {"top": 3}, "train": {"Train": {"epochs": 9}}, "test": {}}
+    own = {"again": None, "train": {"Train": {"batch_size": 7}}}
+    some = study(then=then, vary={"usual": {}, "own": {"then": own}}, control="usual")
+    usual, changed = (Planned(name, 0) for name in ("usual", "own"))
+    assert some.steps("usual") == then
+    assert some.steps("own") == {"train": {"Train": {"epochs": 9, "batch_size": 7}}, "test": {}}
+    assert some.again(usual)[0].top == 3
+    assert [some.training(run).train.epochs for run in (usual, changed)] == [9, 9]
+    assert some.training(changed).train.batch_size == 7 != some.training(usual).train.batch_size
+
+
+@pytest.mark.parametrize(
+    "variation, said",
+    [
+        ({"then": ["train"]}, "then has options by step"),
+        ({"then": {"train": 3}}, r"then\.train is a mapping or null, got 3"),
+        ({"then": {"rank": {}}}, r"vary\.own\.then names rank; what can follow a search"),
+        ({"then": {"again": {"topp": 1}}}, r"own\.then\.again\.topp\. Did you mean 'top'"),
+        ({"Stratgy": {}}, "unknown section Stratgy. Did you mean 'Strategy'"),
+    ],
+)
+def test_mistakes_of_a_variation(variation, said):
+    with pytest.raises(ConfigError, match=said):
+        study(vary={"own": variation})
+
+
 def test_half_of_the_seeds_are_left_where_the_others_tune():
     own = study(job="simulate", seeds=5, tune={"Strategy.batch_size": [2, 3]}, vary={"plain": {}})
     assert own.seeds == (2, 3, 4)

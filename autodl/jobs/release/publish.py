@@ -45,6 +45,7 @@ from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
 from autodl.trained.model import weights_file
 from autodl.trained.network import load_trained_network
+from autodl.trained.spent import core_seconds
 from autodl.trained.test_record import read_test
 
 _SIX = "held_out_accuracy_six_views"
@@ -153,7 +154,7 @@ def _training_facts(
         seconds=facts["seconds"],
         seed=seed,
         found_by=found_by,
-        core_seconds=_core_seconds(facts),
+        core_seconds=core_seconds(facts),
         by_hand=by_hand,
     )
 
@@ -241,12 +242,6 @@ def _views(wanted: int | None, facts: Mapping[str, Any]) -> int:
 def usual_views(facts: Mapping[str, Any]) -> int:
     """How many views a training's accuracy is of: 2 with mirror images, else 1."""
     return 1 + bool(facts.get("mirrored", False))
-
-
-def _core_seconds(facts: Mapping[str, Any]) -> float | None:
-    """Seconds of the processor in all epochs; None if those of one are not known."""
-    spent = [epoch.get("compute_seconds") for epoch in facts.get("curve", [])]
-    return None if not spent or None in spent else float(sum(spent))
 
 
 def held_out_logits(training: Path, held_out: Pictures, views: int) -> NDArray[np.float64]:

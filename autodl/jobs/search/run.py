@@ -53,6 +53,7 @@ from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.screening import Screen
+from autodl.search.spent import total_core_seconds
 from autodl.search.staging import Staging
 from autodl.search.tried import Tried
 from autodl.spaces.codec import save_architecture
@@ -117,6 +118,8 @@ def run_search(
         info = _run_info(config, run.folder, store, parts)
         budget = Budget(
             max_hours=config.search.max_hours,
+            max_core_hours=config.search.max_core_hours,
+            spent=lambda: total_core_seconds(store.trials(curves=False)),
             target_reward=config.search.target_reward,
             best=info.best.reward if info.best else None,
             first_failures=config.search.first_failures,
