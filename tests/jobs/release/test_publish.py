@@ -266,3 +266,17 @@ def test_a_network_whose_outputs_are_scaled_takes_a_new_classifier(six):
     assert changed == {"head.classifier.weight"}
     for name in own.keys() - changed:
         np.testing.assert_array_equal(own[name].numpy(), new[name].numpy())
+
+
+def test_members_are_of_one_cut_however_it_is_written(small_training):
+    """200 of the 1,000 pictures are held out where nothing is said."""
+
+    def cut(*overrides):
+        return load_train(small_training.config_file, ["Data.train=null", *overrides])
+
+    plain = cut("Data.held_out=null")
+    data = ensemble_module._same_data(["a", "b"], [plain, cut("Data.held_out=200")])
+    assert len(data.held_out) == 200
+    for other in ("Data.held_out=150", "Data.split_seed=5"):
+        with pytest.raises(ConfigError, match="a and b have other Data sections"):
+            ensemble_module._same_data(["a", "b"], [plain, cut(other)])
