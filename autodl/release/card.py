@@ -5,7 +5,8 @@ from __future__ import annotations
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.recipe import form_of
 from autodl.release.metrics import HeldOutScores, ReleaseMetrics, TestScores, TrainingFacts
-from autodl.runs.folder import PACKED, WEIGHTS
+from autodl.runs.folder import ARCHITECTURE, PACKED, WEIGHTS
+from autodl.spaces.training_choices import TrainingChoices
 
 _FORMS = {
     "trained": "as trained, Paddle layer by layer",
@@ -15,8 +16,18 @@ _FORMS = {
 }
 
 
-def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
-    """Markdown for people: what it is, how found and trained, what it is worth and costs."""
+def card_text(
+    name: str,
+    metrics: ReleaseMetrics,
+    config: TrainConfig,
+    choices: TrainingChoices | None = None,
+) -> str:
+    """Markdown for people: what it is, how found and trained, what it is worth and costs.
+
+    Args:
+        config: how it was trained, with what its architecture decides about that.
+        choices: these decisions; None for none.
+    """
     training, train = metrics.training, config.train
     form = form_of(train).name
     branched = form != "none"
@@ -34,7 +45,7 @@ def card_text(name: str, metrics: ReleaseMetrics, config: TrainConfig) -> str:
         "## How it was trained\n\n"
         f"On {training.pictures:,} pictures of {training.data}, {training.epochs} epochs, batches"
         f" of {train.batch_size}, seed {training.seed}{branches}, in"
-        f" {_hours(training)}; everything else stands in `train.yaml`."
+        f" {_hours(training)}; everything else stands in `train.yaml`{_decided(choices or TrainingChoices())}."
         f" {metrics.held_out.pictures:,} more pictures were held out: nothing was trained on them.",
         "## What it is worth\n\n" + "\n".join(_worth(metrics)),
         f"## What it costs\n\n{metrics.parameters:,} parameters and {metrics.macs:,}"
@@ -59,6 +70,21 @@ def _hours(training: TrainingFacts) -> str:
     if training.core_seconds is None:
         return f"{training.core_hours:.2f} hours of one core"
     return f"{training.core_hours:.2f} core-hours ({training.seconds / 3600:.2f} by the clock)"
+
+
+def _decided(choices: TrainingChoices) -> str:
+    """What the architecture decides about its training, as the end of a sentence."""
+    changes = [
+        f"{what} times {factor:g}"
+        for what, factor in (("the rate", choices.rate), ("the decay", choices.decay))
+        if factor != 1
+    ]
+    if choices.first_size is not None:
+        changes.append(f"pictures that grow from {choices.first_size} on")
+    changes += [f"{blocks} branches in {part}" for part, blocks in choices.branches]
+    if not changes:
+        return ""
+    return f", but for what the network decides itself (`{ARCHITECTURE}`): {', '.join(changes)}"
 
 
 def _seen(data: str) -> str:

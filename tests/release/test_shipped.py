@@ -21,10 +21,9 @@ from autodl.data.sample import load_sample
 from autodl.drawing.names import readable
 from autodl.drawing.own import own_boxes
 from autodl.jobs.export import export_network
-from autodl.jobs.release.publish import LARGEST
+from autodl.jobs.release.publish import LARGEST, card_of
 from autodl.recipes.config import load_train
 from autodl.release import Ensemble, load, names
-from autodl.release.card import card_text
 from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, read_metrics
 from autodl.release.network import CARD, find
@@ -107,7 +106,7 @@ def test_the_card_says_what_the_files_say(members, name):
     folder, metrics = find(name), members[name].metrics
     config = load_train(folder / TRAINING)
     card = (folder / CARD).read_text(encoding="utf-8")
-    assert card == card_text(name, metrics, config)
+    assert card == card_of(name, metrics, config, folder)
     assert hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() in card
     assert f"{metrics.parameters:,} parameters and {metrics.macs:,} multiply-accumulates" in card
     assert f"{metrics.test.accuracy:.4f} (95 %: " in card

@@ -40,6 +40,7 @@ from autodl.release.network import CARD, training_config
 from autodl.runs.folder import ARCHITECTURE, METRICS, TEST, TRAINING
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.fixed import FixedArchitecture
+from autodl.spaces.training_choices import ChoosesTraining
 from autodl.system.files import check_writable, checksum, folder_aside, write_text
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
@@ -138,7 +139,7 @@ def publish(
         shutil.copyfile(training / ARCHITECTURE, aside / ARCHITECTURE)
         write_text(aside / TRAINING, train_yaml)
         write_metrics(metrics, aside / METRICS)
-        write_text(aside / CARD, card_text(folder.name, metrics, _as_trained(config, training)))
+        write_text(aside / CARD, card_of(folder.name, metrics, config, training))
     return Published(folder, metrics)
 
 
@@ -184,16 +185,19 @@ def tell_anew(folder: Path, found_by: str, *, by_hand: bool = False) -> Publishe
     origin = {"found_by": found_by, "by_hand": by_hand or known.training.by_hand}
     training = known.training.model_copy(update=origin)
     metrics = known.model_copy(update={"training": training})
-    card = card_text(folder.name, metrics, _as_trained(training_config(folder), folder))
+    card = card_of(folder.name, metrics, training_config(folder), folder)
     write_metrics(metrics, folder / METRICS)
     write_text(folder / CARD, card)
     return Published(folder, metrics)
 
 
-def _as_trained(config: TrainConfig, folder: Path) -> TrainConfig:
-    """The configuration with what the folder's architecture decides about its training."""
+def card_of(name: str, metrics: ReleaseMetrics, config: TrainConfig, folder: Path) -> str:
+    """The card of a network whose architecture, in a folder, may decide about its training."""
     architecture = load_architecture(folder / ARCHITECTURE)
-    return replace(config, train=training_of(config.train, architecture))
+    as_trained = replace(config, train=training_of(config.train, architecture))
+    if isinstance(architecture, ChoosesTraining):
+        return card_text(name, metrics, as_trained, architecture.training_choices())
+    return card_text(name, metrics, as_trained)
 
 
 def by_people(folder: Path) -> bool:

@@ -27,6 +27,7 @@ from autodl.release.network import load
 from autodl.release.overview import overview
 from autodl.runs.folder import update_manifest
 from autodl.spaces.fixed import FixedArchitecture
+from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
 from autodl.system.files import checksum
 from autodl.trained import folder as folder_module
 from autodl.trained.folder import load_trained
@@ -280,3 +281,24 @@ def test_members_are_of_one_cut_however_it_is_written(small_training):
     for other in ("Data.held_out=150", "Data.split_seed=5"):
         with pytest.raises(ConfigError, match="a and b have other Data sections"):
             ensemble_module._same_data(["a", "b"], [plain, cut(other)])
+
+
+def test_a_network_of_stages_is_released_with_what_it_decides_about_its_training(six, tmp_path):
+    """It was trained with branches, which its released form needs to be told of, and is fused."""
+    config = load_train(
+        six.root / "six.yaml", ["Network={name: StageNetwork}", "Evaluation.six_views=false"]
+    )
+    stages = ConvStage(4, "stride", 2, form="acb"), ConvStage(8, "conv_pool", 1)
+    architecture = StageArchitecture(stages, rate=2.0, decay=0.5)
+    retrain(config, architecture, tmp_path / "training")
+    made = publish(tmp_path / "training", tmp_path / "own", found_by="Chance.", repetitions=0)
+    network, facts = load("own", models=tmp_path), load_trained(tmp_path / "training")[2]
+    right = (network.predict(six.held_out.images).labels == six.held_out.labels).sum()
+    assert right == made.metrics.held_out.right == round(100 * facts["held_out_accuracy"])
+    assert (made.metrics.views, made.metrics.training.by_hand) == (2, False)
+    card = (made.folder / "card.md").read_text()
+    assert "with several branches" in card
+    assert "(`architecture.json`): the rate times 2, the decay times 0.5, acb branches in " in card
+    told = tell_anew(made.folder, "By me.", by_hand=True).metrics
+    assert told.training.by_hand
+    assert "acb branches in" in (made.folder / "card.md").read_text()
