@@ -29,7 +29,7 @@ def card_text(
         choices: these decisions; None for none.
     """
     training, train = metrics.training, config.train
-    form = form_of(train).name
+    form, decided = form_of(train).name, _decided(choices or TrainingChoices())
     branched = form != "none"
     branches = f", with {form.replace('branches', 'several')} branches" if branched else ""
     fused = ", once its branches are fused" if branched else ""
@@ -45,7 +45,7 @@ def card_text(
         "## How it was trained\n\n"
         f"On {training.pictures:,} pictures of {training.data}, {training.epochs} epochs, batches"
         f" of {train.batch_size}, seed {training.seed}{branches}, in"
-        f" {_hours(training)}; everything else stands in `train.yaml`{_decided(choices or TrainingChoices())}."
+        f" {_hours(training)}; everything else stands in `train.yaml`{decided}."
         f" {metrics.held_out.pictures:,} more pictures were held out: nothing was trained on them.",
         "## What it is worth\n\n" + "\n".join(_worth(metrics)),
         f"## What it costs\n\n{metrics.parameters:,} parameters and {metrics.macs:,}"
