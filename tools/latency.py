@@ -30,9 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--training", action="store_true", help="time training steps, for Objectives.training_table"
     )
     one.add_argument(
+        "--grid",
+        action="store_true",
+        help="passes forth and back of a grid of widths, for Network.step_table",
+    )
+    one.add_argument(
         "--batch-size", type=int, metavar="N", help="pictures at a time (1, or Train.batch_size)"
     )
-    one.add_argument("--repetitions", type=int, default=30, metavar="N", help="of every timing")
+    one.add_argument(
+        "--repetitions", type=int, metavar="N", help="of every timing (30, 3 of a grid)"
+    )
     one.set_defaults(work=measure)
 
     one = verbs.add_parser("predict", help="predict the latency of one network")
@@ -65,51 +72,70 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(args: argparse.Namespace) -> None:
     """Measure a table and write it."""
     from autodl.jobs.latency import measure_table, table_lines
+    from autodl.jobs.step_table import measure_steps, step_lines
     from autodl.system.files import check_writable
 
     check_writable(args.out, "the table goes there")
-    table = measure_table(
-        args.config,
-        args.override,
-        mode="training" if args.training else "inference",
-        batch_size=args.batch_size,
-        repetitions=args.repetitions,
-        seed=args.seed,
-        progress=_tell,
-    )
-    table.write(args.out)
-    print("\n".join([f"wrote {args.out}", *table_lines(table)]))
+    usual = 3 if args.grid else 30
+    given = {
+        "batch_size": args.batch_size,
+        "repetitions": usual if args.repetitions is None else args.repetitions,
+        "seed": args.seed,
+        "progress": _tell,
+    }
+    if args.grid:
+        steps = measure_steps(args.config, args.override, **given)
+        steps.write(args.out)
+        lines = step_lines(steps)
+    else:
+        table = measure_table(
+            args.config,
+            args.override,
+            mode="training" if args.training else "inference",
+            **given,
+        )
+        table.write(args.out)
+        lines = table_lines(table)
+    print("\n".join([f"wrote {args.out}", *lines]))
 
 
 def predict(args: argparse.Namespace) -> None:
-    """Print the predicted latency of a network."""
+    """Print how long a network takes by a table."""
     from autodl.jobs.latency import load_network
-    from autodl.objectives.latency.table import LatencyTable
+    from autodl.jobs.step_table import predict_steps, read_any_table
+    from autodl.plans.step_table import StepTable
 
-    table = LatencyTable.read(args.table)
-    table.check_machine(allow_foreign=args.allow_foreign, permit="give --allow-foreign")
-    latency = table.predict(load_network(args.network, args.config, args.override))
-    if args.json:
-        name = "latency_ms" if table.mode == "inference" else "training_ms"
-        print(json.dumps({name: latency, "batch_size": table.batch_size}))
+    table = read_any_table(args.table)
+    if isinstance(table, StepTable):
+        name, what = "picture_ms", " a picture, forth and back"
+        took = predict_steps(table, *load_network(args.network, args.config, args.override))
     else:
-        what = "" if table.mode == "inference" else " a training step"
-        print(f"{args.network}: {latency:.4g} ms{what}, batch {table.batch_size}, {table.machine}")
+        table.check_machine(allow_foreign=args.allow_foreign, permit="give --allow-foreign")
+        of_calls = table.mode == "inference"
+        name, what = ("latency_ms", "") if of_calls else ("training_ms", " a training step")
+        took = table.predict(load_network(args.network, args.config, args.override)[1])
+    if args.json:
+        print(json.dumps({name: took, "batch_size": table.batch_size}))
+    else:
+        print(f"{args.network}: {took:.4g} ms{what}, batch {table.batch_size}, {table.machine}")
 
 
 def check(args: argparse.Namespace) -> None:
     """Print how far predictions are from measurements, and draw them."""
     from autodl.jobs.latency import check_lines, check_table
-    from autodl.objectives.latency.table import LatencyTable
+    from autodl.jobs.step_table import check_steps, read_any_table
+    from autodl.plans.step_table import StepTable
 
     if args.out is not None:
         from autodl.drawing.figures import check_figure
 
         check_figure(args.out)
-    table = LatencyTable.read(args.table)
-    result = check_table(
-        table, args.config, args.override, networks=args.networks, seed=args.seed, progress=_tell
-    )
+    table = read_any_table(args.table)
+    given = {"networks": args.networks, "seed": args.seed, "progress": _tell}
+    if isinstance(table, StepTable):
+        result = check_steps(table, args.config, args.override, **given)
+    else:
+        result = check_table(table, args.config, args.override, **given)
     print(json.dumps(result.summary()) if args.json else "\n".join(check_lines(result)))
     if args.out is not None:
         from autodl.drawing.figures import save_figure

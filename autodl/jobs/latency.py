@@ -71,7 +71,8 @@ def _pictures(options: DataOptions) -> tuple[int, int]:
     return classes, options.image_size or image_size
 
 
-def _sampled_space(config: SearchConfig) -> Sampled[Architecture]:
+def sampled_space(config: SearchConfig) -> Sampled[Architecture]:
+    """The config's space, or a ConfigError where it cannot draw architectures."""
     space: object = make_space(config)
     if not isinstance(space, Sampled):
         raise ConfigError(
@@ -81,7 +82,8 @@ def _sampled_space(config: SearchConfig) -> Sampled[Architecture]:
     return space
 
 
-def _check_range(**numbers: tuple[int, int]) -> None:
+def check_range(**numbers: tuple[int, int]) -> None:
+    """Raise ConfigError for an option that is below the least; each is ``(number, least)``."""
     for name, (number, least) in numbers.items():
         if number < least:
             option = name.replace("_", "-")
@@ -118,9 +120,9 @@ def measure_table(
     if batch_size is None:
         batch_size = checked.train.batch_size if mode == "training" else 1
     least = 2 if mode == "training" else 1  # a batch-norm learns nothing of one picture
-    _check_range(batch_size=(batch_size, least), repetitions=(repetitions, 2), seed=(seed, 0))
+    check_range(batch_size=(batch_size, least), repetitions=(repetitions, 2), seed=(seed, 0))
     device = select_device(checked.general.device)
-    space, make_plan = _sampled_space(checked), make_plans(checked)
+    space, make_plan = sampled_space(checked), make_plans(checked)
     whole = distinct_networks(space, make_plan, networks, np.random.default_rng((seed, 1)))
     records = find_records(space, make_plan, seed=seed)
     for _, plan in whole:
@@ -147,7 +149,7 @@ def measure_table(
         networks=tuple(
             Network(
                 architecture=architecture.to_json(),
-                sum_ms=_short(sum(layers[key].ms for key in signature(plan))),
+                sum_ms=short(sum(layers[key].ms for key in signature(plan))),
                 timing=timing,
             )
             for (architecture, plan), timing in zip(whole, timings[len(records) :], strict=True)
@@ -167,10 +169,11 @@ def _timed(mode: Mode) -> tuple[Callable[..., Call], Callable[..., Call]]:
 
 def _timing(milliseconds: NDArray[np.float64]) -> Timing:
     low, middle, high = np.percentile(milliseconds, [25, 50, 75])
-    return Timing(ms=_short(middle), low=_short(low), high=_short(high))
+    return Timing(ms=short(middle), low=short(low), high=short(high))
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """The number in five digits, as tables have them."""
     return float(f"{value:.5g}")
 
 
@@ -246,10 +249,10 @@ def check_table(
     from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
 
-    _check_range(networks=(networks, 2), seed=(seed, 0))
+    check_range(networks=(networks, 2), seed=(seed, 0))
     table.check_machine()
     checked = load_search(config, overrides)
-    space, make_plan = _sampled_space(checked), make_plans(checked)
+    space, make_plan = sampled_space(checked), make_plans(checked)
     known = {
         signature(make_plan(decode_architecture(dict(network.architecture))))
         for network in table.networks
@@ -315,8 +318,10 @@ def _disturbance(share: float) -> list[str]:
     ]
 
 
-def load_network(path: Path, config: str | None, overrides: Sequence[str] = ()) -> Plan:
-    """The plan of an architecture's file, or of the best architecture of a run.
+def load_network(
+    path: Path, config: str | None, overrides: Sequence[str] = ()
+) -> tuple[Architecture, Plan]:
+    """The architecture in a file, or the best of a run, and its plan.
 
     Args:
         config: that of a search; a run has its own.
@@ -327,8 +332,10 @@ def load_network(path: Path, config: str | None, overrides: Sequence[str] = ()) 
     """
     if path.is_dir():
         checked = load_search(config or path / CONFIG, overrides)
-        return make_plans(checked)(load_architecture(path / BEST))
-    if config is None:
+        path = path / BEST
+    elif config is None:
         raise ConfigError(f"{path} alone does not say how large the network is: give -c CONFIG")
-    checked = load_search(config, overrides)  # first: it imports plugins
-    return make_plans(checked)(load_architecture(path))
+    else:
+        checked = load_search(config, overrides)  # first: it imports plugins
+    architecture = load_architecture(path)
+    return architecture, make_plans(checked)(architecture)

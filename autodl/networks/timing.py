@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -60,6 +61,58 @@ def network_step(plan: Plan, inputs: Inputs) -> Call:
     network = PlanNetwork(plan)
     optimizer = paddle.optimizer.Momentum(_RATE, parameters=network.parameters())
     return _step(network, inputs.of([plan.input_shape]), optimizer.step, learns_inputs=False)
+
+
+class Passes:
+    """Makes passes forth and back, over normally distributed numbers that they share."""
+
+    def __init__(self) -> None:
+        self._numbers = paddle.zeros([0])
+        self._made: dict[tuple[int, Shape, int], paddle.Tensor] = {}
+
+    def of(
+        self,
+        network: nn.Layer,
+        shapes: Sequence[Shape],
+        output: Shape,
+        batch: int,
+        *,
+        first: bool = False,
+    ) -> Call:
+        """A pass forth and back, from a random gradient of the outputs to those of the weights.
+
+        A sum of the outputs in place of such a gradient would take as long as a ReLU.
+
+        Args:
+            shapes: of the inputs of one example.
+            output: shape of what comes out.
+            first: whether nothing that learns is in front of it: inputs have no gradient then.
+        """
+        network.train()
+        own = [self._normal(batch, shape, place).detach() for place, shape in enumerate(shapes)]
+        for tensor in own:  # others share the values, not the gradients
+            tensor.stop_gradient = first
+        gradient = self._normal(batch, output, len(shapes))
+
+        def there_and_back() -> None:
+            with paddle.enable_grad():
+                outputs = network(*own)
+            if not outputs.stop_gradient:
+                outputs.backward(gradient)
+            network.clear_gradients(set_to_zero=False)
+            for tensor in own if not first else ():
+                tensor.clear_gradient(set_to_zero=False)
+
+        return _waited_for(there_and_back)
+
+    def _normal(self, batch: int, shape: Shape, place: int) -> paddle.Tensor:
+        """The same numbers for all shapes, from another one on for each place."""
+        key, count = (batch, shape, place), batch * prod(shape)
+        if self._numbers.shape[0] < count + place:
+            self._numbers = paddle.randn([2 * (count + place)])
+        if key not in self._made:
+            self._made[key] = self._numbers[place : place + count].reshape([batch, *shape])
+        return self._made[key]
 
 
 def _step(
@@ -137,6 +190,36 @@ def time_calls(
                     disturbed += 1
             progress(repetition + 1)
     return times, disturbed / tries
+
+
+def least_times(
+    calls: Sequence[Call],
+    repetitions: int,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> NDArray[np.float64]:
+    """Least processor time of calls that are timed in rounds, each once a round, in random order.
+
+    Other programs do not count, and the least is what they disturbed least; so it can be measured
+    on a busy machine. A GPU works on its own: there it is the least wall-clock time.
+
+    Args:
+        progress: called with the number of calls that were made, and that will be.
+
+    Returns:
+        Milliseconds, float64 ``[calls]``.
+    """
+    clock = time.process_time if paddle.get_device() == "cpu" else time.perf_counter
+    rng, least = np.random.default_rng(seed), np.full(len(calls), np.inf)
+    with _no_garbage_collection():
+        for number in range(repetitions):
+            for done, position in enumerate(rng.permutation(len(calls)), start=1):
+                began = clock()
+                calls[position]()
+                least[position] = min(least[position], 1e3 * (clock() - began))
+                progress(number * len(calls) + done, repetitions * len(calls))
+    return least
 
 
 def _time(call: Call) -> tuple[float, bool]:

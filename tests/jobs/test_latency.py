@@ -217,8 +217,8 @@ def test_the_network_of_a_file_or_of_a_run(config, tmp_path) -> None:
     save_architecture(architecture, tmp_path / "best.json")
     (tmp_path / "config.yaml").write_text(TINY)
     expected = make_plans(load_search(config))(architecture)
-    assert load_network(tmp_path / "best.json", config) == expected
-    assert load_network(tmp_path, None) == expected
-    assert load_network(tmp_path, config, ["Network.width=8"]) != expected
+    assert load_network(tmp_path / "best.json", config)[1] == expected
+    assert load_network(tmp_path, None)[1] == expected
+    assert load_network(tmp_path, config, ["Network.width=8"])[1] != expected
     with pytest.raises(ConfigError, match="give -c CONFIG"):
         load_network(tmp_path / "best.json", None)

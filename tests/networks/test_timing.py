@@ -9,11 +9,14 @@ import paddle
 import pytest
 
 from autodl.networks import timing
+from autodl.networks.layers import make_layer
 from autodl.networks.timing import (
     WARM_UP,
     Inputs,
+    Passes,
     layer_call,
     layer_step,
+    least_times,
     network_call,
     network_step,
     time_calls,
@@ -139,3 +142,48 @@ def test_a_step_of_a_network_moves_its_weights(monkeypatch) -> None:
         call()
     after = made[0].state_dict()
     assert all((after[name].numpy() != value).any() for name, value in before.items())
+
+
+def test_a_pass_goes_forth_and_back_and_leaves_no_gradients() -> None:
+    network = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 1), paddle.nn.ReLU())
+    seen = []
+    network[0].weight.register_hook(lambda gradient: seen.append(gradient.numpy()))
+    passes = Passes()
+    call = passes.of(network, [(3, 5, 5)], (4, 5, 5), 2)
+    call()
+    call()
+    assert len(seen) == 2
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert np.abs(seen[0]).max() > 0
+    assert network[0].weight.grad is None
+    passes.of(make_layer(Relu()), [(3, 5, 5)], (3, 5, 5), 2, first=True)()  # nothing learns
+
+
+def test_passes_share_their_numbers_and_inputs_of_one_shape_differ() -> None:
+    passes, shown = Passes(), []
+
+    class Sum(paddle.nn.Layer):
+        def forward(self, *inputs):
+            shown.append(inputs)
+            return inputs[0] + inputs[1]
+
+    for batch in (2, 8):
+        passes.of(Sum(), [(3, 4, 4)] * 2, (3, 4, 4), batch)()
+        assert [x.shape for x in shown[-1]] == [[batch, 3, 4, 4]] * 2
+        assert not np.array_equal(shown[-1][0].numpy(), shown[-1][1].numpy())
+
+
+def test_the_least_of_several_rounds_counts(monkeypatch) -> None:
+    clock, said, order = [0.0], [], []
+    took = {"a": iter([3.0, 1.0, 2.0]), "b": iter([5.0, 9.0, 4.0])}
+
+    def call(name):
+        order.append(name)
+        clock[0] += next(took[name])
+
+    monkeypatch.setattr(timing.time, "process_time", lambda: clock[0])
+    calls = [lambda: call("a"), lambda: call("b")]
+    times = least_times(calls, 3, progress=lambda done, of: said.append((done, of)))
+    np.testing.assert_allclose(times, [1000.0, 4000.0])
+    assert said == [(done, 6) for done in range(1, 7)]
+    assert [sorted(order[i : i + 2]) for i in (0, 2, 4)] == [["a", "b"]] * 3

@@ -71,6 +71,53 @@ def _foreign(call, refused, table, tiny, architecture) -> None:
     refused(wanted, "latency", "check", "-c", tiny, "--table", table)
 
 
+TRAINING = """
+Global: {seed: 0, device: cpu}
+Data: {name: cifar10-mini, image_size: 8}
+Train: {epochs: 1, batch_size: 100}
+"""
+STAGES = f"""{TRAINING}
+Search: {{max_trials: 1, executor: inline}}
+Strategy: {{name: RandomSearch}}
+Space:
+  {{name: StageSpace, stages: 1, reductions: [stride], convolutions: [1], kernels: [3],
+   forms: [dense], residuals: [none], activations: [relu], stems: [whitened]}}
+Network: {{name: StageNetwork, macs: 1.0e+5}}
+Evaluator: {{name: TrainEvaluator}}
+"""
+
+
+def test_from_a_grid_to_a_network_that_is_tested(call, refused, tmp_path) -> None:
+    """Its widths are solved for milliseconds; once the search has begun the file may go."""
+    config, table = tmp_path / "stages.yaml", tmp_path / "steps.json"
+    config.write_text(STAGES)
+    given = ("latency", "measure", "--grid", "-c", config, "--out", table, "--repetitions", 1)
+    done = call(*given)
+    assert done.code == 0, done.err
+    assert "7 kinds of layers in" in done.err
+    assert "1 rounds on cpu" in done.err
+    assert f"wrote {table}" in done.out
+
+    budget = f"Network={{name: StageNetwork, picture_ms: 0.05, step_table: {table}}}"
+    done = call("search", "-c", config, "--out", tmp_path / "run", "-o", budget)
+    assert done.code == 0, done.err
+    predict = ("latency", "predict", tmp_path / "run", "--table", table)
+    answer = json.loads(call(*predict, "--json").out)
+    assert answer["picture_ms"] > 0
+    assert answer["batch_size"] == 100
+    assert "ms a picture, forth and back, batch 100, " in call(*predict).out
+    check = ("latency", "check", "-c", config, "--table", table, "--networks", 2)
+    assert "2 random networks" in call(*check).out
+
+    training = tmp_path / "train.yaml"
+    training.write_text(TRAINING)
+    given = ("train", "-c", training, "--run", tmp_path / "run", "--out", tmp_path / "best")
+    refused("cannot read the step table", *given, "-o", budget.replace("steps", "gone"))
+    assert call(*given, "-o", budget).code == 0
+    table.unlink()
+    assert call("eval", tmp_path / "best" / "trial-0000").code == 0
+
+
 def test_mistakes(refused, tiny, architecture, tmp_path) -> None:
     table = tmp_path / "table.json"
     given = ("latency", "predict", architecture, "--table", table)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from autodl.config.paths import absolute
 from autodl.config.sections import Section
+from autodl.errors import DataError
+from autodl.plans.step_table import StepTable
 from autodl.spaces.stage.architecture import (
     ACTIVATIONS,
     CONVOLUTIONS,
@@ -26,7 +33,7 @@ class StageSpaceOptions(Section):
 
     stages: int = Field(4, ge=1, le=MAX_STAGES, description="of a network, at most")
     widths: tuple[int, ...] = Field(
-        WIDTHS, description="channels; with Network.macs their ratios count"
+        WIDTHS, description="channels; with a budget of Network their ratios count"
     )
     reductions: tuple[str, ...] = Field(REDUCTIONS, description="where maps are halved")
     convolutions: tuple[int, ...] = Field(
@@ -46,8 +53,20 @@ class StageSpaceOptions(Section):
     )
 
 
+def _read_table(value: object) -> object:
+    """The table in a file that is named; a run's config has the table itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return StepTable.read(absolute(Path(value)))
+    except DataError as error:
+        raise PydanticCustomError("step_table", "{reason}", {"reason": str(error)}) from None
+
+
 class StageNetworkOptions(Section):
     """How a network is made of stages."""
+
+    ADDED = ("picture_ms", "step_table")
 
     macs: float | None = Field(
         None,
@@ -57,8 +76,39 @@ class StageNetworkOptions(Section):
     value_cost: float = Field(
         0.0, ge=0, description="added to the MACs for each value that no convolution reads"
     )
+    picture_ms: float | None = Field(
+        None,
+        gt=0,
+        description="in place of macs: all widths are multiplied so that a picture takes as long,"
+        " forth and back, by step_table",
+    )
+    step_table: Annotated[StepTable | None, BeforeValidator(_read_table)] = Field(
+        None, description="file made by autodl latency measure --grid, for picture_ms"
+    )
     norm_momentum: float = Field(0.9, ge=0, lt=1, description="of running statistics: what stays")
     norm_epsilon: float = Field(1e-5, gt=0, description="of batch-norms")
     output_scale: float | None = Field(
         None, gt=0, description="factor of the outputs, without a bias; null: a bias and no factor"
     )
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> StageNetworkOptions:
+        if (self.picture_ms is None) != (self.step_table is None):
+            missing = "picture_ms" if self.picture_ms is None else "step_table"
+            raise PydanticCustomError(
+                "budget", f"picture_ms and step_table come together; {missing} is missing"
+            )
+        if self.picture_ms is not None and self.macs is not None:
+            raise PydanticCustomError(
+                "budget",
+                f"macs={self.macs:g} and picture_ms={self.picture_ms:g} are two budgets; set the"
+                " other one to null",
+            )
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """A table is known by its content."""
+        found = super().identity()
+        if self.step_table is not None:
+            found["step_table"] = self.step_table.digest
+        return found

@@ -7,6 +7,7 @@ nothing to halve and no pool.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import gcd
 
@@ -26,8 +27,9 @@ from autodl.plans.layers import (
 )
 from autodl.plans.plan import Plan, PlanBuilder
 from autodl.plans.stacking import conv
+from autodl.plans.step_table import StepTable
 from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
-from autodl.spaces.stage.budget import scaled, widest, work
+from autodl.spaces.stage.budget import scaled, sides, step_ms, widest, work
 
 WHITENED = 24  # 3 colours of 2x2 pixels have 12 directions, each with both signs
 GROUPS = 4
@@ -42,6 +44,8 @@ def stage_plan(
     image_size: int = 32,
     macs: float | None = None,
     value_cost: float = 0.0,
+    picture_ms: float | None = None,
+    step_table: StepTable | None = None,
     norm_momentum: float = 0.9,
     norm_epsilon: float = 1e-5,
     output_scale: float | None = None,
@@ -53,6 +57,8 @@ def stage_plan(
         macs: what the network may cost: all widths are multiplied by the largest factor with which
             it does (``budget.widest``), and rounded to multiples of 8. None takes them as they are.
         value_cost: counted for each value of a map that something but a convolution reads.
+        picture_ms: what a picture may take, forth and back, by ``step_table``, in place of
+            ``macs``. Branches and pictures that grow count as in the architecture's training.
         norm_momentum, norm_epsilon: of all batch-norms.
         output_scale: what the outputs are multiplied by; the classifier has no bias then. None:
             nothing, and it has one.
@@ -60,6 +66,7 @@ def stage_plan(
     Raises:
         ConfigError: an argument is out of range, the architecture is of another space, or the
             pictures are too small for its stem.
+        UnknownNameError: the table has not all kinds of layers.
     """
     if not isinstance(architecture, StageArchitecture):
         raise ConfigError(
@@ -75,8 +82,23 @@ def stage_plan(
     if macs is not None and macs <= 0:
         raise ConfigError(f"Network.macs must be above 0, got {macs:g}")
     maker = _Maker(classes, image_size, norm_momentum, norm_epsilon, output_scale)
-    if macs is None:
-        return maker.plan(architecture)
+    if (picture_ms is None) != (step_table is None):
+        raise ConfigError("Network.picture_ms and step_table come together; one is missing")
+    if picture_ms is not None and step_table is not None:
+        choices = architecture.training_choices()
+        forms, shares = dict(choices.branches), sides(image_size, choices.first_size)
+        return _solved(
+            maker, architecture, lambda p: step_ms(p, step_table, forms, shares), picture_ms
+        )
+    if macs is not None:
+        return _solved(maker, architecture, lambda p: work(p, value_cost), macs)
+    return maker.plan(architecture)
+
+
+def _solved(
+    maker: _Maker, architecture: StageArchitecture, cost: Callable[[Plan], float], budget: float
+) -> Plan:
+    """The plan of the largest widths that keep to a budget."""
 
     def plan(factor: float) -> Plan:
         return maker.plan(_widened(architecture, factor))
@@ -84,8 +106,7 @@ def stage_plan(
     widths = [stage.width for stage in architecture.present]
     if architecture.stem != "whitened":
         widths.append(architecture.stem_width)
-    largest = max(widths, default=1)
-    return plan(widest(lambda factor: work(plan(factor), value_cost), largest, macs))
+    return plan(widest(lambda factor: cost(plan(factor)), max(widths, default=1), budget))
 
 
 def _widened(architecture: StageArchitecture, factor: float) -> StageArchitecture:

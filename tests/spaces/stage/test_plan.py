@@ -13,6 +13,8 @@ from autodl.networks.costs import network_costs
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Add, BatchNorm, Conv, Gelu, MaxPool, Relu
 from autodl.plans.plan import Plan
+from autodl.plans.sizes import sized_layers
+from autodl.plans.step_table import Grid, StepTable
 from autodl.spaces.classic.airbench import airbench_plan
 from autodl.spaces.classic.repvgg import repvgg_plan
 from autodl.spaces.classic.resnet9 import resnet9_plan
@@ -177,12 +179,48 @@ def test_widths_are_solved_for_a_budget(value_cost):
         assert work(wider, value_cost) > budget
 
 
+def step_table(*architectures):
+    """Each kind of layer takes as long for a product of its sizes, branches three times that."""
+    kinds = {}
+    for chosen in architectures:
+        forms = dict(chosen.training_choices().branches)
+        for name, kind, _ in sized_layers(stage_plan(chosen), forms):
+            axes = dict.fromkeys(kind.axes, (1.0,))
+            kinds[name] = Grid(axes=axes, ms=(3e-7 if kind.form else 1e-7,))
+    return StepTable(
+        machine="", batch_size=2, repetitions=1, config="", measured="", seconds=0.0, factor=1.0,
+        kinds=kinds,
+    )  # fmt: skip
+
+
+def widths_of(plan):
+    return [r.layer.out_channels for r in plan.records if isinstance(r.layer, Conv)]
+
+
+def test_widths_are_solved_for_milliseconds_of_training():
+    """The budget is kept; growing pictures leave more width, and branches less."""
+    chosen = point("airbench93")
+    branched = replace(chosen, stages=tuple(replace(s, form="acb") for s in chosen.stages))
+    table = step_table(chosen, branched)
+    budget = {"picture_ms": 2.0, "step_table": table}
+    plan = stage_plan(chosen, **budget)
+    assert 1.8 < table.predict(plan) <= 2.0
+    assert all(width % 8 == 0 for width in widths_of(plan))
+    growing = stage_plan(replace(chosen, first_size=16), **budget)
+    assert table.predict(growing) > 2.0
+    dearer = stage_plan(branched, **budget)
+    forms = dict(branched.training_choices().branches)
+    assert table.predict(dearer) < 1.8 < table.predict(dearer, forms) <= 2.0
+    assert max(widths_of(dearer)) < max(widths_of(plan)) < max(widths_of(growing))
+
+
 @pytest.mark.parametrize(
     "architecture, options, message",
     [
         (FixedArchitecture(), {}, "StageNetwork is made of stages, got a FixedArchitecture"),
         (StageArchitecture((ConvStage(8),)), {"image_size": 1}, "pictures of 2x2 or more"),
         (StageArchitecture((ConvStage(8),)), {"macs": 0}, "Network.macs must be above 0, got 0"),
+        (StageArchitecture((ConvStage(8),)), {"picture_ms": 1.0}, "step_table come together"),
     ],
 )
 def test_what_makes_no_network_is_refused(architecture, options, message):

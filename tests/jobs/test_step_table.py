@@ -1,0 +1,121 @@
+"""From a config to a table of measured steps, and a search by it; speed is never asserted."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+
+from autodl.errors import ConfigError, DataError
+from autodl.jobs import step_table
+from autodl.jobs.latency import load_search, make_plans
+from autodl.jobs.step_table import check_steps, filled, measure_steps, predict_steps, read_any_table
+from autodl.objectives.latency.machine import this_machine
+from autodl.plans.step_table import StepTable
+from autodl.spaces.stage.space import StageSpace
+
+TINY = """
+Global: {seed: 0, device: cpu}
+Space:
+  name: StageSpace
+  stages: 1
+  widths: [8, 16]
+  reductions: [conv_pool]
+  convolutions: [1, 2]
+  kernels: [3]
+  forms: [dense, repvgg]
+  residuals: [none]
+  stems: [whitened]
+  first_sizes: [null, 8]
+Network: {name: StageNetwork, macs: 4.0e+5}
+Data: {name: cifar10, image_size: 16, classes: 4}
+Train: {recipe: fast, batch_size: 4}
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("steps") / "tiny.yaml"
+    path.write_text(TINY)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def table(config):
+    with pytest.MonkeyPatch.context() as patch:  # as few points as will do, and short calls
+        patch.setattr(step_table, "CHANNELS", (8, 32))
+        patch.setattr(step_table, "SIDES", (8, 16))
+        patch.setattr(step_table, "PATIENCE", 10)
+        return measure_steps(config, repetitions=1, networks=2)
+
+
+def test_a_table_has_all_kinds_of_its_space(table, config):
+    assert (table.machine, table.batch_size, table.config) == (str(this_machine()), 4, config)
+    conv = "Conv kernel=3x3 padding=1x1x1x1 bias=0"
+    assert table.kinds.keys() == {
+        "Conv kernel=2x2 on pictures", conv, f"{conv} as repvgg", "BatchNorm", "Gelu", "Relu",
+        "MaxPool kernel=2x2 stride=2x2", "GlobalAvgPool", "GlobalMaxPool", "Linear",
+    }  # fmt: skip
+    assert table.kinds["Conv kernel=2x2 on pictures"].axes == {
+        "in": (3.0,), "out": (24.0,), "side": (8.0, 16.0)
+    }  # fmt: skip
+    make_plan, space = make_plans(load_search(config)), load_search(config).space
+    space = StageSpace(**space.arguments())
+    for seed in range(20):
+        architecture = space.sample(np.random.default_rng(seed))
+        assert predict_steps(table, architecture, make_plan(architecture)) > 0
+
+
+def test_networks_are_measured_and_predicted(table, config):
+    check = check_steps(table, config, networks=3)
+    assert check.predicted.shape == check.measured.shape == (3,)
+    assert (check.measured > 0).all()
+    with pytest.raises(ConfigError, match="--networks must be at least 2, got 1"):
+        check_steps(table, config, networks=1)
+
+
+def test_tables_of_both_kinds_are_told_apart(table, tmp_path):
+    table.write(tmp_path / "steps.json")
+    assert read_any_table(tmp_path / "steps.json") == table
+    (tmp_path / "other.json").write_text(json.dumps({"format": "x"}))
+    with pytest.raises(DataError, match="no latency table"):
+        read_any_table(tmp_path / "other.json")
+    with pytest.raises(DataError, match="cannot read"):
+        read_any_table(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("axes", [{"in": (8, 32), "out": (8, 16), "side": (2, 8)}])
+def test_gaps_are_filled_by_work_and_times_rise(axes):
+    """Of products of sizes any gap is the product itself; a dip is raised to what is before it."""
+    work = np.reshape([a * b * c**2 for a, b, c in product(*axes.values())], (2, 2, 2)) * 1.0
+    for gap in ((1, 1, 1), (0, 0, 0), (1, 0, 1)):
+        times = work.copy()
+        times[gap] = np.nan
+        np.testing.assert_allclose(filled(times, axes), work)
+    times = work.copy()
+    times[1, 0, 0] = 1.0
+    assert filled(times, axes)[1, 0, 0] == work[0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "numbers, message",
+    [
+        ({"batch_size": 1}, "--batch-size must be at least 2, got 1"),
+        ({"repetitions": 0}, "--repetitions must be at least 1, got 0"),
+    ],
+)
+def test_numbers_out_of_range(config, numbers, message):
+    with pytest.raises(ConfigError, match=message):
+        measure_steps(config, **numbers)
+
+
+def test_a_table_is_written_by_its_search(table, config, tmp_path):
+    """What a run stores is enough: the file may be gone."""
+    table.write(tmp_path / "steps.json")
+    budget = ["Network.macs=null", "Network.picture_ms=0.5"]
+    checked = load_search(config, [*budget, f"Network.step_table={tmp_path / 'steps.json'}"])
+    (tmp_path / "steps.json").unlink()
+    assert StepTable.model_validate(checked.to_plain()["Network"]["step_table"]) == table
+    assert checked.identity()["Network"]["step_table"] == table.digest
