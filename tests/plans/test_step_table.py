@@ -82,9 +82,7 @@ def test_a_network_is_the_sum_of_its_layers_times_the_factor():
 
 def test_a_kind_that_was_not_measured():
     known = {"Relu": table().kinds["Relu"]}
-    with pytest.raises(
-        UnknownNameError, match=r"some\.yaml has no layers of the kind 'Conv"
-    ):
+    with pytest.raises(UnknownNameError, match=r"some\.yaml has no layers of the kind 'Conv"):
         table(kinds=known).predict(network(8))
 
 
