@@ -73,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--channels", type=int, default=36, help="of its first cells (36)")
     parser.add_argument("--layers", type=int, default=20, help="its number of cells (20)")
     parser.add_argument("--table", action="store_true", help="print a table of what is released")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="of --table: accuracy against core-hours, drawn"
+    )
     add_models_argument(parser)
     parser.add_argument(
         "--repetitions", type=int, default=20, metavar="N", help="of every timing; 0: no timings"
@@ -96,6 +99,8 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error("a model of the original needs --genotype NAME and --out FOLDER")
     if (args.training is not None or told) and not (args.name and args.found_by):
         parser.error("a network needs --name NAME and --found-by TEXT")
+    if args.plot is not None and not args.table:
+        parser.error("--plot draws what --table lists; give both")
     if args.training is not None and not re.fullmatch("[a-z][a-z0-9_]*", args.name):
         parser.error("--name is a small letter, then small letters, digits and _: paddle.hub's too")
 
@@ -105,6 +110,11 @@ def release(args: argparse.Namespace) -> None:
     if args.table:
         from autodl.release.overview import overview
 
+        if args.plot is not None:
+            from autodl.drawing.figures import save_figure
+            from autodl.release.plot import draw_released
+
+            save_figure(draw_released(args.models), args.plot)
         print(overview(args.models), end="")
         return
     if args.fluid is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from autodl.release.ensemble import FILE
@@ -30,22 +30,49 @@ def overview(models: Path | None = None) -> str:
     Raises:
         CheckpointError: the metrics of one of them are damaged.
     """
+    found = released(models)
+    lines = [_row(_HEAD), _row(["---"] * len(_HEAD))]
+    lines += [_row(_cells(name, metrics)) for name, metrics in found.items()]
+    if (ensemble := read_ensemble(models)) is not None:
+        votes = ", ".join(f"{name} x{count}" for name, count in ensemble.members.items())
+        held_out = f"{100 * ensemble.held_out.accuracy:.2f}"
+        spent = ensemble_hours(ensemble, found)
+        hours = "" if spent is None else f"{spent:.2f}"
+        cells = ["ensemble", votes, *[""] * 4, hours, "", held_out, _tested(ensemble.test)]
+        lines.append(_row(cells))
+    return "\n".join(lines) + "\n"
+
+
+def released(models: Path | None = None) -> dict[str, ReleaseMetrics]:
+    """What all released networks say of themselves, best on the held-out pictures first.
+
+    Raises:
+        CheckpointError: the metrics of one of them are damaged.
+    """
     root = resource("models") if models is None else models
     found = {
         folder.name: read_metrics(ReleaseMetrics, folder / METRICS) for folder in folders(root)
     }
-    ordered = sorted(found.items(), key=lambda item: (-item[1].held_out.accuracy, item[0]))
-    lines = [_row(_HEAD), _row(["---"] * len(_HEAD))]
-    lines += [_row(_cells(name, metrics)) for name, metrics in ordered]
-    if (root / FILE).exists():
-        ensemble = read_metrics(EnsembleMetrics, root / FILE)
-        votes = ", ".join(f"{name} x{count}" for name, count in ensemble.members.items())
-        held_out = f"{100 * ensemble.held_out.accuracy:.2f}"
-        spent = [found[name].training.core_hours for name in ensemble.members if name in found]
-        hours = f"{sum(spent):.2f}" if len(spent) == len(ensemble.members) else ""
-        cells = ["ensemble", votes, *[""] * 4, hours, "", held_out, _tested(ensemble.test)]
-        lines.append(_row(cells))
-    return "\n".join(lines) + "\n"
+    return dict(sorted(found.items(), key=lambda item: (-item[1].held_out.accuracy, item[0])))
+
+
+def read_ensemble(models: Path | None = None) -> EnsembleMetrics | None:
+    """What the released ensemble says of itself; None if there is none.
+
+    Raises:
+        CheckpointError: its file is damaged.
+    """
+    path = (resource("models") if models is None else models) / FILE
+    return read_metrics(EnsembleMetrics, path) if path.exists() else None
+
+
+def ensemble_hours(
+    ensemble: EnsembleMetrics, networks: Mapping[str, ReleaseMetrics]
+) -> float | None:
+    """Core-hours of an ensemble's members together; None if one of them is not there."""
+    if any(name not in networks for name in ensemble.members):
+        return None
+    return sum(networks[name].training.core_hours for name in ensemble.members)
 
 
 def _cells(name: str, metrics: ReleaseMetrics) -> list[str]:

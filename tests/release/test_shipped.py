@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from autodl.data.sample import load_sample
+from autodl.drawing.figures import to_svg
 from autodl.drawing.names import readable
 from autodl.drawing.own import own_boxes
 from autodl.jobs.export import export_network
@@ -28,6 +29,7 @@ from autodl.release.ensemble import FILE
 from autodl.release.metrics import EnsembleMetrics, read_metrics
 from autodl.release.network import CARD, find
 from autodl.release.overview import overview
+from autodl.release.plot import draw_released
 from autodl.runs.folder import ARCHITECTURE, TRAINING, WEIGHTS
 from autodl.spaces.cell.architecture import CellPair
 from autodl.spaces.codec import load_architecture
@@ -182,6 +184,11 @@ def test_the_readmes_have_the_table_and_the_picture_has_every_network():
         assert words[word] - times in (0, 1), word  # the legend may have it once more
     for name, each in networks.items():
         assert words[name] == (not isinstance(each, FixedArchitecture)), name
+
+
+def test_the_plot_is_of_the_networks_that_ship():
+    drawn = (ROOT / "docs" / "core_hours.svg").read_text("utf-8")
+    assert drawn == to_svg(draw_released()), "autodl release --table --plot docs/core_hours.svg"
 
 
 @pytest.fixture(scope="module")
