@@ -3,6 +3,7 @@
 
 Examples:
     python tools/latency.py measure -c search/cell-demo.yaml --out latency.json
+    python tools/latency.py measure --grid -c search/stages.yaml --out steps.json
     python tools/latency.py predict runs/demo --table latency.json
     python tools/latency.py check -c search/cell-demo.yaml --table latency.json --out check.svg
 """
@@ -26,10 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     one = verbs.add_parser("measure", help="measure the layers of a search's networks")
     one.add_argument("--out", type=Path, required=True, metavar="TABLE", help="to write, JSON")
-    one.add_argument(
+    what = one.add_mutually_exclusive_group()
+    what.add_argument(
         "--training", action="store_true", help="time training steps, for Objectives.training_table"
     )
-    one.add_argument(
+    what.add_argument(
         "--grid",
         action="store_true",
         help="passes forth and back of a grid of widths, for Network.step_table",
