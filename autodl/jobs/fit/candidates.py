@@ -67,12 +67,16 @@ def hand_made(plan: Plan) -> Candidate:
 
 
 def released(plan: Plan) -> Candidate:
-    """The best released network with a new classifier."""
+    """The best released network of the usual recipe, with a new classifier.
+
+    One that was trained by the fast recipe has norms without scales and outputs that are scaled
+    down, for which the rates of fine-tuning below are not made.
+    """
     from autodl.release.network import find, names, training_config
     from autodl.runs.folder import ARCHITECTURE
     from autodl.spaces.codec import load_architecture
 
-    name = names()[0]
+    name = next(one for one in names() if training_config(find(one)).train.recipe is None)
     folder = find(name)
     network = training_config(folder).network
     return Candidate(

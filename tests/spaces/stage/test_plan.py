@@ -59,6 +59,18 @@ def test_hand_made_networks_are_points_layer_by_layer(name, hand_made, options, 
     assert layers(plan) == layers(hand_made(**told))
 
 
+def test_the_searched_network_is_airbench_with_two_sums():
+    """What the search of ``study/stages-start.yaml`` changed costs no MACs and no weights."""
+    chosen, base = point("airbench93-searched"), point("airbench93")
+    plan, airbench = stage_plan(chosen, **AIRBENCH), stage_plan(base, **AIRBENCH)
+    assert (plan.macs, plan.parameters) == (airbench.macs, airbench.parameters)
+    of_three = [(stage.residual, stage.activation) for stage in chosen.present]
+    shortcut = ("after_activation", "relu")
+    assert of_three == [shortcut, ("none", "gelu"), shortcut]
+    plain = [replace(stage, residual="none", activation="gelu") for stage in chosen.present]
+    assert plain == list(base.present)
+
+
 def test_repvgg_is_a_point():
     """As small as stages are here, with the widths of A1: 64, 64, 128, 256 and 1280."""
     chosen = point("repvgg")
