@@ -50,6 +50,7 @@ PATIENCE = 300  # random architectures without a new kind of layer
 _VALUES, _WORK = 2**22, 150_000_000
 _MACS_OF_VALUE, _MACS_OF_GROUP = 60, 50_000
 _MOST_MACS = 160_000_000  # for one picture; larger ones are as fast for each
+_PLACES = ("Data.path=", "Data.test_path=")  # a table goes into runs and releases
 _NETWORK_PIXELS = 2**16  # a whole network is shown so many, 64 pictures of 32x32
 
 
@@ -84,7 +85,7 @@ def measure_steps(
         networks: random networks that the factor is taken from.
 
     Raises:
-        AutoDLError: the config is unusable, or a number is out of range.
+        AutoDLError: the config is unusable or not of pictures, or a number is out of range.
     """
     from autodl.networks.timing import Passes, least_times
     from autodl.training.device import select_device
@@ -92,11 +93,18 @@ def measure_steps(
     began = time.perf_counter()
     checked = load_search(config, overrides)
     batch_size = checked.train.batch_size if batch_size is None else batch_size
-    check_range(batch_size=(batch_size, 2), repetitions=(repetitions, 1), networks=(networks, 1))
+    check_range(batch_size=(batch_size, 2), repetitions=(repetitions, 1))
+    check_range(networks=(networks, 1), seed=(seed, 0))
     device = select_device(checked.general.device)
     space, make_plan = sampled_space(checked), make_plans(checked)
     rng = np.random.default_rng((seed, 1))
     whole = distinct_networks(space, make_plan, networks, rng)
+    for _, plan in whole:
+        if len(plan.input_shape) != 3:
+            raise ConfigError(
+                f"a grid is of networks for pictures, those of {config} read something else; leave"
+                " out --grid"
+            )
     axes = _axes(_found(space, make_plan, whole, seed))
     points = [point for kind in axes for point in _points(kind, axes[kind], batch_size)]
     progress(
@@ -118,7 +126,7 @@ def measure_steps(
         machine=str(this_machine("cpu" if device == "cpu" else "gpu")),
         batch_size=batch_size,
         repetitions=repetitions,
-        config=" ".join([config, *overrides]),
+        config=" ".join([config, *(one for one in overrides if not one.startswith(_PLACES))]),
         measured=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         seconds=round(time.perf_counter() - began, 1),
         factor=1.0,

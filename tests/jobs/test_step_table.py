@@ -48,7 +48,7 @@ def table(config):
         patch.setattr(step_table, "CHANNELS", (8, 32))
         patch.setattr(step_table, "SIDES", (8, 16))
         patch.setattr(step_table, "PATIENCE", 10)
-        return measure_steps(config, repetitions=1, networks=2)
+        return measure_steps(config, ["Data.path=archive.zip"], repetitions=1, networks=2)
 
 
 def test_a_table_has_all_kinds_of_its_space(table, config):
@@ -104,11 +104,17 @@ def test_gaps_are_filled_by_work_and_times_rise(axes):
     [
         ({"batch_size": 1}, "--batch-size must be at least 2, got 1"),
         ({"repetitions": 0}, "--repetitions must be at least 1, got 0"),
+        ({"seed": -1}, "--seed must be at least 0, got -1"),
     ],
 )
 def test_numbers_out_of_range(config, numbers, message):
     with pytest.raises(ConfigError, match=message):
         measure_steps(config, **numbers)
+
+
+def test_networks_for_series_have_no_grid():
+    with pytest.raises(ConfigError, match="a grid is of networks for pictures"):
+        measure_steps("search/sequences-random.yaml", networks=1)
 
 
 def test_a_table_is_written_by_its_search(table, config, tmp_path):
