@@ -73,8 +73,8 @@ def simulated(config: SearchConfig) -> Trials:
     result already.
 
     Raises:
-        ConfigError: the config trains, has stages, a screen, or objectives that nothing tells or
-            meets.
+        ConfigError: the config trains, has stages, a screen, a start, or objectives that nothing
+            tells or meets.
     """
     if config.evaluator.entry.trains:
         raise ConfigError(
@@ -89,6 +89,11 @@ def simulated(config: SearchConfig) -> Trials:
         raise ConfigError(
             "Search.screen builds a network for every architecture that it ranks, and a simulation"
             " has none; leave it out, or set Study.job to search"
+        )
+    if config.search.start:
+        raise ConfigError(
+            "Search.start is tried first by a search, and a simulation begins with what its"
+            " strategy proposes; leave it out, or set Study.job to search"
         )
     space = make_space(config)
     check_plan(config, space, None)
