@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 
 from autodl.search.loop import Stop
 from autodl.search.observers.outcome import one_line, without_numbers
+from autodl.search.spent import Spent
 from autodl.system.interrupts import Interrupts
 from autodl.trial import Trial, TrialState
 
@@ -35,7 +36,7 @@ class Budget:
     Args:
         max_hours: wall clock of this start; None for no limit.
         max_core_hours: of the processor, in all trials of all starts; None for no limit.
-        spent: seconds of the processor that all trials so far took.
+        spent: what trials of earlier starts took; those that finish are added to it.
         target_reward: a reward that is enough; None to go on.
         best: the best reward of earlier starts, None without any.
         first_failures: trials of this start that may fail before one has a result; None for any
@@ -47,7 +48,7 @@ class Budget:
         *,
         max_hours: float | None = None,
         max_core_hours: float | None = None,
-        spent: Callable[[], float] = lambda: 0.0,
+        spent: Spent | None = None,
         target_reward: float | None = None,
         best: float | None = None,
         first_failures: int | None = None,
@@ -58,7 +59,7 @@ class Budget:
         self._end = None if max_hours is None else clock() + 3600 * max_hours
         self._hours = max_hours
         self._core_hours = max_core_hours
-        self._spent = spent
+        self._spent = spent or Spent()
         self._target = target_reward
         self._best = best
         self._most_failures = first_failures if best is None else None
@@ -67,6 +68,8 @@ class Budget:
 
     def __call__(self, trial: Trial | None) -> Stop | None:
         """Why the search should stop now, if it should."""
+        if trial is not None:
+            self._spent.take(trial)
         if trial is not None and trial.state is TrialState.COMPLETE and trial.reward is not None:
             self._best = max(trial.reward, trial.reward if self._best is None else self._best)
         if trial is not None and trial.reward is not None:
@@ -81,7 +84,7 @@ class Budget:
     def _stop(self) -> Stop | None:
         if self._end is not None and self._clock() >= self._end:
             return Stop(f"the time budget of {self._hours:g} hours is used up", cut=True)
-        if self._core_hours is not None and self._spent() >= 3600 * self._core_hours:
+        if self._core_hours is not None and self._spent.seconds >= 3600 * self._core_hours:
             return Stop(f"the budget of {self._core_hours:g} core-hours is used up")
         if self._target is not None and self._best is not None and self._best >= self._target:
             return Stop(f"the target reward {self._target:g} is reached")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from autodl.jobs.search.run import run_search
 from autodl.reports.run import read_run
 from autodl.search.budget import Budget
 from autodl.search.loop import Stop
+from autodl.search.spent import Spent
 from autodl.trial import Evaluation, Trial, TrialState
 
 HERE = Path(__file__).parent
@@ -45,11 +47,12 @@ def test_hours_cut_what_runs():
 
 
 def test_core_hours_let_what_runs_finish():
-    spent = [1799.0]
-    budget = Budget(max_core_hours=0.5, spent=lambda: spent[0])
+    earlier = Trial(0, None, TrialState.FAILED, reason="too slow", seconds=1799.0)
+    budget = Budget(max_core_hours=0.5, spent=Spent([earlier]))
     assert budget(None) is None
-    spent[0] += 1
-    assert budget(finished(0.4)) == Stop("the budget of 0.5 core-hours is used up", cut=False)
+    assert budget(replace(finished(0.4), id=1, seconds=1.0)) == Stop(
+        "the budget of 0.5 core-hours is used up", cut=False
+    )
 
 
 def test_a_target_lets_what_runs_finish():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autodl.search.spent import core_seconds, total_core_seconds
+from autodl.search.spent import Spent, core_seconds
 from autodl.trial import Evaluation, Trial, TrialState
 
 
@@ -22,5 +22,12 @@ def test_all_trials_count_but_those_that_took_over_a_result():
         Trial(3, None, TrialState.FAILED, reason="it is not finite", seconds=1.0),
         Trial(4, None, TrialState.PROPOSED),
     ]
-    assert total_core_seconds(trials) == 4.0 + 2.0 + 1.0
-    assert total_core_seconds([]) == 0.0
+    assert Spent(trials).seconds == 4.0 + 2.0 + 1.0
+    assert Spent().seconds == 0.0
+
+
+def test_a_later_stage_takes_the_place_of_an_earlier_one():
+    spent = Spent([Trial(2, None, TrialState.PAUSED, Evaluation(0.1, {"compute_seconds": 2.0}))])
+    spent.take(Trial(2, None, TrialState.COMPLETE, Evaluation(0.3, {"compute_seconds": 6.0})))
+    spent.take(Trial(3, None, TrialState.FAILED, reason="it is not finite", seconds=1.0))
+    assert spent.seconds == 6.0 + 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from autodl.jobs.fit.candidates import (
 from autodl.jobs.fit.clock import Clock, every
 from autodl.jobs.fit.plan import Plan
 from autodl.search.budget import INTERRUPTED
-from autodl.search.observers.observer import RunInfo
+from autodl.search.observers.observer import RunInfo, SilentObserver
 from autodl.trial import Trial, TrialFailure
 
 if TYPE_CHECKING:
@@ -179,26 +179,14 @@ class Contest:
         return self._clock.left() - self._plan.shares.finishing
 
 
-class _Told:
+class _Told(SilentObserver):
     """An observer that says how a search comes along."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell, self._most = tell, 0
 
-    def started(self, info: RunInfo) -> None:
-        self._most = info.max_trials
-
-    def running(self, trial_ids: tuple[int, ...]) -> None:
-        """Nothing to say."""
-
-    def reached(self, trial: Trial) -> None:
-        """Nothing to say."""
-
-    def learned(self, diagnostics: Mapping[str, float]) -> None:
-        """Nothing to say."""
-
-    def ended(self, best: Trial | None, done: int, seconds: float) -> None:
-        """Nothing to say."""
+    def started(self, run: RunInfo) -> None:
+        self._most = run.max_trials
 
     def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
         known = "none" if best is None or best.reward is None else f"{best.reward:.4f}"

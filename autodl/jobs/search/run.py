@@ -53,7 +53,7 @@ from autodl.search.options import ObjectivesOptions
 from autodl.search.parent_weights import ParentWeights
 from autodl.search.reuse import EarlierRun, Reuse, WorkKeys
 from autodl.search.screening import Screen
-from autodl.search.spent import total_core_seconds
+from autodl.search.spent import Spent
 from autodl.search.staging import Staging
 from autodl.search.tried import Tried
 from autodl.spaces.codec import save_architecture
@@ -116,15 +116,16 @@ def run_search(
         write_start(run.folder, parts.first)
         store = stack.enter_context(closing(TrialStore(run.folder / TRIALS)))
         info = _run_info(config, run.folder, store, parts)
+        spent = Spent(store.trials(curves=False))
         budget = Budget(
             max_hours=config.search.max_hours,
             max_core_hours=config.search.max_core_hours,
-            spent=lambda: total_core_seconds(store.trials(curves=False)),
+            spent=spent,
             target_reward=config.search.target_reward,
             best=info.best.reward if info.best else None,
             first_failures=config.search.first_failures,
         )
-        watching = (VisualDLLog(), *observers)
+        watching: tuple[Observer, ...] = (VisualDLLog(), spent, *observers)
         screen = make_screen(config, parts.space, parts.data, parts.limits, run.folder, run.tell)
         trials = _search(config, run.folder, store, parts, watching, budget, screen)
         stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials

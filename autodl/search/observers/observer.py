@@ -56,3 +56,25 @@ class Observer(Protocol):
     def ended(self, best: Trial | None, done: int, seconds: float) -> None:
         """Called once, also after an interruption; ``seconds`` is this start's wall clock."""
         ...
+
+
+class SilentObserver:
+    """An observer to which nothing matters; subclasses define what does."""
+
+    def started(self, run: RunInfo) -> None:
+        """Nothing."""
+
+    def running(self, trial_ids: tuple[int, ...]) -> None:
+        """Nothing."""
+
+    def finished(self, trial: Trial, best: Trial | None, done: int) -> None:
+        """Nothing."""
+
+    def reached(self, trial: Trial) -> None:
+        """Nothing."""
+
+    def learned(self, diagnostics: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def ended(self, best: Trial | None, done: int, seconds: float) -> None:
+        """Nothing."""
