@@ -108,7 +108,7 @@ def test_airbench96_is_a_point_by_its_counts():
 
 def test_the_points_are_of_the_default_space():
     points = [load_architecture(p) for p in resource("configs", "architectures").glob("*.json")]
-    assert len(points) == 6
+    assert len(points) == 7
     assert all(StageSpace().check(chosen) is chosen for chosen in points)
 
 
