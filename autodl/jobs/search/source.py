@@ -28,6 +28,7 @@ from autodl.runs.store import TrialStore
 from autodl.search.asking import Limits
 from autodl.search.config import SearchConfig
 from autodl.spaces.codec import Architecture, decode_architecture, load_architecture
+from autodl.spaces.rows import as_coded
 from autodl.spaces.space import canonical_form
 from autodl.strategies.elastic_transfer import basic_architecture
 from autodl.system.files import write_json
@@ -78,9 +79,14 @@ def find_source(config: SearchConfig, space: Any, folder: Path | None = None) ->
             )
         return None
     if folder is not None and (folder / SOURCE).is_file():
-        (stored,) = _stored(folder / SOURCE)
-        if run is None or str(run) == stored.run:
-            return stored
+        stored = _stored(folder / SOURCE)
+        if len(stored) != 1:
+            raise StoreError(
+                f"{folder / SOURCE} has {len(stored)} architectures in place of one; restore it, or"
+                " delete it"
+            )
+        if run is None or str(run) == stored[0].run:
+            return stored[0]
     return None if run is None else _read(run, space, "Search.source")
 
 
@@ -98,8 +104,8 @@ def find_start(
         limits: that they must not exceed.
 
     Raises:
-        ConfigError: there are more than trials, or one is of another space, over a limit, or the
-            same as another by canonical form.
+        ConfigError: there are more than trials, the space is not coded, or one is of another space,
+            over a limit, or the same as another by canonical form.
         AutoDLError: one is no run and no file, or is damaged.
     """
     named = config.search.start
@@ -112,6 +118,8 @@ def find_start(
             f"Search.start names {len(named)} architectures, and Search.max_trials is"
             f" {config.search.max_trials}; raise it, or name fewer"
         )
+    if named:
+        as_coded(space, "Search.start")
     start = tuple(_read(one, space, "Search.start") for one in named)
     canonical, known = canonical_form(space), dict[Architecture, Source]()
     for one in start:

@@ -232,8 +232,12 @@ def test_a_source_that_is_none_is_refused_in_one_line(kind, configs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_damaged_note_of_the_source_is_reported(configs, first, tmp_path):
+@pytest.mark.parametrize(
+    "text, message",
+    [("{", r"cannot read .*source\.json"), ("[]", r"source\.json has 0 architectures")],
+)
+def test_a_damaged_note_of_the_source_is_reported(configs, first, tmp_path, text, message):
     run_search(second(configs, f"Search.source={configs['run']}"), tmp_path / "run")
-    (tmp_path / "run" / SOURCE).write_text("{")
-    with pytest.raises(StoreError, match=r"cannot read .*source\.json"):
+    (tmp_path / "run" / SOURCE).write_text(text)
+    with pytest.raises(StoreError, match=message):
         run_search(second(configs), tmp_path / "run", resume=True)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from autodl.errors import AutoDLError, StoreError
+from autodl.errors import AutoDLError, ConfigError, StoreError
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
+from autodl.jobs.search.source import find_start
 from autodl.runs.folder import MANIFEST, START, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.spaces.cell.space import CellSpace
@@ -134,3 +135,8 @@ def test_a_damaged_note_of_the_start_is_reported(config, both, tmp_path):
     (tmp_path / "run" / START).write_text("[{}]")
     with pytest.raises(StoreError, match=r"cannot read .*start\.json"):
         run_search(config(both), tmp_path / "run", resume=True)
+
+
+def test_a_space_without_rows_takes_no_start(config, both):
+    with pytest.raises(ConfigError, match=r"Search\.start needs a space of rows .* object lacks"):
+        find_start(config(both), object())
