@@ -37,6 +37,9 @@ class BestTrials(Generic[Arch]):
 
     def add(self, architecture: Arch, reward: float) -> None:
         """Keep a trial if it is among the best; one that was there with less is replaced."""
+        full = len(self._best) > self._size
+        if full and reward <= self._best[-1].reward:
+            return  # before its canonical form is made, which takes as long as the rest of all
         form = self._form(architecture)
         twins = [one for one in self._best if one.form == form]
         if any(twin.reward >= reward for twin in twins):

@@ -62,3 +62,17 @@ def test_of_size_none_there_is_no_selection():
     for architecture in signs(2):
         best.add(architecture, 1.0)
     assert not best.selected
+
+
+def test_as_if_all_were_kept_sorted_and_cut():
+    rng, drawn, best = np.random.default_rng(0), signs(6), BestTrials(SPACE, 2)
+    kept = {}  # number -> its best reward, in the order in which that came
+    for _ in range(200):
+        number, reward = int(rng.integers(6)), float(rng.integers(30))
+        best.add(drawn[number], reward)
+        if reward > kept.get(number, -1.0):
+            kept.pop(number, None)
+            kept[number] = reward
+        three = sorted(kept.items(), key=lambda one: -one[1])[:3]
+        told = [(tuple(one["row"]), one["reward"]) for one in best.state()]
+        assert told == [(tuple(SPACE.encode(drawn[one])), value) for one, value in three]
