@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Make folders of pictures of CIFAR-10, as somebody might have them: few, uneven, or some thousand.
 
-``balanced``: 200 of each of the ten classes; ``few``: 20 of each; ``uneven``: 100 cars and 1,000
-trucks. Training pictures come from the archive's training part, those in ``test/`` (200 a class;
-of ``uneven`` 100 and 1,000) from its test part.
+``balanced``: 200 of each of the ten classes; ``few``: 20 of each of 20 classes, which are the ten
+and the ten upside down; ``uneven``: 100 cars and 1,000 trucks. Training pictures come from the
+archive's training part, those in ``test/`` (200 of each of the ten; of ``uneven`` 100 and 1,000)
+from its test part; no picture is there twice, also not once in each way up.
 
 Example: python examples/make_pictures.py --path cifar-10-batches-py --seed 0 --out pictures
 """
@@ -21,15 +22,17 @@ from autodl.data.dataset import Dataset, Pictures
 
 Counts = dict[str, int]
 TEST_OF_A_CLASS = 200
+UPSIDE_DOWN = "upside-down "  # begins the name of a class whose pictures are turned over
 
 
 def sets(classes: tuple[str, ...]) -> dict[str, tuple[Counts, Counts]]:
     """Name of a set -> how many training and test pictures it has of each class."""
     tested = dict.fromkeys(classes, TEST_OF_A_CLASS)
+    both = (*classes, *(UPSIDE_DOWN + name for name in classes))
     uneven = {"automobile": 100, "truck": 1000}
     return {
         "balanced": (dict.fromkeys(classes, 200), tested),
-        "few": (dict.fromkeys(classes, 20), tested),
+        "few": (dict.fromkeys(both, 20), dict.fromkeys(both, TEST_OF_A_CLASS // 2)),
         "uneven": (uneven, uneven),
     }
 
@@ -38,11 +41,18 @@ def write(
     part: Pictures, classes: tuple[str, ...], counts: Counts, rng: np.random.Generator, out: Path
 ) -> None:
     """Draw so many pictures of each class and write them as PNG files, a folder for each class."""
+    left = {
+        name: rng.permutation(np.flatnonzero(part.labels == number)).tolist()
+        for number, name in enumerate(classes)
+    }
     for name, count in counts.items():
         (out / name).mkdir(parents=True)
-        members = rng.permutation(np.flatnonzero(part.labels == classes.index(name)))
-        for index in sorted(members[:count].tolist()):
-            Image.fromarray(part.images[index]).save(out / name / f"{index:05d}.png")
+        known = left[name.removeprefix(UPSIDE_DOWN)]
+        drawn, known[:count] = known[:count], []
+        turned = name.startswith(UPSIDE_DOWN)
+        for index in sorted(drawn):
+            picture = part.images[index][::-1] if turned else part.images[index]
+            Image.fromarray(picture).save(out / name / f"{index:05d}.png")
 
 
 def make(archive: Dataset, seed: int, out: Path) -> None:

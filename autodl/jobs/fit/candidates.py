@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -14,11 +14,14 @@ from autodl.jobs.search.parts import resolve_search
 from autodl.recipes.config import TrainConfig, resolve_train
 from autodl.search.config import SearchConfig
 from autodl.spaces.fixed import FixedArchitecture
-from autodl.trial import Architecture
+from autodl.system.resources import resource
+from autodl.trial import Architecture, Trial
 
 Options = Mapping[str, Any]
 HAND_MADE, RELEASED, FOUND = "hand-made", "released", "found"
 _FORMS = ("dense", "grouped", "bottleneck")  # a depthwise one would be very wide
+# of configs/architectures: the hand-made network as an architecture, and what a search made of it
+START = ("airbench93.json", "airbench93-searched.json")
 _SPARE = 1.25  # epochs beyond those that are predicted: the clock ends a training, not their number
 
 
@@ -101,20 +104,38 @@ def searched_sections(plan: Plan) -> dict[str, Any]:
     """``Space`` and ``Network`` of what is searched for: as costly as the hand-made network.
 
     The one place that says which space a fit searches in. Batch-norms and outputs are as the
-    hand-made network, which is a point of this space, has them.
+    hand-made network, which is a point of this space, has them. Forms and kernels are those of
+    ``search/stages.yaml``.
     """
     network = {
         "name": "StageNetwork", "macs": network_work(plan.side, plan.widths),
         "value_cost": VALUE_COST,
         "norm_momentum": 0.6, "norm_epsilon": 1e-12, "output_scale": 1 / 9,
     }  # fmt: skip
-    space = {"name": "StageSpace", "stages": 3, "convolutions": [1, 2, 3], "forms": list(_FORMS)}
+    space = {
+        "name": "StageSpace",
+        "convolutions": [0, 1, 2, 3],
+        "kernels": [3],
+        "forms": list(_FORMS),
+    }
     return {"Space": space, "Network": network}
 
 
 def recipe(plan: Plan) -> dict[str, Any]:
     """``Train`` of the hand-made network, and of what is searched for."""
     return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch}
+
+
+def best_other(trials: Sequence[Trial]) -> Architecture | None:
+    """Of trials, best first, the first that is not the hand-made network; None if there is none."""
+    from autodl.spaces.codec import load_architecture
+    from autodl.spaces.stage.space import StageSpace
+
+    space = StageSpace()
+    hand = space.check(load_architecture(resource("configs") / "architectures" / START[0]))
+    networks = (space.check(trial.architecture) for trial in trials)
+    known = space.canonical(hand)
+    return next((one for one in networks if space.canonical(one) != known), None)
 
 
 def found(plan: Plan, architecture: Architecture) -> Candidate:
@@ -158,6 +179,7 @@ def search_of(plan: Plan, pictures: Pictures) -> SearchConfig:
                     "max_trials": plan.trials,
                     "executor": "inline",
                     "max_hours": plan.shares.searching / 3600,
+                    "start": list(START),
                 },
                 "Strategy": {
                     "name": "AgingEvolution", "population": population, "tournament": 3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autodl.jobs.fit.candidates import (
     Candidate,
     Pictures,
+    best_other,
     config_of,
     found,
     hand_made,
@@ -18,6 +20,8 @@ from autodl.jobs.fit.candidates import (
 )
 from autodl.jobs.fit.clock import Clock, every
 from autodl.jobs.fit.plan import Plan
+from autodl.runs.folder import CONFIG, TRIALS
+from autodl.runs.store import TrialStore
 from autodl.search.budget import INTERRUPTED
 from autodl.search.observers.observer import RunInfo, SilentObserver
 from autodl.trial import Trial, TrialFailure
@@ -148,7 +152,6 @@ class Contest:
     def _kept(self, candidate: Candidate, step: str, seconds: float) -> TrainConfig:
         """The configuration of a training; that of one which was begun is its own."""
         from autodl.recipes.config import load_train
-        from autodl.runs.folder import CONFIG
 
         known = self._round.folder / step / candidate.name / CONFIG
         if known.exists():
@@ -156,19 +159,26 @@ class Contest:
         return config_of(candidate, self._pictures, seconds)
 
     def _search(self) -> Any:
-        """The best architecture of a search, None where all its trials failed."""
+        """The best architecture of a search, None where all its trials failed.
+
+        The hand-made network, which the search begins with, is not meant: it is compared anyhow.
+        """
+        from autodl.jobs.search.parts import load_search
         from autodl.jobs.search.run import run_search
 
+        folder = self._round.folder / SEARCH
+        begun = folder / CONFIG
         self._say(f"search: {self._plan.trials} trials of {self._plan.trial_seconds:.0f} s")
         result = run_search(
-            search_of(self._plan, self._pictures),
-            self._round.folder / SEARCH,
+            load_search(begun) if begun.exists() else search_of(self._plan, self._pictures),
+            folder,
             resume=True,
             observers=[_Told(self._tell)],
         )
         if result.stopped == INTERRUPTED:
             self._clock.interrupt()
-        return result.best.architecture if result.best is not None else None
+        with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
+            return best_other(store.best(self._plan.trials))
 
     def _stops(self) -> bool:
         """Whether nothing more is to be tried."""
