@@ -230,6 +230,32 @@ class Check:
         }
 
 
+def other_networks(
+    config: SearchConfig, count: int, seed: int, measured: Sequence[Architecture] = ()
+) -> list[tuple[Architecture, Plan]]:
+    """Random networks of a config's space with their plans, to hold a table against.
+
+    Args:
+        config: of a search.
+        count: how many, all of different layers.
+        seed: of the draw, which is another one than that of the networks of a table.
+        measured: those of the table; none has the layers of one of them.
+
+    Raises:
+        ConfigError: the space has fewer.
+    """
+    space, make_plan = sampled_space(config), make_plans(config)
+    known = {signature(make_plan(architecture)) for architecture in measured}
+    drawn = distinct_networks(space, make_plan, count, np.random.default_rng((seed, 2)), known)
+    if len(drawn) < count:
+        raise ConfigError(
+            f"the space has only {len(drawn)} networks of different layers"
+            f"{' besides those in the table' if measured else ''}, {count} were asked for;"
+            f" {'ask for fewer by --networks' if len(drawn) > 1 else 'choose a larger Space'}"
+        )
+    return drawn
+
+
 def check_table(
     table: LatencyTable,
     config: str,
@@ -252,19 +278,8 @@ def check_table(
     check_range(networks=(networks, 2), seed=(seed, 0))
     table.check_machine()
     checked = load_search(config, overrides)
-    space, make_plan = sampled_space(checked), make_plans(checked)
-    known = {
-        signature(make_plan(decode_architecture(dict(network.architecture))))
-        for network in table.networks
-    }
-    rng = np.random.default_rng((seed, 2))
-    drawn = distinct_networks(space, make_plan, networks, rng, known)
-    if len(drawn) < networks:
-        raise ConfigError(
-            f"the space has only {len(drawn)} networks of different layers besides those in the"
-            f" table, {networks} were asked for;"
-            f" {'ask for fewer by --networks' if len(drawn) > 1 else 'choose a larger Space'}"
-        )
+    measured = [decode_architecture(dict(network.architecture)) for network in table.networks]
+    drawn = other_networks(checked, networks, seed, measured)
     predicted = [table.predict(plan) for _, plan in drawn]
     select_device("cpu" if table.machine.kind == "cpu" else "gpu")
     inputs, (_, of_network) = Inputs(table.batch_size), _timed(table.mode)

@@ -19,6 +19,7 @@ from autodl.jobs.latency import (
     Progress,
     check_range,
     make_plans,
+    other_networks,
     sampled_space,
     short,
 )
@@ -157,13 +158,7 @@ def check_steps(
 
     check_range(networks=(networks, 2), seed=(seed, 0))
     checked = load_search(config, overrides)
-    space, make_plan = sampled_space(checked), make_plans(checked)
-    whole = distinct_networks(space, make_plan, networks, np.random.default_rng((seed, 2)))
-    if len(whole) < networks:
-        raise ConfigError(
-            f"the space has only {len(whole)} networks of different layers, {networks} were asked"
-            " for; ask for fewer by --networks"
-        )
+    whole = other_networks(checked, networks, seed)
     predicted = [predict_steps(table, *network) for network in whole]
     select_device(checked.general.device)
     calls, batches = _network_calls(Passes(), whole, checked.train, table.batch_size)

@@ -20,22 +20,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FiniteFloat,
     PlainSerializer,
-    ValidationError,
     model_validator,
 )
 
-from autodl.errors import DataError, UnknownNameError
+from autodl.errors import UnknownNameError
 from autodl.plans.plan import Plan
 from autodl.plans.sizes import Sizes, sized_layers
+from autodl.plans.table_file import TableValue, read_table
 from autodl.system.files import write_json
 
-FORMAT, VERSION = "autodl step table", 1
+FORMAT = "autodl step table"
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 MEASURE = "autodl latency measure --grid -c CONFIG --out TABLE"
@@ -55,11 +53,7 @@ Numbers = Annotated[
 ]
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Grid(_Value):
+class Grid(TableValue):
     """Milliseconds for a picture at all combinations of some sizes, the last axis fastest."""
 
     axes: dict[str, Numbers] = Field(min_length=1)
@@ -96,7 +90,7 @@ class Grid(_Value):
         return exp(beyond + sum(weight * self._logarithms[place] for place, weight in corners))
 
 
-class StepTable(_Value):
+class StepTable(TableValue):
     """Training steps of layers on one machine, in batches of ``batch_size``.
 
     ``factor`` is what a whole network takes over the sum of its layers. ``machine`` and ``config``
@@ -121,30 +115,7 @@ class StepTable(_Value):
         Raises:
             DataError: the file is missing or damaged, is no table, or is one of another version.
         """
-        again = f"; measure one: {MEASURE}"
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-            head = json.loads(text)
-        except OSError as error:
-            reason = error.strerror or error
-            raise DataError(f"cannot read the step table {path}: {reason}{again}") from None
-        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON
-            raise DataError(f"the step table {path} is damaged: {error}{again}") from None
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise DataError(f"{path} is no step table: its 'format' is not {FORMAT!r}{again}")
-        if head.get("version") != VERSION:
-            raise DataError(
-                f"the step table {path} has version {str(head.get('version'))[:20]}, this program"
-                f" reads version {VERSION}{again}"
-            )
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise DataError(
-                f"the step table {path} is damaged: {where}: {first['msg']}{again}"
-            ) from None
+        return read_table(path, cls, "step table", MEASURE)
 
     def write(self, path: Path) -> None:
         """Write the table as JSON, whole or not at all."""

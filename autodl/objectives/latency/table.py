@@ -8,7 +8,6 @@ measured among others; one that runs again and again is some per cent faster. A 
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
@@ -17,25 +16,21 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from autodl.errors import DataError, UnknownNameError
 from autodl.objectives.latency.machine import DECISIVE, Machine, this_machine
 from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan, Record
+from autodl.plans.table_file import TableValue, read_table
 from autodl.system.files import write_json
 
-FORMAT, VERSION = "autodl latency table", 1
 Milliseconds = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Mode: TypeAlias = Literal["inference", "training"]
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Timing(_Value):
+class Timing(TableValue):
     """Milliseconds of one call: the median, and the quartiles around it."""
 
     ms: Milliseconds
@@ -49,7 +44,7 @@ class Timing(_Value):
         return self
 
 
-class Network(_Value):
+class Network(TableValue):
     """A whole network that was measured with the table; ``sum_ms`` is that of its layers."""
 
     architecture: dict[str, Any]
@@ -57,7 +52,7 @@ class Network(_Value):
     timing: Timing
 
 
-class LatencyTable(_Value):
+class LatencyTable(TableValue):
     """Latencies of layers on one machine, for batches of ``batch_size``.
 
     ``mode`` is what was timed: ``inference``, a call in evaluation mode, or ``training``, a step.
@@ -88,31 +83,8 @@ class LatencyTable(_Value):
         Raises:
             DataError: the file is missing or damaged, is no table, or is one of another version.
         """
-        again = f"; measure one: {measure_command(path)}"
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-            head = json.loads(text)
-        except OSError as error:
-            reason = error.strerror or error
-            raise DataError(f"cannot read the latency table {path}: {reason}{again}") from None
-        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON
-            raise DataError(f"the latency table {path} is damaged: {error}{again}") from None
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise DataError(f"{path} is no latency table: its 'format' is not {FORMAT!r}{again}")
-        if str(head.get("version")) != str(VERSION):
-            raise DataError(
-                f"the latency table {path} has version {str(head.get('version'))[:20]}, this"
-                f" program reads version {VERSION}{again}"
-            )
-        try:
-            return cls.model_validate_json(text).model_copy(update={"path": str(path)})
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise DataError(
-                f"the latency table {path} is damaged: {where}: {first['msg']},"
-                f" got {repr(first['input'])[:60]}{again}"
-            ) from None
+        table = read_table(path, cls, "latency table", measure_command(path))
+        return table.model_copy(update={"path": str(path)})
 
     def write(self, path: Path) -> None:
         """Write the table as JSON, whole or not at all; one of calls as it always was."""
