@@ -94,7 +94,14 @@ class TrainEvaluator:
         clock = compute_clock()
         began = clock()
         held_out = final_score(network, self._measured(options, len(trainer.curve)), "held_out")
-        compute = sum(epoch["compute_seconds"] for epoch in trainer.curve) + clock() - began
+        compute = (
+            clock()
+            - began
+            + sum(
+                epoch["compute_seconds"] + epoch.get("teacher_seconds", 0.0)
+                for epoch in trainer.curve
+            )
+        )
         last, metric = trainer.curve[-1], self._task.metric
         metrics = {
             "held_out_loss": held_out.loss,

@@ -40,6 +40,9 @@ FORMS = {
 
 TERMS = {
     "Auxiliary": Entry(f"{_PARTS}:WeightOptions", "autodl.training.terms.auxiliary:Auxiliary"),
+    "Distillation": Entry(
+        f"{_PARTS}:DistillationOptions", "autodl.release.distillation:Distillation"
+    ),
     "Rademacher": Entry(f"{_PARTS}:WeightOptions", "autodl.training.terms.rademacher:Rademacher"),
     "RepVGGL2": Entry(f"{_PARTS}:WeightOptions", "autodl.reparam.repvgg_l2:RepVGGL2"),
 }

@@ -127,6 +127,18 @@ class WeightOptions(Section):
     weight: float = Field(gt=0, description="of the term in the loss")
 
 
+class DistillationOptions(Section):
+    """Of what a teacher says."""
+
+    teacher: str = Field(
+        min_length=1, description="a released network, ensemble, or the folder of a training"
+    )
+    weight: float = Field(
+        0.9, ge=0, le=1, description="of the teacher's part in the loss; the rest is the labels'"
+    )
+    temperature: float = Field(4.0, gt=0, description="that softens what both say")
+
+
 class ScaleOptions(Section):
     """Of asymmetric convolutions."""
 

@@ -35,7 +35,8 @@ class Examples:
         order = np.arange(count) if drawing is None else drawing.rng.permutation(count)
         for number in range(batch_count(count, size, drop_last=drawing is not None)):
             rows = order[number * size : (number + 1) * size]
-            yield Batch(np.ascontiguousarray(self.inputs[rows]), self.targets[rows])
+            inputs = np.ascontiguousarray(self.inputs[rows])
+            yield Batch(inputs, self.targets[rows], positions=rows)
 
 
 def refuse_changes(changes: Changes) -> None:

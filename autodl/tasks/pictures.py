@@ -74,10 +74,13 @@ class PictureTask(SearchData):
 
     def batches(self, part: Part, size: int, drawing: Drawing | None = None) -> Iterator[Batch]:
         """Float32 ``[B, 3, H, W]`` and int64 ``[B]``; see ``Task``."""
-        pictures, normalisation = self._pictures(part), self.normalisation
+        labels, normalisation = self._pictures(part).labels, self.normalisation
+        # numbered in place of labelled, so that a batch says which pictures it has
+        pictures = Pictures(self._pictures(part).images, np.arange(len(labels)))
         if drawing is None:
-            for images, labels in iterate(pictures, size, normalisation=normalisation):
-                yield Batch(resize_batch(images, self.shown or images.shape[-1]), labels)
+            for images, places in iterate(pictures, size, normalisation=normalisation):
+                shown = resize_batch(images, self.shown or images.shape[-1])
+                yield Batch(shown, labels[places], positions=places)
             return
         changes, rng = drawing.changes, drawing.rng
         side = self.side(changes, drawing.epoch, drawing.epochs)
@@ -92,15 +95,18 @@ class PictureTask(SearchData):
             epoch=drawing.epoch,
             seed=drawing.seed,
         )
-        for images, labels in iterate(
+        for images, places in iterate(
             pictures, size, normalisation=normalisation, rng=rng, augment=augment, drop_last=True
         ):
             resized = resize_batch(images, side)
             if changes.mixup:
-                mixed = mixup(resized, labels, rng, changes.mixup)
-                yield Batch(mixed.images, mixed.labels, mixed.partners, mixed.weight)
+                mixed = mixup(resized, places, rng, changes.mixup)
+                others = mixed.partners
+                yield Batch(
+                    mixed.images, labels[places], labels[others], mixed.weight, places, others
+                )
             else:
-                yield Batch(resized, labels)
+                yield Batch(resized, labels[places], positions=places)
 
     def shown_at(self, side: int) -> PictureTask:
         """The same pictures, measured at another size than their own."""

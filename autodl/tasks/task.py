@@ -63,21 +63,35 @@ class Batch:
     """Examples: ``inputs`` ``[B, ...]`` as the network takes them, ``targets`` ``[B, ...]``.
 
     Of mixed examples ``weight`` is the share of the targets in the inputs, and the rest is that of
-    ``partners``, other targets of the same shape.
+    ``partners``, other targets of the same shape. ``positions`` are those of the examples in their
+    part, int64 ``[B]``, and ``partner_positions`` those of the partners; None where a task does not
+    number its examples.
     """
 
     inputs: Rows
     targets: Rows
     partners: Rows | None = None
     weight: float = 1.0
+    positions: Rows | None = None
+    partner_positions: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def rows(self, cut: Callable[[Rows], Rows]) -> Batch:
         """The examples that ``cut`` takes of each array."""
-        partners = None if self.partners is None else cut(self.partners)
-        return Batch(cut(self.inputs), cut(self.targets), partners, self.weight)
+
+        def part(rows: Rows | None) -> Rows | None:
+            return None if rows is None else cut(rows)
+
+        return Batch(
+            cut(self.inputs),
+            cut(self.targets),
+            part(self.partners),
+            self.weight,
+            part(self.positions),
+            part(self.partner_positions),
+        )
 
 
 @dataclass(frozen=True, slots=True)

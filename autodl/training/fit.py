@@ -31,7 +31,7 @@ from autodl.training.goal import Truth, goal_of
 from autodl.training.hooks.hook import Hook, Path
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 from autodl.training.parallel import ALONE, Share
-from autodl.training.setting import Epoch, Setting, Update
+from autodl.training.setting import Epoch, Keeper, Setting, Update
 from autodl.training.shared_layers import share_layers
 from autodl.training.terms.term import Step, Term
 from autodl.training.weights import load_arrays
@@ -79,6 +79,7 @@ class Trainer:
         network: called with a batch's inputs and, where the recipe has a path, what that chooses.
         seed: of all that is drawn.
         stream: numbers that tell this training's random numbers from others of the same seed.
+        keeper: where parts keep what they do not compute twice.
 
     Raises:
         ConfigError: the only batch has fewer examples than the batch size, and cannot be shared, or
@@ -94,6 +95,7 @@ class Trainer:
         share: Share = ALONE,
         *,
         stream: tuple[int, ...] = (),
+        keeper: Keeper | None = None,
     ) -> None:
         self.network, self.task = network, task
         self.curve: list[dict[str, float]] = []
@@ -106,7 +108,7 @@ class Trainer:
         self._batch_size = recipe.batch_size * share.size
         self._steps = self._check_batches()
         share_layers(network, share)
-        setting = Setting(network, task, recipe, seed, share, self._steps)
+        setting = Setting(network, task, recipe, seed, share, self._steps, keeper)
         self.hooks: list[Hook] = [part.factory()(setting, part.options) for part in recipe.hooks]
         self.path: Path | None = None
         if recipe.path is not None:
@@ -146,8 +148,13 @@ class Trainer:
 
     @property
     def _parts(self) -> list[Hook]:
-        """All that acts beside the updates, in its order."""
-        return self.hooks if self.path is None else [self.path, *self.hooks]
+        """All that acts beside the updates, in its order; a term may be a hook, too."""
+        path = [] if self.path is None else [self.path]
+        return [*path, *self.hooks, *(term for term in self._terms if isinstance(term, Hook))]
+
+    def identity(self) -> dict[str, Any]:
+        """What parts of the recipe were found to be of, by sections of the run's identity."""
+        return {key: value for part in self._parts for key, value in part.identity().items()}
 
     def fit(
         self,

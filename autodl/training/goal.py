@@ -11,7 +11,7 @@ from paddle import nn
 
 from autodl.config.components import table
 from autodl.errors import lookup
-from autodl.tasks.task import Batch, Part, Score, Task
+from autodl.tasks.task import Batch, Part, Rows, Score, Task
 from autodl.training.metrics import Views
 from autodl.training.parallel import ALONE, Share
 from autodl.trial import TrialFailure
@@ -19,17 +19,23 @@ from autodl.trial import TrialFailure
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The targets of a batch on the device, ``[B, ...]``; see ``Batch`` for mixed ones."""
+    """The targets of a batch on the device, ``[B, ...]``; see ``Batch`` for mixed ones.
+
+    Positions stay in NumPy: what is kept of the examples is looked up by them.
+    """
 
     targets: paddle.Tensor
     partners: paddle.Tensor | None = None
     weight: float = 1.0
+    positions: Rows | None = None
+    partner_positions: Rows | None = None
 
     @classmethod
     def of(cls, batch: Batch) -> Truth:
         """Bring the targets of a batch to the device."""
         partners = None if batch.partners is None else paddle.to_tensor(batch.partners)
-        return cls(paddle.to_tensor(batch.targets), partners, batch.weight)
+        targets = paddle.to_tensor(batch.targets)
+        return cls(targets, partners, batch.weight, batch.positions, batch.partner_positions)
 
 
 class Goal(Protocol):

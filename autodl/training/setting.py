@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import paddle
@@ -13,9 +15,30 @@ from autodl.tasks.task import Batch, Task
 from autodl.training.parallel import Share
 
 
+class Keeper(Protocol):
+    """Keeps, by file names, what a part of a training does not compute twice: a ``Run``."""
+
+    tell: Callable[[str], None]
+
+    def save(self, state: Mapping[str, Any], name: str) -> None:
+        """Keep a state, as ``autodl.system.state`` can store it, in place of the one before."""
+        ...
+
+    def restored(self, name: str) -> dict[str, Any] | None:
+        """What was saved last, if anything was.
+
+        Raises:
+            CheckpointError: it is damaged.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A training before its first update; ``steps`` is the number of updates in an epoch."""
+    """A training before its first update; ``steps`` is the number of updates in an epoch.
+
+    ``keeper`` is None where nothing is kept, and in a process that does not lead.
+    """
 
     network: nn.Layer
     task: Task
@@ -23,6 +46,7 @@ class Setting:
     seed: int
     share: Share
     steps: int
+    keeper: Keeper | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import paddle
 import pytest
@@ -21,9 +23,14 @@ from autodl.training.parallel import ALONE
 from autodl.training.setting import Setting
 from autodl.training.terms.term import Step
 
+CIFAR10 = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 # options, and which weights besides those of the network's own path learn from it
 TERMS = {
     "Auxiliary": ({"weight": 0.4}, "auxiliary."),
+    "Distillation": ({"weight": 0.5, "teacher": "evolution_1"}, ""),
     "Rademacher": ({"weight": 0.1}, ""),
     "RepVGGL2": ({"weight": 0.1}, ""),
 }
@@ -39,12 +46,13 @@ def forward(name, weight=None):
     options, _ = TERMS[name]
     values = {"name": name, **options, **({} if weight is None else {"weight": weight})}
     train = TrainOptions(terms=(values,), branches=FORMS.get(name, "none"))
-    plan = genotype_plan(published_genotype("DARTS_V1"), channels=4, layers=3, classes=4)
+    plan = genotype_plan(published_genotype("DARTS_V1"), channels=4, layers=3, classes=10)
     network = training_network(plan, train, seed=0)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
     pictures = Pictures(images, np.arange(8) % 4)
-    task = PictureTask.alone(pictures, Normalisation.of(pictures))
+    alone = PictureTask.alone(pictures, Normalisation.of(pictures))
+    task = replace(alone, classes=CIFAR10)  # those of a teacher
     part = make_part("Term", values)
     term = part.factory()(Setting(network, task, recipe_of(train), 0, ALONE, 1), part.options)
     batch = next(iter(task.batches("train", 8)))

@@ -60,11 +60,14 @@ def test_a_drawing_shuffles_changes_mixes_and_grows(task):
         task.train, 8, normalisation=task.normalisation, rng=rng, augment=augment, drop_last=True
     )
     assert [task.side(changes, epoch, 2) for epoch in range(2)] == [8, 12]
-    for batch, (images, labels) in zip(found, plain, strict=True):
+    order = np.random.default_rng(5).permutation(30)
+    for number, (batch, (images, labels)) in enumerate(zip(found, plain, strict=True)):
         mixed = mixup(resize_batch(images, 12), labels, rng, 0.5)
         np.testing.assert_array_equal(batch.inputs, mixed.images)
         np.testing.assert_array_equal(batch.targets, labels)
         np.testing.assert_array_equal(batch.partners, mixed.partners)
+        np.testing.assert_array_equal(batch.positions, order[8 * number : 8 * number + 8])
+        np.testing.assert_array_equal(task.train.labels[batch.partner_positions], batch.partners)
         assert batch.weight == mixed.weight
 
 
@@ -82,8 +85,12 @@ def test_pictures_alone_have_no_held_out_part(task):
 
 
 def test_rows_of_a_batch_are_those_of_all_its_arrays():
-    batch = Batch(np.arange(8).reshape(4, 2), np.arange(4), np.arange(4)[::-1], 0.25)
+    places = np.array([7, 5, 3, 1])
+    inputs, targets = np.arange(8).reshape(4, 2), np.arange(4)
+    batch = Batch(inputs, targets, targets[::-1], 0.25, places, places[::-1])
     half = batch.rows(lambda rows: rows[1:3])
+    np.testing.assert_array_equal(half.positions, [5, 3])
+    np.testing.assert_array_equal(half.partner_positions, [3, 5])
     np.testing.assert_array_equal(half.inputs, [[2, 3], [4, 5]])
     np.testing.assert_array_equal(half.targets, [1, 2])
     np.testing.assert_array_equal(half.partners, [2, 1])

@@ -44,6 +44,7 @@ from autodl.spaces.space import canonical_form
 from autodl.system.files import check_writable
 from autodl.tasks.load import load_task
 from autodl.tasks.task import Metric, Task
+from autodl.trained.spent import teacher_seconds
 from autodl.trial import Architecture, Trial
 
 _FILES = (ARCHITECTURE, WEIGHTS)  # what a training comes to, beside its metrics
@@ -209,15 +210,16 @@ def retrain(
     device = select_device(config.general.device)
     data = load_task(config.data)
     plan = _plan(config, architecture, data)
+    trainer = _trainer(config, architecture, plan, data, share, run)
     identity = {
         **config.identity(),
         "Architecture": architecture.to_json(),
         data.examples.capitalize(): data.identity(),
+        **trainer.identity(),
     }
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
     measured = f"held_out_{data.metric.name}"
-    trainer = _trainer(config, architecture, plan, data, share)
     if (known := _finished(run, identity, measured, share)) is not None:
         return Retrained(folder, data.metric, known[measured], known)
     if run is None:
@@ -265,7 +267,12 @@ def _plan(config: TrainConfig, architecture: Architecture, data: Task) -> Plan:
 
 
 def _trainer(
-    config: TrainConfig, architecture: Architecture, plan: Plan, data: Task, share: Share
+    config: TrainConfig,
+    architecture: Architecture,
+    plan: Plan,
+    data: Task,
+    share: Share,
+    run: Run | None,
 ) -> Trainer:
     from autodl.reparam.training_form import training_network
     from autodl.training.fit import Trainer
@@ -273,7 +280,7 @@ def _trainer(
     seed = config.general.seed
     train = training_of(config.train, architecture)
     network = training_network(plan, train, seed)
-    return Trainer(network, data, recipe_of(train), seed, share)
+    return Trainer(network, data, recipe_of(train), seed, share, keeper=run)
 
 
 def _train(
@@ -326,6 +333,7 @@ def _train(
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
         "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
+        **({"teacher_seconds": taught} if (taught := teacher_seconds(trainer.curve)) else {}),
         "curve": trainer.curve,
     }
 

@@ -17,6 +17,10 @@ class Hook:
 
     key = ""  # none: there is no state
 
+    def identity(self) -> Mapping[str, Any]:
+        """What it is found to be of, by sections of the run's identity, such as other weights."""
+        return {}
+
     def before_epoch(self, epoch: Epoch) -> None:
         """Before the first batch of an epoch is drawn."""
 
