@@ -99,6 +99,10 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error("a model of the original needs --genotype NAME and --out FOLDER")
     if (args.training is not None or told) and not (args.name and args.found_by):
         parser.error("a network needs --name NAME and --found-by TEXT")
+    if args.views is not None and args.training is None:
+        parser.error("--views is of the FOLDER of a training that is released; give both")
+    if args.by_hand and args.training is None and not told:
+        parser.error("--by-hand is of one network: give the FOLDER of a training, or --name")
     if args.plot is not None and not args.table:
         parser.error("--plot draws what --table lists; give both")
     if args.training is not None and not re.fullmatch("[a-z][a-z0-9_]*", args.name):

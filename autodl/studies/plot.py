@@ -99,8 +99,9 @@ def _draw_against(
     """The mean of each variation in both columns, with deviations; those of a line are joined."""
     means = []
     joined = {variation for members in lines.values() for variation in members}
-    alone = {name: (name,) for name in _names(outcomes) if name not in joined}
-    for place, (label, members) in enumerate({**lines, **alone}.items()):
+    alone = [(name, [name]) for name in _names(outcomes) if name not in joined]
+    # no mapping: a line may be called like a variation that is not in it
+    for place, (label, members) in enumerate([*lines.items(), *alone]):
         spreads = [
             [Spread.of(list(column_of(outcomes, name, column).values())) for column in (x, y)]
             for name in members

@@ -55,6 +55,14 @@ def test_variations_of_a_line_are_joined():
     assert axes.get_ylabel() == "search_seconds"
 
 
+def test_a_line_that_is_called_like_another_variation_is_drawn_beside_it():
+    plot = PlotOptions(x="search_seconds", lines={"uniform-2": METHODS[::2]})
+    (axes,) = draw_study(Results(JOBS["compress"], compressions(2), plot=plot)).axes
+    assert [container.get_label() for container in axes.containers] == ["uniform-2", "uniform-2"]
+    assert axes.containers[0][0].get_xdata() == pytest.approx([100.0, 1000.0])
+    assert axes.containers[1][0].get_xdata() == pytest.approx([1.0])
+
+
 def test_final_values_have_dots_for_seeds_and_an_interval():
     outcomes = compressions(3)
     (axes,) = draw_study(Results(JOBS["compress"], outcomes)).axes

@@ -159,6 +159,21 @@ def test_release_makes_a_network_and_an_ensemble(call, refused, root, tmp_path):
     assert call("release", root / "training").code == 2
 
 
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--views", 2, "--table"), "--views is of the FOLDER"),
+        (("--views", 2, "--ensemble", "tiny_net"), "--views is of the FOLDER"),
+        (("--views", 2, "--name", "tiny_net", "--found-by", "x"), "--views is of the FOLDER"),
+        (("--by-hand", "--table"), "--by-hand is of one network"),
+        (("--by-hand", "--ensemble", "tiny_net"), "--by-hand is of one network"),
+    ],
+)
+def test_what_is_of_a_network_is_refused_without_one(call, words, said):
+    done = call("release", *words)
+    assert (done.code, said in done.err, done.out) == (2, True, "")
+
+
 def test_a_released_network_is_exported(call, root, tmp_path):
     done = call(
         "export_model", "--model", "tiny_net", "--out", tmp_path / "out", "--repetitions", 0
