@@ -38,9 +38,13 @@ class Teacher:
         return self.network.classes
 
     def identity(self) -> dict[str, Any]:
-        """Its name, and the checksum of the weights of each network, by its name."""
+        """Its name, and the checksum of the weights of each network, by its name; how they vote."""
         weights = {member.name: member.weights_sha256 for member in self.members}
-        return {"name": self.name, "weights_sha256": weights}
+        own = {"name": self.name, "weights_sha256": weights}
+        if isinstance(self.network, ReleasedNetwork):
+            return own
+        votes = dict(zip(weights, self.network.weights.tolist(), strict=True))
+        return {**own, "votes": votes, "temperature": self.network.temperature}
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What it says of pictures, uint8 ``[N, H, W, 3]``: float32 ``[N, classes]``.

@@ -39,8 +39,12 @@ def test_the_ensemble_says_the_logarithm_of_its_probabilities(shipped, held_out)
         powers = mean ** (1 / (released.temperature * temperature))
         expected = powers / powers.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(softmax(logits / temperature, axis=1), expected, rtol=1e-5)
-    weights = teacher.identity()["weights_sha256"]
-    assert weights == {member.name: member.weights_sha256 for member in released.members}
+    assert teacher.identity() == {
+        "name": "ensemble",
+        "weights_sha256": {member.name: member.weights_sha256 for member in released.members},
+        "votes": {name: float(count) for name, count in shipped.ensemble.members.items()},
+        "temperature": released.temperature,
+    }
 
 
 def test_a_folder_of_a_training_teaches(small_training):
