@@ -18,7 +18,7 @@ from autodl.training.device import compute_clock
 from autodl.training.goal import Truth
 from autodl.training.hooks.hook import Hook
 from autodl.training.setting import Epoch, Setting
-from autodl.training.terms.distillation import soft_cross_entropy, softened
+from autodl.training.terms.distillation import soft_divergence, softened
 from autodl.training.terms.term import Step
 
 FILE = "teacher.safetensors"
@@ -28,8 +28,9 @@ _LEAST, _PARTS = 256, 10  # pictures between two lines of progress, and how many
 class Distillation(Hook):
     """Makes the loss ``(1 - weight) x that of the labels + weight x T^2 x that of the teacher``.
 
-    That of the teacher is the cross-entropy of the student's with the teacher's probabilities, both
-    at the temperature T; see ``soft_cross_entropy`` and, for an ensemble's, ``Teacher.logits``.
+    That of the teacher is the divergence of the student's from the teacher's probabilities, both at
+    the temperature T: the paper's cross-entropy but for a constant, see ``soft_divergence``. For
+    those of an ensemble see ``Teacher.logits``.
     That of the labels is the goal's, with all label smoothing and mixing. A weight of 0 leaves the
     training as it is, bit for bit. Other terms are added as they are.
 
@@ -88,7 +89,7 @@ class Distillation(Hook):
     def loss(self, step: Step) -> paddle.Tensor:
         """See ``Term``: what turns the goal's loss into that of distillation."""
         chances = paddle.to_tensor(_mixed(self._chances(), step.truth))
-        taught = soft_cross_entropy(step.outputs, chances, self._temperature)
+        taught = soft_divergence(step.outputs, chances, self._temperature)
         return self._weight * (taught - step.goal.loss(step.outputs, step.truth))
 
     def _chances(self) -> NDArray[np.float32]:

@@ -103,7 +103,7 @@ def test_the_loss_becomes_that_of_distillation(setting, small_training, mixup):
     if mixup:
         soft = batch.weight * soft + (1 - batch.weight) * chances[batch.partner_positions]
     own = softened(scores, 3.0).astype(float)
-    taught = 9.0 * -(soft * np.log(own)).sum(axis=1).mean()
+    taught = 9.0 * (soft * np.log(soft / own)).sum(axis=1).mean()
     assert loss == pytest.approx(0.3 * float(plain) + 0.7 * taught, rel=1e-5)
 
 

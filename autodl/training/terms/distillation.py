@@ -22,22 +22,26 @@ def softened(logits: NDArray[np.float32], temperature: float) -> NDArray[np.floa
     return chances.astype(np.float32)
 
 
-def soft_cross_entropy(
+def soft_divergence(
     outputs: paddle.Tensor, chances: paddle.Tensor, temperature: float
 ) -> paddle.Tensor:
-    """``T^2`` times the cross-entropy of ``softmax(outputs / T)`` with a teacher's probabilities.
+    """``T^2 KL(chances || softmax(outputs / T))``: 0 where the student says what the teacher says.
 
-    Its gradient to an output is ``T (softmax(outputs / T) - chances) / B``. At high temperatures
+    This is the cross-entropy of the paper less the entropy of the teacher, which is constant:
+    gradients are the paper's, and early stopping, which compares losses by their ratio, is not
+    led by a large number that nothing can be done about.
+
+    The gradient to an output is ``T (softmax(outputs / T) - chances) / B``. At high temperatures
     that is about ``(outputs - teacher's logits) / (classes B)``, if both have the mean 0 (equation
-    4), whatever T is: hence the factor. Where both say the same it is ``T^2`` times their entropy,
-    not 0.
+    4), whatever T is: hence the factor.
 
     Args:
         outputs: logits, float32 ``[B, classes]``.
-        chances: float32 ``[B, classes]``, rows sum to 1; see ``softened``.
+        chances: float32 ``[B, classes]``, rows sum to 1; see ``softened``. Where one is 0 it adds
+            nothing.
 
     Returns:
         Scalar: a mean over the batch.
     """
-    soft = F.cross_entropy(outputs / temperature, chances, soft_label=True)
-    return temperature**2 * soft
+    own = F.log_softmax(outputs / temperature, axis=1)
+    return temperature**2 * F.kl_div(own, chances, reduction="batchmean")

@@ -1,4 +1,4 @@
-"""The cross-entropy with a softened teacher: NumPy, its gradient, and both ends of temperatures."""
+"""The divergence from a softened teacher: NumPy, its gradient, and both ends of temperatures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from autodl.training.terms.distillation import soft_cross_entropy, softened
+from autodl.training.terms.distillation import soft_divergence, softened
 
 
 def logits(*shape, seed=0):
@@ -26,13 +26,24 @@ def test_value_and_gradient_in_closed_form(temperature):
     chances = softened(teacher, temperature)
     np.testing.assert_allclose(chances, softmax(teacher / temperature), rtol=1e-6)
     tensor = paddle.to_tensor(student, stop_gradient=False)
-    loss = soft_cross_entropy(tensor, paddle.to_tensor(chances), temperature)
+    loss = soft_divergence(tensor, paddle.to_tensor(chances), temperature)
     loss.backward()
     own = softmax(student / temperature)
-    expected = temperature**2 * -(chances * np.log(own)).sum(axis=1).mean()
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    expected = temperature**2 * (chances * np.log(chances / own)).sum(axis=1).mean()
+    # a difference of logarithms of the size of 1
+    assert float(loss) == pytest.approx(expected, rel=1e-5, abs=1e-6 * temperature**2)
     gradient = temperature * (own - chances) / batch
     np.testing.assert_allclose(tensor.grad.numpy(), gradient, rtol=1e-5, atol=1e-6 * temperature)
+
+
+def test_it_is_0_where_both_say_the_same():
+    """Also of a teacher that is sure. 1e-5: float32, times T squared."""
+    sure = np.array([[0.0, 400.0, 0.0], [1.0, 2.0, 3.0]], "float32")
+    tensor = paddle.to_tensor(sure, stop_gradient=False)
+    loss = soft_divergence(tensor, paddle.to_tensor(softened(sure, 2.0)), 2.0)
+    loss.backward()
+    assert float(loss) == pytest.approx(0.0, abs=1e-5)
+    np.testing.assert_allclose(tensor.grad.numpy(), 0.0, atol=1e-6)
 
 
 def test_it_matches_logits_at_high_temperatures():
@@ -41,7 +52,7 @@ def test_it_matches_logits_at_high_temperatures():
     student -= student.mean(axis=1, keepdims=True)
     teacher -= teacher.mean(axis=1, keepdims=True)
     tensor = paddle.to_tensor(student, stop_gradient=False)
-    soft_cross_entropy(tensor, paddle.to_tensor(softened(teacher, 100.0)), 100.0).backward()
+    soft_divergence(tensor, paddle.to_tensor(softened(teacher, 100.0)), 100.0).backward()
     expected = (student - teacher) / (6 * 4)
     atol = 0.05 * np.abs(expected).max()
     np.testing.assert_allclose(tensor.grad.numpy(), expected, atol=atol, rtol=0)
