@@ -73,28 +73,11 @@ def simulated(config: SearchConfig) -> Trials:
     result already.
 
     Raises:
-        ConfigError: the config trains, has stages, a screen, a start, or objectives that nothing
-            tells or meets.
+        ConfigError: the config trains, has stages, a screen, a start, hours, or objectives that
+            nothing tells or meets.
     """
-    if config.evaluator.entry.trains:
-        raise ConfigError(
-            f"Evaluator.name {config.evaluator.name} trains networks; simulate with a table as"
-            " Evaluator, or set Study.job to search"
-        )
-    if config.fidelity is not None:
-        raise ConfigError(
-            "the config has section Fidelity, and a simulation has no stages; leave it out"
-        )
-    if config.search.screen is not None:
-        raise ConfigError(
-            "Search.screen builds a network for every architecture that it ranks, and a simulation"
-            " has none; leave it out, or set Study.job to search"
-        )
-    if config.search.start:
-        raise ConfigError(
-            "Search.start is tried first by a search, and a simulation begins with what its"
-            " strategy proposes; leave it out, or set Study.job to search"
-        )
+    if refused := next((why for is_there, why in _no_simulation(config) if is_there), None):
+        raise ConfigError(refused)
     space = make_space(config)
     check_plan(config, space, None)
     source = find_source(config, space)
@@ -128,3 +111,33 @@ def _seconds(
         seconds.append(0.0 if form in seen else trial.seconds if took is None else took)
         seen.add(form)
     return seconds
+
+
+def _no_simulation(config: SearchConfig) -> Iterator[tuple[bool, str]]:
+    """Whether a config has each thing that a simulation has none of, and what to say then."""
+    search = config.search
+    yield (
+        config.evaluator.entry.trains,
+        f"Evaluator.name {config.evaluator.name} trains networks; simulate with a table as"
+        " Evaluator, or set Study.job to search",
+    )
+    yield (
+        config.fidelity is not None,
+        "the config has section Fidelity, and a simulation has no stages; leave it out",
+    )
+    yield (
+        search.screen is not None,
+        "Search.screen builds a network for every architecture that it ranks, and a simulation"
+        " has none; leave it out, or set Study.job to search",
+    )
+    yield (
+        bool(search.start),
+        "Search.start is tried first by a search, and a simulation begins with what its strategy"
+        " proposes; leave it out, or set Study.job to search",
+    )
+    for name in ("max_hours", "max_core_hours"):
+        yield (
+            getattr(search, name) is not None,
+            f"Search.{name} ends a search by the clock, and a simulation takes no time; leave it"
+            " out, and set Search.max_trials",
+        )

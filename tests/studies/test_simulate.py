@@ -63,6 +63,8 @@ def test_what_cannot_be_simulated_is_refused():
     assert "has section Fidelity, and a simulation has no stages" in refused("Fidelity={}")
     assert "builds a network for every" in refused("Search.screen={scores: [macs]}")
     assert "is tried first by a search" in refused("Search.start=[a.json]")
+    for name in ("max_hours", "max_core_hours"):
+        assert f"Search.{name} ends a search by the clock" in refused(f"Search.{name}=1.5")
     wanted = "Objectives names 'watts', which the evaluator does not tell; it tells accuracy, "
     assert wanted in refused("Objectives={minimise: [watts]}")
     assert "parameters <= 1 (smallest found" in refused("Objectives={limits: {parameters: 1}}")
