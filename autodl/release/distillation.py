@@ -44,7 +44,8 @@ class Distillation(Hook):
 
     What the teacher says is kept in ``teacher.safetensors`` of the run's folder, part by part, and
     is not computed again. ``teacher_seconds`` in the first row of the curve are those of the
-    processor that it took.
+    processor that it took. A training that keeps nothing and goes on later, as a trial of several
+    stages does, asks again, and counts it again.
 
     Source: Hinton, Vinyals and Dean, arXiv:1503.02531.
 
@@ -70,7 +71,7 @@ class Distillation(Hook):
         self._share, self._keeper = setting.share, setting.keeper
         self._weight, self._temperature = options.weight, options.temperature
         self._soft: NDArray[np.float32] | None = None
-        self._seconds = 0.0
+        self._seconds, self._asked = 0.0, False
         self._told: dict[str, float] = {}
 
     def identity(self) -> dict[str, Any]:
@@ -79,11 +80,13 @@ class Distillation(Hook):
 
     def before_epoch(self, epoch: Epoch) -> None:
         """Ask the teacher, before the first one."""
+        waiting = self._soft is None
         self._chances()
-        self._told = {} if epoch.number else {"teacher_seconds": self._seconds}
+        counts = epoch.number == 0 or (waiting and self._asked)
+        self._told = {"teacher_seconds": self._seconds} if counts else {}
 
     def after_epoch(self) -> Mapping[str, float]:
-        """See ``Hook``: in the first epoch, what the teacher took."""
+        """See ``Hook``: in the first epoch, and where it was asked anew, what the teacher took."""
         return self._told
 
     def loss(self, step: Step) -> paddle.Tensor:
@@ -115,7 +118,7 @@ class Distillation(Hook):
         while len(said) < len(images):
             began = clock()
             said = np.concatenate([said, self._teacher.logits(images[len(said) :][:part])])
-            self._seconds += clock() - began
+            self._seconds, self._asked = self._seconds + clock() - began, True
             if keeper is not None:
                 keeper.save({**self._of(), "seconds": self._seconds, "logits": said}, FILE)
                 keeper.tell(

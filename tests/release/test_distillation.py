@@ -153,6 +153,17 @@ def test_one_that_is_resumed_ends_like_one_that_is_not(train, tmp_path, asked, u
     ]
 
 
+def test_who_asks_again_counts_it_again(train, tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path / "run", until="[Epoch 1/")
+    (tmp_path / "run" / FILE).unlink()
+    done, lines = train(tmp_path / "run")
+    assert f"{FILE} is gone: what it held is done anew" in lines
+    spent = [epoch["teacher_seconds"] for epoch in done.metrics["curve"]]
+    assert min(spent) > 0
+    assert done.metrics["teacher_seconds"] == sum(spent)
+
+
 def test_what_is_kept_is_checked(train, tmp_path):
     with pytest.raises(Stopped):
         train(tmp_path / "run", until="200/200")
@@ -173,9 +184,6 @@ def test_what_is_kept_is_checked(train, tmp_path):
     file.write_bytes(encode_state(state)[:-9])
     with pytest.raises(CheckpointError, match=r"cannot go on from .*teacher.*damaged"):
         train(tmp_path / "run")
-    file.unlink()
-    _, lines = train(tmp_path / "run")
-    assert f"{FILE} is gone: what it held is done anew" in lines
 
 
 def test_another_teacher_is_another_run(train, small_training, tmp_path, monkeypatch):
