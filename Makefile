@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Processes that tests start need not compile everything again.
 KEEP_BYTE_CODE := PYTHONDONTWRITEBYTECODE=
 ONE_THREAD := OMP_NUM_THREADS=1
-BENCHMARKS ?= agent token-count augment evaluator search reparam width bits paths
+BENCHMARKS ?= agent token-count augment evaluator search reparam width bits paths update
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ray onnx demo test lint format lock bench clean

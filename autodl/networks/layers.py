@@ -8,11 +8,11 @@ from math import prod, sqrt
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.autograd import PyLayer, PyLayerContext
-from paddle.hapi.dynamic_flops import register_hooks
 from paddle.nn import initializer
 
 from autodl.config.plugins import note_provided
+from autodl.networks.convolution import Convolution
+from autodl.networks.gelu import Gelu
 from autodl.plans import layers as kinds
 from autodl.plans import mixture
 
@@ -31,91 +31,6 @@ def truncated_normal(std: float) -> initializer.Initializer:
 def he_normal(fan_in: int) -> initializer.Initializer:
     """Normal of deviation sqrt(2 / fan_in), cut at two deviations (AutoDL Design)."""
     return truncated_normal(sqrt(2.0 / fan_in))
-
-
-def _shifted(maps: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
-    """A bias ``[C]`` added to ``[B, C, H, W]``, as to maps of one dimension less.
-
-    On a CPU Paddle adds it to four so slowly, forth and back, that it takes half as long as the
-    convolution before it.
-    """
-    return (maps.flatten(2) + bias.unsqueeze(1)).reshape(maps.shape)
-
-
-class _BackByConvolution(PyLayer):
-    """Adds a bias, and gives a convolution's input its gradient, which is a convolution too.
-
-    That of the outputs' gradient with the kernels turned by 180 degrees, from outputs to inputs;
-    the stride is 1. Paddle spreads it out to a matrix of all windows and adds that up, which on a
-    CPU takes 1.0 to 1.9 times as long.
-    """
-
-    @staticmethod
-    def forward(
-        context: PyLayerContext,
-        maps: paddle.Tensor,
-        x: paddle.Tensor,
-        weight: paddle.Tensor,
-        padding: int,
-        *bias: paddle.Tensor,
-    ) -> paddle.Tensor:
-        """``maps`` is the convolution of ``x`` as a constant, for the weight's gradient alone."""
-        context.weight, context.around = weight, weight.shape[2] - 1 - padding
-        context.with_bias = bool(bias)
-        return _shifted(maps, *bias) if bias else maps.clone()  # Paddle wants a new tensor
-
-    @staticmethod
-    def backward(context: PyLayerContext, gradient: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
-        turned = context.weight.flip([2, 3]).transpose([1, 0, 2, 3])
-        by_x = F.conv2d(gradient, turned, padding=context.around)
-        by_bias = [gradient.flatten(2).sum([0, 2])] if context.with_bias else []
-        return gradient, by_x, None, *by_bias
-
-
-class Convolution(nn.Conv2D):
-    """A convolution that trains faster on a CPU than Paddle's, and is Paddle's otherwise.
-
-    Outputs are the same to the last bit, gradients are summed in another order.
-    """
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """``[B, C, H, W]`` to ``[B, O, H', W']``."""
-        if not self.training:  # as it is exported
-            return super().forward(x)
-        back = self._backs_by_convolution(x)
-        maps = F.conv2d(
-            x.detach() if back else x,
-            self.weight,
-            stride=self._stride,
-            padding=self._updated_padding,
-            dilation=self._dilation,
-            groups=self._groups,
-        )
-        bias = [] if self.bias is None else [self.bias]
-        if back:
-            padding = self._updated_padding[0]
-            return _BackByConvolution.apply(maps, x, self.weight.detach(), padding, *bias)
-        return _shifted(maps, *bias) if bias else maps
-
-    def _backs_by_convolution(self, x: paddle.Tensor) -> bool:
-        height, width = self._kernel_size
-        padding = self._updated_padding
-        return (
-            x.place.is_cpu_place()
-            and not x.stop_gradient
-            and not self.weight.stop_gradient
-            and self._groups == 1
-            # of many more outputs than inputs all windows would be the larger matrix
-            and self._out_channels <= 2 * self._in_channels
-            and height == width > 1
-            and all(step == 1 for step in (*self._stride, *self._dilation))
-            and len(set(padding)) == 1
-            and padding[0] < height
-        )
-
-
-# paddle.flops goes by the exact type: it would count 0 for these, and say nothing
-register_hooks[Convolution] = register_hooks[nn.Conv2D]
 
 
 def is_convolution(layer: object) -> bool:
@@ -309,7 +224,7 @@ _FACTORIES: dict[type[kinds.Layer], Callable[..., nn.Layer]] = {
         bias_attr=None if kind.affine else False,
     ),
     kinds.Relu: lambda kind: nn.ReLU(),
-    kinds.Gelu: lambda kind: nn.GELU(),
+    kinds.Gelu: lambda kind: Gelu(),
     kinds.Sigmoid: lambda kind: nn.Sigmoid(),
     kinds.MaxPool: lambda kind: nn.MaxPool2D(
         list(kind.kernel), list(kind.stride), _window_padding(kind.padding)

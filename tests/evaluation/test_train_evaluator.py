@@ -143,8 +143,14 @@ def test_not_the_best_epoch_counts_but_the_last(data, make_evaluator, trained, m
 
 
 def test_plain_colours_are_learnt(make_evaluator):
+    """Half of 20 pictures or more are right, where a quarter is by chance; losses fall below ln 4.
+
+    Eight seeds give 0.5 to 0.8 and training losses of 0.8 to 1.04: which of them it is, rounding
+    decides after 12 epochs of 40 pictures.
+    """
     evaluation = make_evaluator(epochs=12)(ONE, generator())
-    assert evaluation.reward >= 0.75  # a quarter by chance
+    assert evaluation.reward >= 0.5
+    assert evaluation.metrics["train_loss"] < 1.2 < np.log(4)
 
 
 def test_held_out_pictures_are_never_trained_on(data, make_evaluator, monkeypatch):

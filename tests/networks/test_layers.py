@@ -11,7 +11,7 @@ from paddle import nn
 
 from autodl.networks import layers
 from autodl.networks.cell import build_network
-from autodl.networks.layers import is_convolution, make_layer, register_layer, trainable
+from autodl.networks.layers import make_layer, register_layer, trainable
 from autodl.networks.network import PlanNetwork
 from autodl.plans import layers as kinds
 from autodl.plans.plan import PlanBuilder
@@ -205,63 +205,3 @@ def test_an_unknown_kind_of_layer_can_be_registered(monkeypatch):
     assert (network(paddle.ones([1, 1, 2, 2])).numpy() == 2).all()
     with pytest.raises(ValueError, match="Doubled exists already"):
         register_layer(Doubled, lambda kind: Double())
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(
-    "kernel, stride, padding",
-    [
-        ((3, 3), 1, (1, 1, 1, 1)),
-        ((5, 5), 1, (2, 2, 2, 2)),
-        ((3, 3), 1, (0, 0, 0, 0)),
-        ((2, 2), 1, (1, 1, 1, 1)),
-        ((3, 3), 1, (3, 3, 3, 3)),  # wider than the kernel can turn
-        ((3, 3), 1, (0, 1, 0, 1)),
-        ((3, 3), 2, (1, 1, 1, 1)),
-        ((1, 1), 1, (0, 0, 0, 0)),
-        ((3, 1), 1, (1, 1, 0, 0)),
-    ],
-)
-def test_a_convolution_trains_as_paddles_does(kernel, stride, padding, bias):
-    layer = make_layer(kinds.Conv(3, 5, kernel, (stride, stride), padding, bias=bias))
-    if bias:
-        layer.bias.set_value(paddle.randn([5]))
-    assert is_convolution(layer)
-    outcomes = []
-    for training in (True, False):  # Paddle's own in evaluation
-        layer.train() if training else layer.eval()
-        x = paddle.to_tensor(np.random.default_rng(0).standard_normal((4, 3, 9, 7), "float32"))
-        x.stop_gradient = False
-        y = layer(x)
-        gradients = paddle.grad([(y * y).sum()], [x, *layer.parameters()])
-        outcomes.append([y.numpy(), *(g.numpy() for g in gradients)])
-    # gradients are sums of up to 572 products, in another order: float32 rounding
-    for trained, plain in zip(*outcomes, strict=True):
-        np.testing.assert_allclose(trained, plain, rtol=2e-6, atol=5e-5)
-    np.testing.assert_array_equal(outcomes[0][0], outcomes[1][0])
-
-
-def test_a_convolution_of_which_only_a_part_is_trained():
-    """A frozen weight, or pictures that need no gradient, as in a whitened network."""
-    kind = kinds.Conv(3, 5, (3, 3), (1, 1), (1, 1, 1, 1))
-    layer, x = make_layer(kind), paddle.randn([2, 3, 6, 6])
-    layer(x).sum().backward()
-    assert layer.weight.grad is not None
-    assert x.grad is None
-    layer = make_layer(kind)
-    layer.weight.stop_gradient, x.stop_gradient = True, False
-    layer(x).sum().backward()
-    assert layer.weight.grad is None
-    assert x.grad is not None
-    assert layer.bias.grad is not None
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_paddle_counts_our_convolutions(bias):
-    """``paddle.flops`` takes a bias for one operation of every output; plans take it as free."""
-    builder = PlanBuilder((3, 9, 8))
-    builder.add("conv", kinds.Conv(3, 6, (3, 5), (2, 1), groups=3, bias=bias), 0)
-    plan = builder.finish()
-    network = PlanNetwork(plan)
-    outputs = int(np.prod(plan.output_shape))
-    assert paddle.flops(network, [1, 3, 9, 8]) == plan.macs + bias * outputs > 0

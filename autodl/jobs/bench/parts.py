@@ -344,6 +344,13 @@ def paths() -> Numbers:
     return measure()
 
 
+def update() -> Numbers:
+    """An update of the fast recipe's network beside the matrix products that it needs."""
+    from autodl.jobs.bench.update import update as measure
+
+    return measure()
+
+
 def bits() -> Numbers:
     """The mixture behind bit-widths: a sweep over 2.4 million weights with 256 components."""
     from autodl.jobs.bench.bits import mixture_speed
@@ -369,4 +376,5 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "bits": bits,
     "width": width,
     "paths": paths,
+    "update": update,
 }

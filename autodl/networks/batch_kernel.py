@@ -1,0 +1,138 @@
+"""A oneDNN kernel over a batch, a few examples at a time.
+
+OneDNN's kernels want arrays in layouts of their own. A part of a batch that is reordered, computed
+with and reordered back stays in the processor's cache meanwhile; a whole batch would go through
+memory twice more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import prod
+
+import paddle
+
+from autodl.networks.onednn import Description, Primitive, Reordering, Unsupported
+
+_EXAMPLES = 16  # at a time at most; 8 to 32 take the same time on maps of 3x3 to 31x31
+_NUMBERS = 1 << 20  # of one array at a time, so that large pictures stay in the cache too
+_COMPILED = ("jit", "brg")  # how oneDNN's names of fast kernels begin
+
+
+class Role(Enum):
+    """What an array is to a kernel that goes over a batch."""
+
+    INPUT = auto()  # an example of it to an example
+    CONSTANT = auto()  # the same for all examples
+    OUTPUT = auto()  # an example of it from an example
+    SUM = auto()  # added up over the examples
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An array of a kernel: oneDNN's name for it, its shape (of one example), its role."""
+
+    argument: int
+    shape: tuple[int, ...]
+    role: Role
+
+    @property
+    def given(self) -> bool:
+        return self.role in (Role.INPUT, Role.CONSTANT)
+
+    @property
+    def of_examples(self) -> bool:
+        return self.role in (Role.INPUT, Role.OUTPUT)
+
+
+class _Part:
+    """The kernel for so many examples, and what reorders its arrays."""
+
+    def __init__(self, description: Description, operands: Sequence[Operand], size: int) -> None:
+        layouts = [description.layout(operand.argument) for operand in operands]
+        arguments = [operand.argument for operand in operands]
+        self._kernel = Primitive(description.value, list(zip(arguments, layouts, strict=True)))
+        self._operands = operands
+        self._orders = [
+            Reordering(
+                (size, *operand.shape) if operand.of_examples else operand.shape,
+                layout,
+                back=not operand.given,
+            )
+            for operand, layout in zip(operands, layouts, strict=True)
+        ]
+
+    def over(self, arrays: Sequence[paddle.Tensor], starts: Sequence[int]) -> None:
+        """Compute the parts of whole arrays that begin at these examples."""
+        roles = [operand.role for operand in self._operands]
+        rooms = [paddle.empty([order.room]) for order in self._orders]
+        # a part's sum, before it is added
+        sums = {
+            place: paddle.empty_like(arrays[place])
+            for place, role in enumerate(roles)
+            if role is Role.SUM
+        }
+        own = [sums.get(place, array).data_ptr() for place, array in enumerate(arrays)]
+        steps = [4 * prod(o.shape) if o.of_examples else 0 for o in self._operands]
+        inner = [room.data_ptr() for room in rooms]
+        for order, role, here, there in zip(self._orders, roles, own, inner, strict=True):
+            if role is Role.CONSTANT and order.move is not None:
+                order.move(here, there)
+        for start in starts:
+            outer = [here + start * step for here, step in zip(own, steps, strict=True)]
+            moves = list(zip(self._orders, roles, outer, inner, strict=True))
+            for order, role, here, there in moves:
+                if role is Role.INPUT and order.move is not None:
+                    order.move(here, there)
+            self._kernel(
+                *(there if order.move is not None else here for order, _, here, there in moves)
+            )
+            for order, role, here, there in moves:
+                if role in (Role.OUTPUT, Role.SUM) and order.move is not None:
+                    order.move(there, here)
+            for place, part in sums.items():
+                arrays[place].add_(part)
+
+
+class BatchKernel:
+    """A kernel that is compiled for the sizes of parts that batches turn out to have.
+
+    Args:
+        describe: the kernel for so many examples.
+        operands: its arrays, those that are given first.
+
+    Raises:
+        Unsupported: oneDNN has none, or none that it compiles for the processor.
+    """
+
+    def __init__(self, describe: Callable[[int], Description], operands: Sequence[Operand]) -> None:
+        self._describe, self._operands = describe, operands
+        largest = max(prod(operand.shape) for operand in operands if operand.of_examples)
+        self._size = max(1, min(_EXAMPLES, _NUMBERS // largest))
+        self._parts: dict[int, _Part] = {}
+        kind = describe(self._size).implementation
+        if not kind.startswith(_COMPILED):
+            raise Unsupported(f"oneDNN would compute it by {kind}")
+
+    def __call__(self, *given: paddle.Tensor) -> list[paddle.Tensor]:
+        """Float32 arrays on the CPU, the first of them of a batch, to the others."""
+        batch = given[0].shape[0]
+        arrays = [array.detach().contiguous() for array in given]
+        for operand in self._operands[len(given) :]:
+            if operand.role is Role.SUM:
+                arrays.append(paddle.zeros(operand.shape))
+            else:
+                arrays.append(paddle.empty([batch, *operand.shape]))
+        whole = batch - batch % self._size
+        if whole:
+            self._part(self._size).over(arrays, range(0, whole, self._size))
+        if whole < batch:
+            self._part(batch - whole).over(arrays, [whole])
+        return arrays[len(given) :]
+
+    def _part(self, size: int) -> _Part:
+        if size not in self._parts:
+            self._parts[size] = _Part(self._describe(size), self._operands, size)
+        return self._parts[size]
