@@ -230,7 +230,7 @@ class Convolution(nn.Conv2D):
         return self._by_paddle(x)
 
     def _compiled(self, x: paddle.Tensor) -> _Kernels | None:
-        """OneDNN's kernels, where they pay: a product of single pixels Paddle computes as fast."""
+        """OneDNN's kernels, where they pay: products of single pixels Paddle computes faster."""
         if not (
             paddle.in_dynamic_mode()
             and x.place.is_cpu_place()
