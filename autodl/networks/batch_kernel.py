@@ -117,7 +117,17 @@ class BatchKernel:
             raise Unsupported(f"oneDNN would compute it by {kind}")
 
     def __call__(self, *given: paddle.Tensor) -> list[paddle.Tensor]:
-        """Float32 arrays on the CPU, the first of them of a batch, to the others."""
+        """Float32 arrays on the CPU, the first of them of a batch, to the others.
+
+        Raises:
+            NotImplementedError: a gradient of the results is wanted, as it is where a gradient is
+                differentiated once more.
+        """
+        if paddle.is_grad_enabled() and not all(array.stop_gradient for array in given):
+            raise NotImplementedError(
+                "what oneDNN computes has no gradients of gradients; call eval() of convolutions,"
+                " which are Paddle's then and have them"
+            )
         batch = given[0].shape[0]
         arrays = [array.detach().contiguous() for array in given]
         for operand in self._operands[len(given) :]:

@@ -13,6 +13,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from functools import lru_cache
 from math import prod
 from pathlib import Path
+from threading import Lock
 
 import paddle
 
@@ -35,6 +36,7 @@ _LAYOUTS = {  # argument: the question for its layout, and which of them
     RESULT: (133, 0),
     OF_RESULT: (134, 0),
 }
+_ONE_AT_A_TIME = Lock()  # threads share kernels, and these the addresses of their arguments
 
 
 class Unsupported(Exception):
@@ -163,15 +165,12 @@ class Primitive:
         self._stream = stream
 
     def __call__(self, *addresses: int) -> None:
-        library = _library()
-        for memory, address in zip(self._memories, addresses, strict=True):
-            _check(library.dnnl_memory_set_data_handle(memory.value, address))
-        count = c_int(len(addresses))
-        _check(
-            library.dnnl_primitive_execute(
-                self._made.value, self._stream.value, count, self._arguments
-            )
-        )
+        library, count = _library(), c_int(len(addresses))
+        with _ONE_AT_A_TIME:
+            for memory, address in zip(self._memories, addresses, strict=True):
+                _check(library.dnnl_memory_set_data_handle(memory.value, address))
+            made, stream = self._made.value, self._stream.value
+            _check(library.dnnl_primitive_execute(made, stream, count, self._arguments))
 
 
 class Reordering:

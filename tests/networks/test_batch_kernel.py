@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import paddle
@@ -51,6 +52,19 @@ def test_large_examples_go_one_at_a_time():
     asked: list[int] = []
     _squares((3, 700, 700), asked)
     assert set(asked) == {1}
+
+
+def test_threads_share_a_kernel():
+    """Each gets the squares of its own numbers."""
+    kernel = _squares((3, 40), [])
+    xs = [np.full((64, 3, 40), value, "float32") for value in range(4)]
+
+    def wrong(x):
+        tensor = paddle.to_tensor(x)
+        return sum(int((kernel(tensor)[0].numpy() != x**2).sum()) for _ in range(50))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(wrong, xs)) == [0] * 4
 
 
 def test_what_onednn_does_not_know():

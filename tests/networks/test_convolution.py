@@ -128,6 +128,22 @@ def test_a_convolution_of_which_only_a_part_is_trained(way):
     assert layer.bias.grad is not None
 
 
+@pytest.mark.skipif(not onednn.available(), reason="no oneDNN in this Paddle")
+@pytest.mark.parametrize("kind", [kinds.Conv(3, 4, (3, 3), bias=False), kinds.Gelu()])
+def test_gradients_of_gradients_are_refused_not_zero(kind):
+    layer, x = make_layer(kind), paddle.randn([2, 3, 5, 5])
+    x.stop_gradient = False
+    wanted = [x, *layer.parameters()]
+    with pytest.raises(Exception, match="no gradients of gradients"):  # Paddle's own class
+        paddle.grad([(layer(x) ** 2).sum()], wanted, create_graph=True)
+    if isinstance(kind, kinds.Gelu):
+        return  # Paddle's own has none either
+    layer.eval()
+    first = paddle.grad([(layer(x) ** 2).sum()], wanted, create_graph=True)
+    (second,) = paddle.grad([first[0].sum()], [x])
+    assert bool(second.any())
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_paddle_counts_our_convolutions(bias):
     """``paddle.flops`` takes a bias for one operation of every output; plans take it as free."""
