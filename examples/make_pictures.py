@@ -41,13 +41,14 @@ def write(
     part: Pictures, classes: tuple[str, ...], counts: Counts, rng: np.random.Generator, out: Path
 ) -> None:
     """Draw so many pictures of each class and write them as PNG files, a folder for each class."""
-    left = {
-        name: rng.permutation(np.flatnonzero(part.labels == number)).tolist()
-        for number, name in enumerate(classes)
-    }
+    left = dict[str, list[int]]()
     for name, count in counts.items():
         (out / name).mkdir(parents=True)
-        known = left[name.removeprefix(UPSIDE_DOWN)]
+        upright = name.removeprefix(UPSIDE_DOWN)
+        if upright not in left:
+            members = np.flatnonzero(part.labels == classes.index(upright))
+            left[upright] = rng.permutation(members).tolist()
+        known = left[upright]
         drawn, known[:count] = known[:count], []
         turned = name.startswith(UPSIDE_DOWN)
         for index in sorted(drawn):

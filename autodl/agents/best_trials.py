@@ -39,7 +39,7 @@ class BestTrials(Generic[Arch]):
         """Keep a trial if it is among the best; one that was there with less is replaced."""
         full = len(self._best) > self._size
         if full and reward <= self._best[-1].reward:
-            return  # before its canonical form is made, which takes as long as the rest of all
+            return  # before its canonical form is made, which takes longer than all else here
         form = self._form(architecture)
         twins = [one for one in self._best if one.form == form]
         if any(twin.reward >= reward for twin in twins):

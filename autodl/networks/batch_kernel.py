@@ -8,6 +8,7 @@ memory twice more.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import prod
@@ -115,6 +116,7 @@ class BatchKernel:
         kind = describe(self._size).implementation
         if not kind.startswith(_COMPILED):
             raise Unsupported(f"oneDNN would compute it by {kind}")
+        self._part(self._size)  # what cannot be made is known here, not in the middle of a training
 
     def __call__(self, *given: paddle.Tensor) -> list[paddle.Tensor]:
         """Float32 arrays on the CPU, the first of them of a batch, to the others.
@@ -139,8 +141,28 @@ class BatchKernel:
         if whole:
             self._part(self._size).over(arrays, range(0, whole, self._size))
         if whole < batch:
-            self._part(batch - whole).over(arrays, [whole])
+            self._rest(arrays, len(given), whole)
         return arrays[len(given) :]
+
+    def _rest(self, arrays: Sequence[paddle.Tensor], given: int, start: int) -> None:
+        """The examples behind the whole parts, with others of zeros where it has to be."""
+        count = arrays[0].shape[0] - start
+        with suppress(Unsupported):
+            self._part(count).over(arrays, [start])
+            return
+        filled = []
+        for place, (array, operand) in enumerate(zip(arrays, self._operands, strict=True)):
+            if not operand.of_examples:
+                filled.append(array)
+                continue
+            more = paddle.zeros([self._size, *operand.shape])
+            if place < given:
+                more[:count] = array[start:]
+            filled.append(more)
+        self._part(self._size).over(filled, [0])
+        for place in range(given, len(arrays)):
+            if self._operands[place].of_examples:
+                arrays[place][start:] = filled[place][:count]
 
     def _part(self, size: int) -> _Part:
         if size not in self._parts:

@@ -92,6 +92,8 @@ class Gelu(nn.GELU):
             and paddle.in_dynamic_mode()
             and x.place.is_cpu_place()
             and x.dtype == paddle.float32
+            and x.ndim > 0
+            and x.size > 0
             and onednn.available()
         ):
             kernels = _kernels(tuple(x.shape[1:]))

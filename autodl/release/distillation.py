@@ -61,6 +61,11 @@ class Distillation(Hook):
                 f"the term Distillation of {setting.recipe.section}.terms is for pictures in"
                 f" classes, and here are {task.examples}; leave it out"
             )
+        if setting.share.size > 1:
+            raise ConfigError(
+                f"the term Distillation of {setting.recipe.section}.terms is for one process:"
+                " others would wait too long for the teacher; train in one, or leave it out"
+            )
         teacher = find_teacher(options.teacher)
         if teacher.classes != task.classes:
             raise ConfigError(
@@ -68,7 +73,7 @@ class Distillation(Hook):
                 f" {_shown(task.classes)}: choose a teacher of the same classes in the same order"
             )
         self._teacher, self._task = teacher, task
-        self._share, self._keeper = setting.share, setting.keeper
+        self._keeper = setting.keeper
         self._weight, self._temperature = options.weight, options.temperature
         self._soft: NDArray[np.float32] | None = None
         self._seconds, self._asked = 0.0, False
@@ -98,11 +103,7 @@ class Distillation(Hook):
     def _chances(self) -> NDArray[np.float32]:
         """The teacher's probabilities at the temperature, float32 ``[N, classes]``."""
         if self._soft is None:
-            shape = (self._task.count("train"), len(self._task.classes))
-            said = self._logits() if self._share.leads else np.empty(shape, np.float32)
-            data = self._share.broadcast(said.tobytes())
-            received = np.frombuffer(data, np.float32).reshape(shape)
-            self._soft = softened(received, self._temperature)
+            self._soft = softened(self._logits(), self._temperature)
         return self._soft
 
     def _logits(self) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodl.data.load import picture_options
+from autodl.errors import UnknownNameError
 from autodl.release.ensemble import Ensemble
 from autodl.release.network import ReleasedNetwork, load, training_config
 from autodl.release.prediction import Prediction
@@ -103,7 +104,12 @@ def find_teacher(name: str) -> Teacher:
         CheckpointError, StoreError: files are missing or damaged.
     """
     if name != ENSEMBLE:
-        return Teacher(name, _two_views(load(name)))
+        try:
+            return Teacher(name, _two_views(load(name)))
+        except UnknownNameError as error:
+            raise UnknownNameError(
+                f"{error} (a teacher may also be '{ENSEMBLE}', or the folder of a training)"
+            ) from None
     released = Ensemble.released()
     members = [_two_views(member) for member in released.members]
     weights, temperature = released.weights, released.temperature

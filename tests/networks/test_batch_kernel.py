@@ -70,3 +70,16 @@ def test_threads_share_a_kernel():
 def test_what_onednn_does_not_know():
     with pytest.raises(onednn.Unsupported, match="status"):
         _squares((3, 4), [], algorithm=0)
+
+
+def test_a_rest_that_onednn_has_no_kernel_for_goes_with_zeros(monkeypatch):
+    kernel = _squares((3, 4), [])
+    monkeypatch.setattr(kernel, "_describe", _unsupported)
+    x = np.random.default_rng(0).standard_normal((37, 3, 4), "float32")
+    for batch in (37, 5):
+        (y,) = kernel(paddle.to_tensor(x[:batch]))
+        np.testing.assert_array_equal(y.numpy(), x[:batch] ** 2)
+
+
+def _unsupported(examples):
+    raise onednn.Unsupported(f"no kernel for {examples}")

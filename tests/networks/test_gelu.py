@@ -39,3 +39,9 @@ def test_in_evaluation_it_is_paddles():
     layer.eval()
     expected = paddle.nn.functional.gelu(x).numpy()
     np.testing.assert_array_equal(layer(x).numpy(), expected)
+
+
+@pytest.mark.parametrize("shape", [[], [4, 0], [0, 3]])
+def test_scalars_and_empty_ones(shape):
+    x = paddle.ones(shape)
+    assert make_layer(kinds.Gelu())(x).shape == shape

@@ -232,19 +232,10 @@ def test_other_tasks_are_refused(setting, small_training):
         Distillation(replace(setting, task=Series()), options)
 
 
-def test_a_process_that_does_not_lead_is_told(setting, small_training, asked):
+def test_several_processes_are_refused(setting, small_training):
+    class Two:
+        size = 2
+
     options = DistillationOptions(teacher=str(small_training.folder))
-    leading = Distillation(setting, options)
-    expected = leading._chances()
-    told = find_teacher(str(small_training.folder)).logits(setting.task.train.images)
-    asked.clear()
-
-    class Follower:
-        leads = False
-
-        def broadcast(self, data):
-            return told.tobytes()
-
-    follower = Distillation(replace(setting, share=Follower()), options)
-    np.testing.assert_allclose(follower._chances(), expected, rtol=1e-5)
-    assert asked == []
+    with pytest.raises(ConfigError, match="is for one process"):
+        Distillation(replace(setting, share=Two()), options)

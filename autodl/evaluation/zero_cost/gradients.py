@@ -23,8 +23,17 @@ def loss_gradients(
     network: PlanNetwork, examples: Examples, weights: list[paddle.Tensor]
 ) -> list[paddle.Tensor]:
     """Those of the task's loss, one for each weight; zeros where the loss does not depend on it."""
-    loss = examples.goal.loss(network(examples.inputs), examples.truth)
-    found = paddle.grad(loss, weights, allow_unused=True)
+    wanted = {id(weight) for weight in weights}
+    others = [one for one in network.parameters() if id(one) not in wanted]
+    free = [one for one in others if not one.stop_gradient]
+    for one in free:  # a convolution cannot be asked for some of its gradients alone
+        one.stop_gradient = True
+    try:
+        loss = examples.goal.loss(network(examples.inputs), examples.truth)
+        found = paddle.grad(loss, weights, allow_unused=True)
+    finally:
+        for one in free:
+            one.stop_gradient = False
     return [
         paddle.zeros_like(weight) if gradient is None else gradient
         for weight, gradient in zip(weights, found, strict=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from autodl.config.reading import RawConfig
+from autodl.errors import ConfigError
 from autodl.jobs.fit.plan import MOST_EPOCHS, VALUE_COST, Plan, network_work
-from autodl.jobs.search.parts import resolve_search
+from autodl.jobs.search.parts import make_space, resolve_search
 from autodl.recipes.config import TrainConfig, resolve_train
 from autodl.search.config import SearchConfig
 from autodl.spaces.fixed import FixedArchitecture
+from autodl.spaces.space import canonical_form
 from autodl.system.resources import resource
 from autodl.trial import Architecture, Trial
 
@@ -126,16 +129,20 @@ def recipe(plan: Plan) -> dict[str, Any]:
     return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch}
 
 
-def best_other(trials: Sequence[Trial]) -> Architecture | None:
-    """Of trials, best first, the first that is not the hand-made network; None if there is none."""
-    from autodl.spaces.codec import load_architecture
-    from autodl.spaces.stage.space import StageSpace
+def best_other(trials: Sequence[Trial], config: SearchConfig) -> Architecture | None:
+    """Of trials, best first, the first that is not the hand-made network; None if there is none.
 
-    space = StageSpace()
-    hand = space.check(load_architecture(resource("configs") / "architectures" / START[0]))
-    networks = (space.check(trial.architecture) for trial in trials)
-    known = space.canonical(hand)
-    return next((one for one in networks if space.canonical(one) != known), None)
+    Of a search of an earlier version, whose space does not have that network, it is the best.
+    """
+    from autodl.spaces.codec import load_architecture
+
+    canonical = canonical_form(make_space(config))
+    hand = load_architecture(resource("configs") / "architectures" / START[0])
+    known = None
+    with suppress(ConfigError):  # it is none of that space
+        known = canonical(hand)
+    networks = (trial.architecture for trial in trials)
+    return next((one for one in networks if canonical(one) != known), None)
 
 
 def found(plan: Plan, architecture: Architecture) -> Candidate:

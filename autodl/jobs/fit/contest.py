@@ -161,16 +161,18 @@ class Contest:
     def _search(self) -> Any:
         """The best architecture of a search, None where all its trials failed.
 
-        The hand-made network, which the search begins with, is not meant: it is compared anyhow.
+        The hand-made network, which the search begins with, is left out: it is a candidate of its
+        own.
         """
         from autodl.jobs.search.parts import load_search
         from autodl.jobs.search.run import run_search
 
         folder = self._round.folder / SEARCH
         begun = folder / CONFIG
+        config = load_search(begun) if begun.exists() else search_of(self._plan, self._pictures)
         self._say(f"search: {self._plan.trials} trials of {self._plan.trial_seconds:.0f} s")
         result = run_search(
-            load_search(begun) if begun.exists() else search_of(self._plan, self._pictures),
+            config,
             folder,
             resume=True,
             observers=[_Told(self._tell)],
@@ -178,7 +180,7 @@ class Contest:
         if result.stopped == INTERRUPTED:
             self._clock.interrupt()
         with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
-            return best_other(store.best(self._plan.trials))
+            return best_other(store.best(self._plan.trials), config)
 
     def _stops(self) -> bool:
         """Whether nothing more is to be tried."""

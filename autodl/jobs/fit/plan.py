@@ -36,9 +36,7 @@ LEVELS: tuple[tuple[int, Widths], ...] = (
 SIDES = tuple(sorted({side for side, _ in LEVELS}))
 VALUE_COST = 60.0  # multiply-accumulates for a value, as docs/stages.md has it
 ENOUGH_UPDATES = 300
-# from so many seconds of training on, the network is one whose like can be searched for, unless it
-# would be narrower than this
-SEARCHED_FROM, SEARCHED_WIDTHS = 480.0, (32, 64, 64)
+SEARCHED_FROM = 240.0  # a network that needs more seconds of training is one that is searched for
 ENOUGH_EPOCHS = 12  # of the retraining, if the time allows a wider network or larger pictures
 MOST_EPOCHS = 400  # more of few pictures are not trained
 LEAST_STEPS, BATCHES = 16, (16, 256)  # updates in an epoch; pictures in an update
@@ -209,25 +207,14 @@ def _levels(facts: Facts, image_size: int | None) -> list[tuple[int, Widths]]:
     return list(dict.fromkeys((min(side, largest), widths) for side, widths in LEVELS))
 
 
-def _epochs(
-    facts: Facts, train: int, reading: float, level: tuple[int, Widths], compared: bool
-) -> float:
-    """How many epochs of the retraining a level would leave time for."""
-    left = facts.seconds - reading - _finishing(facts, *level)
-    share = 1.0 - (COMPARING if compared else 0.0)
-    return share * left / seconds_of_epoch(facts, train, *level)
-
-
 def _affordable(
     facts: Facts, train: int, reading: float, level: tuple[int, Widths], compared: bool
 ) -> bool:
-    """Whether there is time to train a level enough, and for a search where time is long."""
-    if _epochs(facts, train, reading, level, compared) < enough_epochs(train):
-        return False
+    """Whether there is time to train a level enough, and where that takes long, to search, too."""
     left = facts.seconds - reading - _finishing(facts, *level)
     epoch = seconds_of_epoch(facts, train, *level)
-    small = level[1] < SEARCHED_WIDTHS
-    return small or left < SEARCHED_FROM or _trials(left * SEARCHING, epoch) > 0
+    enough = enough_epochs(train) * epoch / (1.0 - (COMPARING if compared else 0.0))
+    return left >= enough and (enough <= SEARCHED_FROM or _trials(left * SEARCHING, epoch) > 0)
 
 
 def _finishing(facts: Facts, side: int, widths: Widths) -> float:

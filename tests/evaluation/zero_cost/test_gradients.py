@@ -11,6 +11,7 @@ from autodl.evaluation.zero_cost.score import Examples
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Flatten, Linear
 from autodl.plans.plan import PlanBuilder
+from autodl.spaces.classic.airbench import airbench_plan
 from autodl.training.goal import Truth
 from autodl.training.goals.classification import Classification
 
@@ -58,3 +59,15 @@ def test_snip(network):
 def test_what_is_not_finite_scores_lowest(network, score):
     network.layer("out").weight.set_value(np.full((12, 3), np.nan, np.float32))
     assert score()(network, examples()) == -np.inf
+
+
+@pytest.mark.parametrize("score", [GradientNorm, Snip])
+def test_convolutions_with_a_bias_are_scored_and_stay_trainable(score):
+    network = PlanNetwork(airbench_plan(classes=3, image_size=16, widths=(8, 8, 8)), 0)
+    network.train()
+    pictures = np.random.default_rng(0).standard_normal((8, 3, 16, 16)).astype(np.float32)
+    trainable = [one.stop_gradient for one in network.parameters()]
+    goal = Classification(label_smoothing=0)
+    some = Examples(paddle.to_tensor(pictures), Truth(paddle.to_tensor(LABELS)), goal)
+    assert score()(network, some) > 0
+    assert [one.stop_gradient for one in network.parameters()] == trainable
