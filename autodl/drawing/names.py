@@ -62,6 +62,7 @@ _METRICS = {
     "training_ms": "training step (ms)",
     "seconds": "seconds",
     "compute_seconds": "seconds of computing",
+    "teacher_seconds": "seconds of the teacher",
 }
 
 

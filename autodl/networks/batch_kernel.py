@@ -48,6 +48,24 @@ class Operand:
         return self.role in (Role.INPUT, Role.OUTPUT)
 
 
+def versions(tensors: Sequence[paddle.Tensor]) -> list[int]:
+    """How often each tensor has been changed in place."""
+    return [tensor.inplace_version for tensor in tensors]
+
+
+def check_unchanged(tensors: Sequence[paddle.Tensor], before: Sequence[int]) -> None:
+    """Refuse a gradient by values that are no longer those of the forward pass, as Paddle does.
+
+    Raises:
+        RuntimeError: one was changed in place since ``before``.
+    """
+    if versions(tensors) != list(before):
+        raise RuntimeError(
+            "what a gradient is computed from was changed in place after the forward pass; change a"
+            " copy, by the operation without an underscore at its end"
+        )
+
+
 class _Part:
     """The kernel for so many examples, and what reorders its arrays."""
 

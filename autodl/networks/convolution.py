@@ -14,7 +14,13 @@ from paddle.autograd import PyLayer, PyLayerContext
 from paddle.hapi.dynamic_flops import register_hooks
 
 from autodl.networks import onednn
-from autodl.networks.batch_kernel import BatchKernel, Operand, Role
+from autodl.networks.batch_kernel import (
+    BatchKernel,
+    Operand,
+    Role,
+    check_unchanged,
+    versions,
+)
 from autodl.networks.onednn import Description, Layout, Unsupported, numbers
 
 
@@ -157,6 +163,7 @@ class _ByKernels(PyLayer):
     ) -> paddle.Tensor:
         context.kernels = kernels
         context.save_for_backward(x, weight)
+        context.versions = versions([x, weight])
         context.wanted = [not tensor.stop_gradient for tensor in (x, weight, *bias)]
         (y,) = kernels.forward(x, weight, *bias)
         return y
@@ -166,6 +173,7 @@ class _ByKernels(PyLayer):
         context: PyLayerContext, gradient: paddle.Tensor
     ) -> tuple[paddle.Tensor | None, ...]:
         x, weight = context.saved_tensor()
+        check_unchanged([x, weight], context.versions)
         kernels, (by_x, by_weight, *by_bias) = context.kernels, context.wanted
         return (
             kernels.by_x(gradient, weight)[0] if by_x else None,

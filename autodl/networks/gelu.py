@@ -10,7 +10,13 @@ from paddle import nn
 from paddle.autograd import PyLayer, PyLayerContext
 
 from autodl.networks import onednn
-from autodl.networks.batch_kernel import BatchKernel, Operand, Role
+from autodl.networks.batch_kernel import (
+    BatchKernel,
+    Operand,
+    Role,
+    check_unchanged,
+    versions,
+)
 from autodl.networks.onednn import Description, Layout, Unsupported
 
 
@@ -68,12 +74,14 @@ class _ByKernels(PyLayer):
     def forward(context: PyLayerContext, kernels: _Kernels, x: paddle.Tensor) -> paddle.Tensor:
         context.kernels = kernels
         context.save_for_backward(x)
+        context.versions = versions([x])
         (y,) = kernels.forward(x)
         return y
 
     @staticmethod
     def backward(context: PyLayerContext, gradient: paddle.Tensor) -> paddle.Tensor:
         (x,) = context.saved_tensor()
+        check_unchanged([x], context.versions)
         (by_x,) = context.kernels.backward(x, gradient)
         return by_x
 

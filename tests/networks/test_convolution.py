@@ -153,3 +153,17 @@ def test_paddle_counts_our_convolutions(bias):
     network = PlanNetwork(plan)
     outputs = int(np.prod(plan.output_shape))
     assert paddle.flops(network, [1, 3, 9, 8]) == plan.macs + bias * outputs > 0
+
+
+@pytest.mark.skipif(not onednn.available(), reason="no oneDNN in this Paddle")
+@pytest.mark.parametrize(
+    "kind", [kinds.Gelu(), kinds.Conv(4, 5, (3, 3))], ids=["gelu", "convolution"]
+)
+def test_what_was_changed_in_place_has_no_gradient(kind):
+    leaf = paddle.ones([2, 4, 6, 6])
+    leaf.stop_gradient = False
+    x = leaf * 1
+    y = make_layer(kind)(x)
+    x.add_(paddle.ones_like(x))
+    with pytest.raises(OSError, match="changed in place after the forward pass"):  # Paddle's
+        y.sum().backward()

@@ -34,7 +34,12 @@ CURVES = 200
 DECISIONS = 20  # that the picture of their importance shows
 _PAUSE_PER_SECOND = 20.0  # so that pictures take at most 5% of the time
 _COUNTS = ("pruned", "reused", "failed")
-_NOT_DRAWN = ("epoch", "seconds", "compute_seconds")  # of a trial's curve: of no use as curves
+_NOT_DRAWN = (
+    "epoch",
+    "seconds",
+    "compute_seconds",
+    "teacher_seconds",
+)  # of a trial's curve: of no use as curves
 
 _Arguments = ParamSpec("_Arguments")
 _LOGGER = logging.getLogger("autodl")
