@@ -165,8 +165,11 @@ class BatchKernel:
     def _rest(self, arrays: Sequence[paddle.Tensor], given: int, start: int) -> None:
         """The examples behind the whole parts, with others of zeros where it has to be."""
         count = arrays[0].shape[0] - start
+        own = None
         with suppress(Unsupported):
-            self._part(count).over(arrays, [start])
+            own = self._part(count)
+        if own is not None:
+            own.over(arrays, [start])
             return
         filled = []
         for place, (array, operand) in enumerate(zip(arrays, self._operands, strict=True)):

@@ -36,7 +36,9 @@ LEVELS: tuple[tuple[int, Widths], ...] = (
 SIDES = tuple(sorted({side for side, _ in LEVELS}))
 VALUE_COST = 60.0  # multiply-accumulates for a value, as docs/stages.md has it
 ENOUGH_UPDATES = 300
-SEARCHED_FROM = 240.0  # a network that needs more seconds of training is one that is searched for
+# a network that needs more seconds than this to be trained enough is taken only where its like can
+# be searched for, too
+SEARCHED_FROM = 240.0
 ENOUGH_EPOCHS = 12  # of the retraining, if the time allows a wider network or larger pictures
 MOST_EPOCHS = 400  # more of few pictures are not trained
 LEAST_STEPS, BATCHES = 16, (16, 256)  # updates in an epoch; pictures in an update
