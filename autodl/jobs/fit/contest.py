@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from autodl.jobs.fit.candidates import (
     search_of,
 )
 from autodl.jobs.fit.clock import Clock, every
+from autodl.jobs.fit.finishing import Finishing
 from autodl.jobs.fit.plan import Plan
 from autodl.runs.folder import CONFIG, TRIALS
 from autodl.runs.store import TrialStore
@@ -46,7 +48,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A finished training: what was trained, where it is, and its worth on held-out pictures."""
+    """A finished training: what was trained, where it is, and its worth on held-out pictures.
+
+    ``look`` are the seconds of a forward pass of one picture, measured there.
+    """
 
     name: str
     about: str
@@ -56,6 +61,7 @@ class Entrant:
     loss: float
     epochs: int
     seconds: float
+    look: float = 0.0  # not on record before
 
     @property
     def worth(self) -> tuple[float, float]:
@@ -80,10 +86,15 @@ class Contest:
     """
 
     def __init__(
-        self, this: Round, pictures: Pictures, clock: Clock, tell: Callable[[str], None]
+        self,
+        this: Round,
+        pictures: Pictures,
+        clock: Clock,
+        finishing: Finishing,
+        tell: Callable[[str], None],
     ) -> None:
         self._round, self._plan = this, this.plan
-        self._pictures, self._clock = pictures, clock
+        self._pictures, self._clock, self._finishing = pictures, clock, finishing
         self._say = tell
         self.tried: list[Entrant] = []
         self._tell = every(clock.seconds / _LINES, tell)
@@ -187,8 +198,11 @@ class Contest:
         return self._clock.interrupted or self._time_left() < _SHORTEST
 
     def _time_left(self) -> float:
-        """Seconds for the retraining: all but those that finishing needs."""
-        return self._clock.left() - self._plan.shares.finishing
+        """Seconds for the retraining: all but those that finishing the best so far needs."""
+        finishing = self._finishing
+        if self.tried:
+            finishing = replace(finishing, look=_best(self.tried).look)
+        return self._clock.left() - finishing.seconds
 
 
 class _Told(SilentObserver):
@@ -208,12 +222,16 @@ class _Told(SilentObserver):
 def measured(candidate: Candidate, folder: Path, config: TrainConfig, metrics: Any) -> Entrant:
     """What a finished training is worth."""
     from autodl.data.load import load_split
-    from autodl.jobs.release.publish import held_out_logits, usual_views
+    from autodl.jobs.release.publish import logits_by, usual_views
     from autodl.release.calibration import log_loss
     from autodl.trained.confusion import balanced_accuracy
+    from autodl.trained.network import load_trained_network
 
     data = load_split(config.data)
-    logits = held_out_logits(folder, data.held_out, usual_views(metrics))
+    trained, views = load_trained_network(folder), usual_views(metrics)
+    began = time.monotonic()
+    logits = logits_by(trained, data.held_out, views)
+    look = (time.monotonic() - began) / (len(data.held_out) * views)
     labels, said = data.held_out.labels, logits.argmax(axis=1)
     return Entrant(
         candidate.name,
@@ -224,6 +242,7 @@ def measured(candidate: Candidate, folder: Path, config: TrainConfig, metrics: A
         log_loss(logits, labels),
         int(metrics["epochs"]),
         float(metrics["seconds"]),
+        look,
     )
 
 

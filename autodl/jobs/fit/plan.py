@@ -13,6 +13,7 @@ from math import ceil, log2
 from typing import Any
 
 from autodl.errors import ConfigError
+from autodl.jobs.fit.finishing import Finishing, looks_at, seconds_beside
 from autodl.spaces.classic.airbench import airbench_plan
 from autodl.spaces.stage.budget import work
 
@@ -46,9 +47,21 @@ FEW_OF_A_CLASS = 500  # training pictures, up to which a released network may kn
 READING, COMPARING, SEARCHING = 0.25, 0.25, 0.3  # largest shares of the time
 TRIAL_EPOCHS, FEWEST_TRIALS, MOST_TRIALS = 3, 6, 100
 TRIAL_SECONDS = 10.0  # at least; below that what a trial needs beside its training counts too much
-FINISHING, FINISHING_SHARE = 7.0, 0.01  # processor seconds, and share, to export and describe
-_FORWARD = 0.45  # of the cost of a training step; a third by arithmetic, more as measured
-_PASSES = {"held_out": 5, "test": 2}  # forward passes over a part until all is said
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """How fast this machine is, measured at the beginning.
+
+    ``training`` and ``looking`` are work (see ``network_work``) times pictures a second, of
+    training and of forward passes, ``exporting`` are the seconds of exporting a network, and
+    ``burden`` is how many seconds a processor second takes where there is other work.
+    """
+
+    training: float
+    looking: float
+    exporting: float
+    burden: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +69,8 @@ class Facts:
     """What a plan is made from.
 
     ``train``, ``held_out`` and ``test`` count pictures, ``side`` is the pictures' own in pixels,
-    ``seconds`` are left for all that follows, ``rate`` is the measured work times training pictures
-    a second, ``read_seconds`` are those to read one picture, 0 where they are read already, and
-    ``burden`` is how many seconds a processor second takes, on a machine that has other work.
+    ``seconds`` are left for all that follows, ``read_seconds`` are those to read one picture, 0
+    where they are read already, and ``views`` of a picture are looked at: 2 with its mirror image.
     """
 
     train: int
@@ -67,9 +79,9 @@ class Facts:
     classes: int
     side: int
     seconds: float
-    rate: float
+    machine: Machine
     read_seconds: float = 0.0
-    burden: float = 1.0
+    views: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,17 @@ def enough_epochs(train: int) -> int:
 
 def seconds_of_epoch(facts: Facts, train: int, side: int, widths: Widths) -> float:
     """Of training, predicted."""
-    return train * network_work(side, widths) / facts.rate
+    return train * network_work(side, widths) / facts.machine.training
+
+
+def finishing_of(facts: Facts, side: int, widths: Widths) -> Finishing:
+    """What is left to do behind the last training, of the hand-made network."""
+    machine = facts.machine
+    return Finishing(
+        looks_at(facts.held_out, facts.test, facts.views),
+        network_work(side, widths) / machine.looking,
+        seconds_beside(facts.seconds, machine.exporting, machine.burden),
+    )
 
 
 def make_plan(facts: Facts, *, image_size: int | None = None, released: bool = True) -> Plan:
@@ -166,7 +188,7 @@ def make_plan(facts: Facts, *, image_size: int | None = None, released: bool = T
         if _affordable(facts, train, reading, level, few):
             chosen = level
     side, widths = chosen
-    finishing = _finishing(facts, side, widths)
+    finishing = finishing_of(facts, side, widths).seconds
     left = facts.seconds - reading - finishing
     epoch = seconds_of_epoch(facts, train, side, widths)
     if left < epoch:
@@ -213,17 +235,10 @@ def _affordable(
     facts: Facts, train: int, reading: float, level: tuple[int, Widths], compared: bool
 ) -> bool:
     """Whether there is time to train a level enough, and where that takes long, to search, too."""
-    left = facts.seconds - reading - _finishing(facts, *level)
+    left = facts.seconds - reading - finishing_of(facts, *level).seconds
     epoch = seconds_of_epoch(facts, train, *level)
     enough = enough_epochs(train) * epoch / (1.0 - (COMPARING if compared else 0.0))
     return left >= enough and (enough <= SEARCHED_FROM or _trials(left * SEARCHING, epoch) > 0)
-
-
-def _finishing(facts: Facts, side: int, widths: Widths) -> float:
-    """Seconds to measure, calibrate, export and describe."""
-    passes = facts.held_out * _PASSES["held_out"] + facts.test * _PASSES["test"]
-    measuring = passes * network_work(side, widths) * _FORWARD / facts.rate
-    return FINISHING * facts.burden + FINISHING_SHARE * facts.seconds + measuring
 
 
 def _trials(seconds: float, epoch: float) -> int:
@@ -245,7 +260,7 @@ def _too_short(facts: Facts, level: tuple[int, Widths]) -> str:
     while True:
         train, reading = _pictures(longer)
         epoch = seconds_of_epoch(longer, train, *level)
-        if longer.seconds >= reading + _finishing(longer, *level) + epoch:
+        if longer.seconds >= reading + finishing_of(longer, *level).seconds + epoch:
             break
         longer = replace(longer, seconds=longer.seconds * 1.02 + 0.1)
     missing = longer.seconds - max(facts.seconds, 0.0)

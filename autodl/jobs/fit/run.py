@@ -25,7 +25,14 @@ from autodl.jobs.fit.clock import Clock, time_text
 from autodl.jobs.fit.config import FitConfig
 from autodl.jobs.fit.contest import Contest, Entrant, Round
 from autodl.jobs.fit.finish import finish
-from autodl.jobs.fit.plan import Facts, Plan, make_plan, seconds_of_epoch
+from autodl.jobs.fit.plan import (
+    Facts,
+    Machine,
+    Plan,
+    finishing_of,
+    make_plan,
+    seconds_of_epoch,
+)
 from autodl.runs.run import Run
 from autodl.system.files import write_json
 
@@ -67,12 +74,12 @@ def run_fit(
     run = Run(folder, config, resume=resume, tell=tell)
     found = _look(config, folder)
     # all that is needed later is imported now: then it is known how much time there is
-    from autodl.jobs.fit.speed import measure_rate
+    from autodl.jobs.fit.speed import measure_exporting, measure_speed
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
-    rate, burden = measure_rate(), clock.burden()
-    subset, facts, plan = _prepared(config, folder, found, rate, burden, clock, tell)
+    machine = Machine(*measure_speed(), measure_exporting(), clock.burden())
+    subset, facts, plan = _prepared(config, folder, found, machine, clock, tell)
     identity = {**config.identity(), "Pictures": {"checksum": subset.dataset.checksum}}
     start = {"device": device, "minutes": config.fit.minutes, "pictures": config.fit.pictures}
     with run.open(identity, **start), clock.heeding():
@@ -89,7 +96,8 @@ def run_fit(
             seconds_of_epoch(facts, plan.train, plan.side, plan.widths),
         )
         this = Round(number, folder / f"round-{number}", plan)
-        contest = Contest(this, pictures, clock, tell)
+        finishing = finishing_of(facts, plan.side, plan.widths)
+        contest = Contest(this, pictures, clock, finishing, tell)
         own = contest.winner()
         best = max([*_earlier(folder), own], key=lambda entrant: entrant.worth)
         metrics = finish(folder, best, subset, this, contest.tried, config.fit.pictures, tell)
@@ -119,8 +127,7 @@ def _prepared(
     config: FitConfig,
     folder: Path,
     found: Found | None,
-    rate: float,
-    burden: float,
+    machine: Machine,
     clock: Clock,
     tell: Callable[[str], None],
 ) -> tuple[Subset, Facts, Plan]:
@@ -128,7 +135,7 @@ def _prepared(
     if found is None:
         subset = read_subset(folder / PICTURES)
         side = subset.dataset.train.images.shape[1]
-        facts = _facts_of(subset, rate, burden, clock)
+        facts = _facts_of(subset, config, machine, clock)
         return subset, *_planned(facts, config, side, clock)
     train, classes = found.count("train"), len(found.classes)
     held_out = found.count("held_out")
@@ -143,9 +150,9 @@ def _prepared(
         classes=classes,
         side=typical_side(found),
         seconds=clock.left(),
-        rate=rate,
+        machine=machine,
         read_seconds=_seconds_to_read(found),
-        burden=burden,
+        views=_views(config),
     )
     facts, plan = _planned(facts, config, config.fit.image_size, clock)
     beside = 0 if "held_out" in found.parts else facts.held_out
@@ -159,16 +166,17 @@ def _planned(
     facts: Facts, config: FitConfig, image_size: int | None, clock: Clock
 ) -> tuple[Facts, Plan]:
     """A plan by the speed of the very network that a first plan names."""
-    from autodl.jobs.fit.speed import measure_rate
+    from autodl.jobs.fit.speed import measure_speed
 
     wanted = partial(make_plan, image_size=image_size, released=config.fit.released)
     plan = wanted(facts)
-    rate = measure_rate(plan.side, plan.widths, plan.batch)
-    facts = replace(facts, rate=rate, seconds=clock.left())
+    training, looking = measure_speed(plan.side, plan.widths, plan.batch)
+    machine = replace(facts.machine, training=training, looking=looking)
+    facts = replace(facts, machine=machine, seconds=clock.left())
     return facts, wanted(facts)
 
 
-def _facts_of(subset: Subset, rate: float, burden: float, clock: Clock) -> Facts:
+def _facts_of(subset: Subset, config: FitConfig, machine: Machine, clock: Clock) -> Facts:
     """What is known of pictures that were gathered already."""
     data = subset.dataset
     train, given = len(data.train), data.held_out
@@ -180,9 +188,14 @@ def _facts_of(subset: Subset, rate: float, burden: float, clock: Clock) -> Facts
         classes=len(data.classes),
         side=data.train.images.shape[1],
         seconds=clock.left(),
-        rate=rate,
-        burden=burden,
+        machine=machine,
+        views=_views(config),
     )
+
+
+def _views(config: FitConfig) -> int:
+    """How many of a picture are looked at where it is measured."""
+    return 1 + config.fit.mirror
 
 
 def _seconds_to_read(found: Found) -> float:

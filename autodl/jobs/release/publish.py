@@ -45,7 +45,7 @@ from autodl.system.files import check_writable, checksum, folder_aside, write_te
 from autodl.system.yaml_text import dump
 from autodl.trained.folder import load_same, load_trained
 from autodl.trained.model import weights_file
-from autodl.trained.network import load_trained_network
+from autodl.trained.network import TrainedNetwork, load_trained_network
 from autodl.trained.spent import core_seconds
 from autodl.trained.test_record import read_test
 
@@ -253,12 +253,16 @@ def held_out_logits(training: Path, held_out: Pictures, views: int) -> NDArray[n
 
     They are means over 1, 2 or 6 views of each.
     """
+    return logits_by(load_trained_network(training), held_out, views)
+
+
+def logits_by(trained: TrainedNetwork, pictures: Pictures, views: int) -> NDArray[np.float64]:
+    """The same of a network that is loaded already."""
     from autodl.training.metrics import logits_of
 
-    trained = load_trained_network(training)
     found = logits_of(
         trained.network,
-        held_out,
+        pictures,
         trained.normalisation,
         mirrored=views == 2,
         views=six_views if views == 6 else None,

@@ -9,14 +9,14 @@ import numpy as np
 
 from autodl.config.reading import RawConfig
 from autodl.jobs.fit.candidates import START, Pictures, best_other, search_of
-from autodl.jobs.fit.plan import Facts, make_plan
+from autodl.jobs.fit.plan import Facts, Machine, make_plan
 from autodl.jobs.search.parts import make_space, resolve_search
 from autodl.spaces.codec import load_architecture
 from autodl.spaces.stage.space import StageSpace
 from autodl.system.resources import resource
 from autodl.trial import Trial, TrialState
 
-FACTS = Facts(2000, 400, 400, 10, 32, 1800.0, 8e9)
+FACTS = Facts(2000, 400, 400, 10, 32, 1800.0, Machine(8e9, 2e10, 1.0))
 PICTURES = Pictures(Path("pictures.npz"), 0, "cpu", True, 5.0)
 FILES = [resource("configs") / "architectures" / name for name in START]
 

@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.jobs.fit.finishing import MARGIN, REST, SLOWER
 from autodl.jobs.fit.plan import (
     BATCHES,
     LEVELS,
@@ -18,21 +19,23 @@ from autodl.jobs.fit.plan import (
     READING,
     SIDES,
     Facts,
+    Machine,
     Plan,
     enough_epochs,
+    finishing_of,
     make_plan,
     network_work,
     seconds_of_epoch,
 )
 
-RATE = 5e9  # about one core
+MACHINE = Machine(training=5e9, looking=12e9, exporting=1.0)  # about one core
 FACTS = Facts(
-    train=1600, held_out=400, test=500, classes=10, side=32, seconds=180.0, rate=RATE,
-    read_seconds=1e-3,
+    train=1600, held_out=400, test=500, classes=10, side=32, seconds=180.0,
+    machine=MACHINE, read_seconds=1e-3,
 )  # fmt: skip
 GRID = [
     replace(FACTS, train=train, held_out=min(train // 4, 2500), classes=classes, side=side,
-            seconds=60.0 * minutes, burden=burden)
+            seconds=60.0 * minutes, machine=replace(MACHINE, burden=burden))
     for train, classes, side, minutes, burden in product(
         (40, 200, 2_000, 50_000), (2, 10), (8, 32, 500), (1.5, 3, 30, 600), (1.0, 3.0)
     )
@@ -65,6 +68,22 @@ def test_every_plan_adds_up_and_keeps_its_limits(released):
         assert plan.shares.retraining >= epoch
         assert all(plan.reasons.values())
     assert made > len(GRID) / 2
+
+
+def test_the_retraining_has_what_finishing_does_not_need_as_measured():
+    """Slow updates say nothing about forward passes, and the machine's own export counts."""
+    slow, quick = (replace(MACHINE, training=rate) for rate in (3e9, 5e9))
+    fast = replace(quick, looking=24e9)
+    for machine in (slow, quick, fast):
+        plan = make_plan(replace(FACTS, machine=machine), image_size=32, released=False)
+        looks = 400 * 7 + 500 * 2  # held-out: three times two views, and once one; test: two views
+        look = network_work(32, plan.widths) / machine.looking
+        finishing = 1.0 + REST + MARGIN * 180 + SLOWER * looks * look
+        assert plan.shares.finishing == pytest.approx(finishing, rel=1e-12)  # sums of floats
+    slower = replace(FACTS, machine=replace(quick, exporting=4.0, burden=3.0))
+    level = (32, (32, 64, 64))
+    more = finishing_of(slower, *level).seconds - finishing_of(FACTS, *level).seconds
+    assert more == pytest.approx(3.0 + 2 * REST, rel=1e-12)
 
 
 def vars_of(shares):
