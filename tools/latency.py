@@ -109,7 +109,7 @@ def predict(args: argparse.Namespace) -> None:
 
     table = read_any_table(args.table)
     if isinstance(table, StepTable):
-        name, what = "picture_ms", " a picture, forth and back"
+        name, what = "picture_ms", f" a picture, forth and back, by the kernels of {table.kernels}"
         took = predict_steps(table, *load_network(args.network, args.config, args.override))
     else:
         table.check_machine(allow_foreign=args.allow_foreign, permit="give --allow-foreign")

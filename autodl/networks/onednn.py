@@ -17,6 +17,8 @@ from threading import Lock
 
 import paddle
 
+from autodl.plans.step_table import Kernels
+
 _VERSION = 3  # of the interface: its numbers, below, are the same in all releases of it
 _FLOAT32 = 3
 _ANY = 1  # a layout that the kernel chooses
@@ -93,6 +95,11 @@ def available() -> bool:
         return bool(_library())
     except (Unsupported, OSError, AttributeError):
         return False
+
+
+def training_kernels() -> Kernels:
+    """Whose kernels convolutions and GELUs are trained by on the device that is selected."""
+    return "oneDNN" if paddle.get_device() == "cpu" and available() else "Paddle"
 
 
 @lru_cache(maxsize=1)

@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from autodl.errors import UnknownNameError
+from autodl.errors import DataError, UnknownNameError
 from autodl.plans.plan import Plan
 from autodl.plans.sizes import Sizes, sized_layers
 from autodl.plans.table_file import TableValue, read_table
@@ -36,6 +36,7 @@ from autodl.system.files import write_json
 FORMAT = "autodl step table"
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Kernels = Literal["Paddle", "oneDNN"]
 MEASURE = "autodl latency measure --grid -c CONFIG --out TABLE"
 
 
@@ -94,12 +95,15 @@ class StepTable(TableValue):
     """Training steps of layers on one machine, in batches of ``batch_size``.
 
     ``factor`` is what a whole network takes over the sum of its layers. ``machine`` and ``config``
-    say where and of what it was measured, for people. ``kinds`` go by ``Kind.name``.
+    say where and of what it was measured, for people. ``kernels`` are whose kernels convolutions
+    and GELUs were trained by; tables without it are from when these were Paddle's everywhere.
+    ``kinds`` go by ``Kind.name``.
     """
 
     format: Literal["autodl step table"] = "autodl step table"
     version: Literal[1] = 1
     machine: str
+    kernels: Kernels = "Paddle"
     batch_size: Count
     repetitions: Count
     config: str
@@ -131,6 +135,23 @@ class StepTable(TableValue):
         plain = self.to_plain()
         text = json.dumps([plain[name] for name in ("batch_size", "factor", "kinds")])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def check_kernels(self, here: Kernels, permit: str = "") -> None:
+        """Refuse a table of steps that are no longer taken so.
+
+        Args:
+            here: whose kernels a training would use.
+            permit: what allows to use the table all the same, for the message; empty if nothing.
+
+        Raises:
+            DataError: it was measured with others.
+        """
+        if here != self.kernels:
+            raise DataError(
+                f"the step table of {self.config} was measured with the kernels of {self.kernels},"
+                f" and a training here uses those of {here}; measure it anew: {MEASURE}"
+                + (f", or {permit}" if permit else "")
+            )
 
     def predict(self, plan: Plan, forms: Mapping[str, str] | None = None) -> float:
         """Milliseconds for a picture's way forth and back, as a part of a batch.

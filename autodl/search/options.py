@@ -151,7 +151,7 @@ class ObjectivesOptions(Section):
         None, description="made by autodl latency measure --training"
     )
     allow_foreign: bool = Field(
-        False, description="the table is of another machine, which the networks are for"
+        False, description="the table is of another machine, or kernels, which the networks are for"
     )
 
     def identity(self) -> dict[str, Any]:

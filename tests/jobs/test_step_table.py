@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError, DataError
-from autodl.jobs import step_table
+from autodl.jobs import step_grid
 from autodl.jobs.latency import load_search, make_plans
-from autodl.jobs.step_table import check_steps, filled, measure_steps, predict_steps, read_any_table
+from autodl.jobs.search.parts import check_step_table
+from autodl.jobs.search.run import run_search
+from autodl.jobs.step_grid import filled
+from autodl.jobs.step_table import check_steps, measure_steps, predict_steps, read_any_table
+from autodl.networks.onednn import training_kernels
 from autodl.objectives.latency.machine import this_machine
 from autodl.plans.step_table import StepTable
 from autodl.spaces.stage.space import StageSpace
@@ -45,9 +49,9 @@ def config(tmp_path_factory):
 @pytest.fixture(scope="module")
 def table(config):
     with pytest.MonkeyPatch.context() as patch:  # as few points as will do, and short calls
-        patch.setattr(step_table, "CHANNELS", (8, 32))
-        patch.setattr(step_table, "SIDES", (8, 16))
-        patch.setattr(step_table, "PATIENCE", 10)
+        patch.setattr(step_grid, "CHANNELS", (8, 32))
+        patch.setattr(step_grid, "SIDES", (8, 16))
+        patch.setattr(step_grid, "PATIENCE", 10)
         return measure_steps(config, ["Data.path=archive.zip"], repetitions=1, networks=2)
 
 
@@ -74,6 +78,41 @@ def test_networks_are_measured_and_predicted(table, config):
     assert (check.measured > 0).all()
     with pytest.raises(ConfigError, match="--networks must be at least 2, got 1"):
         check_steps(table, config, networks=1)
+
+
+def test_a_table_of_other_kernels_begins_no_search_and_is_not_checked(table, config, tmp_path):
+    """One of before they were on record: those of Paddle. What was begun by it goes on."""
+    assert table.kernels == training_kernels() == "oneDNN"
+    old = {name: value for name, value in table.to_plain().items() if name != "kernels"}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(old))
+    given = ["Network.macs=null", "Network.picture_ms=0.5", f"Network.step_table={path}"]
+    checked = load_search(config, given)
+    message = "measured with the kernels of Paddle, and a training here uses those of oneDNN"
+    with pytest.raises(DataError, match=f"{message}.*or set Objectives.allow_foreign=true"):
+        run_search(checked, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(DataError, match=message):
+        check_steps(StepTable.read(path), config, networks=2)
+    check_step_table(load_search(config, [*given, "Objectives.allow_foreign=true"]))
+    check_step_table(load_search(config, [*given[:2], f"Network.step_table={write(table, path)}"]))
+    assert checked.identity()["Network"]["step_table"] == table.digest  # runs keep theirs
+
+
+def test_a_search_that_was_begun_by_a_table_goes_on_by_it(table, config, tmp_path):
+    """It was of today's kernels then; milliseconds, and with them the widths, are the same."""
+    given = ["Network.macs=null", "Network.picture_ms=0.5", "Search.executor=inline"]
+    given += ["Data.name=cifar10-mini", "Data.path=null", "Train.batch_size=100", "Train.epochs=1"]
+    given += ["Strategy.name=RandomSearch", f"Network.step_table={write(table, tmp_path / 't')}"]
+    run_search(load_search(config, [*given, "Search.max_trials=1"]), tmp_path / "run")
+    write(table.model_copy(update={"kernels": "Paddle"}), tmp_path / "t")
+    more = load_search(config, [*given, "Search.max_trials=2"])
+    assert run_search(more, tmp_path / "run", resume=True).finished == 2
+
+
+def write(table, path):
+    table.write(path)
+    return path
 
 
 def test_tables_of_both_kinds_are_told_apart(table, tmp_path):

@@ -105,7 +105,9 @@ def test_from_a_grid_to_a_network_that_is_tested(call, refused, tmp_path) -> Non
     answer = json.loads(call(*predict, "--json").out)
     assert answer["picture_ms"] > 0
     assert answer["batch_size"] == 100
-    assert "ms a picture, forth and back, batch 100, " in call(*predict).out
+    assert (
+        "ms a picture, forth and back, by the kernels of oneDNN, batch 100, " in call(*predict).out
+    )
     check = ("latency", "check", "-c", config, "--table", table, "--networks", 2)
     assert "2 random networks" in call(*check).out
 

@@ -18,6 +18,7 @@ from autodl.jobs.search.checks import build, check_role, check_space, check_stra
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable, Mode
 from autodl.plans.plan import Plan
+from autodl.plans.step_table import StepTable
 from autodl.runs.folder import MANIFEST, read_manifest
 from autodl.search.asking import Costs, Limits
 from autodl.search.config import SearchConfig, load_search, resolve_search
@@ -239,6 +240,24 @@ def check_latency_table(config: SearchConfig) -> None:
         if config.search.executor != "inline":
             here = here.model_copy(update={"threads": 1})
         table.check_machine(here=here, permit="set Objectives.allow_foreign=true")
+
+
+def check_step_table(config: SearchConfig) -> None:
+    """Refuse a step table of other kernels than those of this device, as ``check_latency_table``.
+
+    It is for the start of a search: one that was begun by a table goes on by it, and what it has
+    found is trained with the widths of that table.
+
+    Raises:
+        DataError: it is of others.
+    """
+    table = getattr(config.network.options, "step_table", None)
+    if isinstance(table, StepTable) and not config.objectives.allow_foreign:
+        from autodl.networks.onednn import training_kernels
+        from autodl.training.device import computing_on
+
+        with computing_on(check_device(config)):
+            table.check_kernels(training_kernels(), "set Objectives.allow_foreign=true")
 
 
 def make_limits(config: SearchConfig, space: Any, data: Task | None) -> Limits | None:

@@ -18,6 +18,7 @@ from autodl.jobs.search.parts import (
     check_device,
     check_latency_table,
     check_plan,
+    check_step_table,
     load_data,
     make_executor,
     make_limits,
@@ -33,6 +34,7 @@ from autodl.runs.folder import (
     BEST,
     CHECKPOINTS,
     FRONT,
+    MANIFEST,
     PARENT_WEIGHTS,
     PICTURE,
     TRIALS,
@@ -157,6 +159,8 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     """Make the parts, which ``stack`` closes; what cannot be made leaves no folder behind."""
     device = check_device(config)
     check_latency_table(config)
+    if not (folder / MANIFEST).exists():
+        check_step_table(config)
     data = load_data(config)
     space = make_space(config)
     check_plan(config, space, data)
