@@ -89,7 +89,7 @@ class TrainEvaluator:
             inherited = state.get("inherited", inherited)
         elif stage.parent:
             inherited = self._inherit(network, decode_state(stage.parent))
-        before = sum(epoch["seconds"] for epoch in trainer.curve)
+        before = trainer.seconds
         stopped = trainer.fit(until=stage.epochs)
         clock = compute_clock()
         began = clock()

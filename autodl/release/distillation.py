@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from autodl.errors import CheckpointError, ConfigError
 from autodl.recipes.parts import DistillationOptions
-from autodl.release.teacher import find_teacher
+from autodl.release.teacher import Teacher, find_teacher
 from autodl.tasks.pictures import PictureTask
+from autodl.tasks.task import Task
 from autodl.training.device import compute_clock
 from autodl.training.goal import Truth
 from autodl.training.hooks.hook import Hook
@@ -55,40 +56,35 @@ class Distillation(Hook):
     """
 
     def __init__(self, setting: Setting, options: DistillationOptions) -> None:
-        task = setting.task
-        if not isinstance(task, PictureTask):
-            raise ConfigError(
-                f"the term Distillation of {setting.recipe.section}.terms is for pictures in"
-                f" classes, and here are {task.examples}; leave it out"
-            )
+        task, self._teacher = _checked(setting.task, options, setting.recipe.section)
         if setting.share.size > 1:
             raise ConfigError(
                 f"the term Distillation of {setting.recipe.section}.terms is for one process:"
                 " others would wait too long for the teacher; train in one, or leave it out"
             )
-        teacher = find_teacher(options.teacher)
-        if teacher.classes != task.classes:
-            raise ConfigError(
-                f"the teacher {teacher.name} knows {_shown(teacher.classes)}, and the pictures have"
-                f" {_shown(task.classes)}: choose a teacher of the same classes in the same order"
-            )
-        self._teacher, self._task = teacher, task
+        self._task = task
         self._keeper = setting.keeper
         self._weight, self._temperature = options.weight, options.temperature
         self._soft: NDArray[np.float32] | None = None
-        self._seconds, self._asked = 0.0, False
+        self._seconds, self._untold = 0.0, False
         self._told: dict[str, float] = {}
 
-    def identity(self) -> dict[str, Any]:
+    @classmethod
+    def identity(cls, task: Task, options: DistillationOptions, section: str) -> dict[str, Any]:
         """See ``Hook``: the teacher's name, and its weights."""
-        return {"Teacher": self._teacher.identity()}
+        return {"Teacher": _checked(task, options, section)[1].identity()}
+
+    def prepare(self) -> bool:
+        """Ask the teacher, before the first epoch of a start."""
+        known = self._soft is not None
+        self._chances()
+        return not known
 
     def before_epoch(self, epoch: Epoch) -> None:
-        """Ask the teacher, before the first one."""
-        waiting = self._soft is None
-        self._chances()
-        counts = epoch.number == 0 or (waiting and self._asked)
+        """What the teacher took is told with the first epoch behind it."""
+        counts = epoch.number == 0 or self._untold
         self._told = {"teacher_seconds": self._seconds} if counts else {}
+        self._untold = False
 
     def after_epoch(self) -> Mapping[str, float]:
         """See ``Hook``: in the first epoch, and where it was asked anew, what the teacher took."""
@@ -119,7 +115,7 @@ class Distillation(Hook):
         while len(said) < len(images):
             began = clock()
             said = np.concatenate([said, self._teacher.logits(images[len(said) :][:part])])
-            self._seconds, self._asked = self._seconds + clock() - began, True
+            self._seconds, self._untold = self._seconds + clock() - began, True
             if keeper is not None:
                 keeper.save({**self._of(), "seconds": self._seconds, "logits": said}, FILE)
                 keeper.tell(
@@ -161,6 +157,27 @@ class Distillation(Hook):
             )
         self._seconds = seconds
         return said
+
+
+def _checked(task: Task, options: DistillationOptions, section: str) -> tuple[PictureTask, Teacher]:
+    """The task and its teacher, if they fit each other.
+
+    Raises:
+        ConfigError: another task than pictures in classes, or a teacher of other classes.
+        UnknownNameError: no such teacher.
+    """
+    if not isinstance(task, PictureTask):
+        raise ConfigError(
+            f"the term Distillation of {section}.terms is for pictures in classes, and here are"
+            f" {task.examples}; leave it out"
+        )
+    teacher = find_teacher(options.teacher)
+    if teacher.classes != task.classes:
+        raise ConfigError(
+            f"the teacher {teacher.name} knows {_shown(teacher.classes)}, and the pictures have"
+            f" {_shown(task.classes)}: choose a teacher of the same classes in the same order"
+        )
+    return task, teacher
 
 
 def _mixed(chances: NDArray[np.float32], truth: Truth) -> NDArray[np.float32]:

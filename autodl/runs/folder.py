@@ -208,6 +208,7 @@ def check_identity(
     reduced: Callable[[Mapping[str, Any]], Any] = dict,
     *,
     accept_changed_plugins: bool = False,
+    partly: bool = False,
 ) -> dict[str, Any]:
     """Refuse to take the run in a folder for another one; nothing is written.
 
@@ -215,6 +216,7 @@ def check_identity(
         reduced: brings an identity on record into today's form, see ``Sections.reduced``.
         accept_changed_plugins: the plugins may be others than they were. Results of before are
             kept, but not shared with architectures that are evaluated later.
+        partly: sections that are on record and not in ``identity`` are not compared.
 
     Returns:
         The manifest; accepted plugins are in its identity, and what they were before on record.
@@ -227,6 +229,8 @@ def check_identity(
         manifest = _with_plugins(manifest, _plugins_of(identity), folder / MANIFEST)
     known = manifest.get("identity")
     known = reduced(known) if isinstance(known, dict) else known
+    if partly and isinstance(known, dict):
+        known = {section: known[section] for section in known if section in identity}
     if differing := _first_difference(known, json.loads(json.dumps(identity))):
         key, old, new = differing
         if key == "Global.plugins":

@@ -116,6 +116,8 @@ class Run:
         is told. Nothing is written here.
 
         Args:
+            identity: what is known of it before its parts are made; other sections that are on
+                record were found when it began, and are not needed where nothing is left to do.
             files: what ``finish`` was given; runs of earlier releases have no checksums of them.
 
         Raises:
@@ -125,7 +127,9 @@ class Run:
         if not (self.folder / MANIFEST).exists():
             return None
         manifest = check_identity(
-            self.folder, identity, self._config.reduced, accept_changed_plugins=self._accept
+            *(self.folder, identity, self._config.reduced),
+            accept_changed_plugins=self._accept,
+            partly=True,
         )
         known, states = (manifest.get(key) or () for key in (SEALS, _KEPT))
         if not (self.folder / METRICS).exists() and METRICS not in known:

@@ -68,7 +68,8 @@ class Trainer:
     of its terms) and the task's metric (``accuracy``), the last ``learning_rate``, what the hooks
     tell, and ``seconds`` in all and of ``compute_seconds`` (forward, backward and update, in
     processor time; on a GPU, where these run on their own, the time to start them and that of
-    waiting for the last one). The last one has ``cut`` if it was ended before its last update.
+    waiting for the last one), and ``prepared_seconds`` where parts computed something before it.
+    The last one has ``cut`` if it was ended before its last update.
 
     Where several processes train together, each has a trainer of its own, of the same network,
     task and recipe, and ``batch_size`` is that of one process: an update is made from
@@ -152,9 +153,10 @@ class Trainer:
         path = [] if self.path is None else [self.path]
         return [*path, *self.hooks, *(term for term in self._terms if isinstance(term, Hook))]
 
-    def identity(self) -> dict[str, Any]:
-        """What parts of the recipe were found to be of, by sections of the run's identity."""
-        return {key: value for part in self._parts for key, value in part.identity().items()}
+    @property
+    def seconds(self) -> float:
+        """Of all epochs so far, and of what was computed before them."""
+        return sum(row["seconds"] + row.get("prepared_seconds", 0.0) for row in self.curve)
 
     def fit(
         self,
@@ -179,11 +181,10 @@ class Trainer:
         """
         recipe = self._recipe
         end = recipe.epochs if until is None else min(until, recipe.epochs)
-        spent = sum(epoch["seconds"] for epoch in self.curve)
-        began = time.perf_counter()
+        began = time.perf_counter() - self.seconds
 
         def elapsed() -> float:
-            return spent + time.perf_counter() - began
+            return time.perf_counter() - began
 
         while len(self.curve) < end and not self._was_cut():
             stop = reason_to_stop(
@@ -220,8 +221,9 @@ class Trainer:
         elapsed: Callable[[], float],
         leave: Callable[[], bool],
     ) -> None:
+        recipe, epoch, asked = self._recipe, len(self.curve), time.perf_counter()
+        prepared = [part.prepare() for part in self._parts]
         start = time.perf_counter()
-        recipe, epoch = self._recipe, len(self.curve)
         rng = np.random.default_rng((*self._seeds, epoch))
         seed = int(rng.integers(2**31))
         paddle.seed(seed)  # dropout, dropped edges, Rademacher signs
@@ -254,6 +256,7 @@ class Trainer:
                 **{name: value for numbers in told for name, value in numbers.items()},
                 "seconds": time.perf_counter() - start,
                 "compute_seconds": totals.compute_seconds,
+                **({"prepared_seconds": start - asked} if any(prepared) else {}),
                 **({"cut": 1.0} if totals.cut else {}),
             }
         )

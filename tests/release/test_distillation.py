@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
 import paddle
 import pytest
 
-from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError
+from autodl.config.reading import RawConfig
+from autodl.errors import AutoDLError, CheckpointError, ConfigError, StoreError, UnknownNameError
+from autodl.jobs.compress.config import resolve_compress
+from autodl.jobs.compress.run import compress
+from autodl.jobs.search.parts import load_search
+from autodl.jobs.search.run import run_search
 from autodl.jobs.train.run import retrain
 from autodl.recipes.config import load_train
 from autodl.recipes.parts import DistillationOptions
@@ -187,7 +193,8 @@ def test_what_is_kept_is_checked(train, tmp_path):
 
 
 def test_another_teacher_is_another_run(train, small_training, tmp_path, monkeypatch):
-    train(tmp_path / "run")
+    with pytest.raises(Stopped):
+        train(tmp_path / "run", until="[Epoch 1/")
     identity = Teacher.identity
 
     def other(self):
@@ -196,6 +203,88 @@ def test_another_teacher_is_another_run(train, small_training, tmp_path, monkeyp
     monkeypatch.setattr(Teacher, "identity", other)
     with pytest.raises(StoreError, match=r"holds another run: Teacher.weights_sha256"):
         train(tmp_path / "run")
+
+
+def test_a_finished_training_needs_its_teacher_no_more(train, tmp_path, monkeypatch):
+    whole, _ = train(tmp_path / "run")
+
+    def gone(name):
+        raise UnknownNameError(f"no released network {name!r}")
+
+    monkeypatch.setattr(distillation, "find_teacher", gone)
+    done, lines = train(tmp_path / "run")
+    assert done.metrics == whole.metrics
+    assert lines == ["finished already: nothing is left to do"]
+    with pytest.raises(StoreError, match=r"holds another run: Train\.terms"):
+        train(tmp_path / "run", temperature=2)
+
+
+def test_what_the_teacher_takes_is_no_part_of_an_epoch(train, tmp_path, monkeypatch):
+    """It is asked four times, for 50 ms each; an epoch here takes some 100 ms."""
+    logits = Teacher.logits
+
+    def slow(self, images):
+        time.sleep(0.05)
+        return logits(self, images)
+
+    monkeypatch.setattr(Teacher, "logits", slow)
+    done, _ = train(tmp_path / "run")
+    first, second = done.metrics["curve"]
+    assert first["prepared_seconds"] > 0.2
+    assert "prepared_seconds" not in second
+    together = first["seconds"] + second["seconds"] + first["prepared_seconds"]
+    assert done.metrics["seconds"] == pytest.approx(together, rel=1e-12)
+
+
+SEARCH = """
+Global: {seed: 3, device: cpu}
+Search: {max_trials: 1, executor: inline}
+Strategy: {name: RandomSearch}
+Space: {nodes: 2}
+Network: {width: 4, cells_per_stage: 1, stages: 2, bottleneck: 1}
+Data: {name: cifar10-mini, image_size: 8, train: 40, held_out: 40}
+Train: {epochs: 1, batch_size: 20, learning_rate: 0.05}
+"""
+
+
+def test_a_search_has_its_teacher_before_its_first_trial(small_training, tmp_path):
+    (tmp_path / "search.yaml").write_text(SEARCH)
+
+    def search(teacher):
+        terms = json.dumps([{"name": "Distillation", "teacher": teacher}])
+        config = load_search(tmp_path / "search.yaml", [f"Train.terms={terms}"])
+        return run_search(config, tmp_path / "run")
+
+    with pytest.raises(UnknownNameError, match="no released network 'nobody'"):
+        search("nobody")
+    assert not (tmp_path / "run").exists()
+    assert search(str(small_training.folder)).best is not None
+    teacher = find_teacher(str(small_training.folder)).identity()
+    assert read_manifest(tmp_path / "run")["identity"]["Teacher"] == teacher
+
+
+def test_a_compression_keeps_what_its_teacher_says(small_training, tmp_path, asked):
+    short = {"epochs": 1, "batch_size": 40, "learning_rate": 0.01}
+    term = {"name": "Distillation", "teacher": str(small_training.folder)}
+    sections = {
+        "Global": {"device": "cpu"},
+        "Compression": {"name": "UniformBits", "bits": 3},
+        "Train": short,
+        "FineTuning": {**short, "terms": [term]},
+    }
+    config, source = resolve_compress(RawConfig(sections)), str(small_training.folder)
+
+    def stop(line):
+        if "[FineTuning]" in line:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        compress(config, source, tmp_path / "run", progress=stop)
+    assert asked == [PART, PART, PART, 20]
+    compress(config, source, tmp_path / "run", resume=True)
+    assert asked == [PART, PART, PART, 20]
+    teacher = find_teacher(source).identity()
+    assert read_manifest(tmp_path / "run")["identity"]["Teacher"] == teacher
 
 
 def test_it_is_noted_where_the_teacher_may_know_the_held_out_pictures(train, tmp_path):

@@ -89,7 +89,7 @@ def compress(
     source = open_source(model, config.data.path)
     method = config.compression.factory()(**config.compression.arguments())
     work = _Work(config, source, run)
-    work.check_fine_tuning()
+    identity |= work.check_fine_tuning()
     read = read_from(source.config.data, source.data)
     with run.open(identity, device=device, model=source.trained.folder, **read):
         _keep_training(source, out)
@@ -132,18 +132,23 @@ class _Work:
             self._network, keep_ends=config.layers.keep_ends, keep=config.layers.keep
         )
 
-    def check_fine_tuning(self) -> None:
+    def check_fine_tuning(self) -> dict[str, Any]:
         """Refuse a recipe that does not fit before bits are chosen, which takes long.
+
+        Returns:
+            What its parts are found to be of, see ``recipe_identity``.
 
         Raises:
             ConfigError: it does not fit the network or the pictures.
         """
         from autodl.reparam.plain_form import plain_network
         from autodl.training.fit import Trainer
+        from autodl.training.identity import recipe_identity
 
         fresh = plain_network(self._network)  # what begins a training may change its network
         recipe = recipe_of(self._config.fine_tuning)
         Trainer(fresh, self._task, recipe, self._config.general.seed)
+        return recipe_identity(recipe, self._task)
 
     def run(self, method: Method) -> dict[str, Any]:
         from autodl.training.weights import encode_weights
@@ -217,7 +222,8 @@ class _Work:
         clock, network = compute_clock(), self._network
         began = clock()
         saved = self._checkpoint("fine-tuning")
-        trainer = Trainer(network, self._task, recipe_of(options), self._config.general.seed)
+        seed = self._config.general.seed
+        trainer = Trainer(network, self._task, recipe_of(options), seed, keeper=self._run)
         if saved is not None:
             trainer.restore(saved["trainer"])
             rounded, spent = float(saved["rounded"]), float(saved["seconds"])

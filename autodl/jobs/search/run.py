@@ -30,6 +30,7 @@ from autodl.jobs.search.parts import (
 from autodl.jobs.search.screen import check_screen, make_screen
 from autodl.jobs.search.source import Source, find_source, find_start, write_start
 from autodl.objectives.trade_off import TradeOff
+from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
     BEST,
     CHECKPOINTS,
@@ -169,7 +170,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     history = read_history(config, space, folder)
     inform(strategy, config.strategy.name, history)
     check_screen(config, strategy, space)
-    seen = {data.examples.capitalize(): data.identity()} if data else {"Pictures": None}
+    seen = {"Pictures": None} if data is None else _seen(config, data)
     identity = {**config.identity(), **seen}
     if source is not None:
         identity["Source"] = source.architecture.to_json()
@@ -210,6 +211,14 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         space=space,
         data=data,
     )
+
+
+def _seen(config: SearchConfig, data: Task) -> dict[str, Any]:
+    """What trials learn from: the examples, and what parts of the recipe bring along."""
+    from autodl.training.identity import recipe_identity
+
+    own = {data.examples.capitalize(): data.identity()}
+    return {**own, **recipe_identity(recipe_of(config.train), data)}
 
 
 def _search(

@@ -67,11 +67,13 @@ def run_supernet(
     from autodl.supernets.single_path.folder import make_supernet
     from autodl.supernets.single_path.space_left import save_left
     from autodl.training.fit import Trainer
+    from autodl.training.identity import recipe_identity
     from autodl.training.weights import save_weights
 
     make = make_relaxed if config.relaxed else make_supernet
     network: RelaxedNetwork | SinglePathNetwork = make(config, data.signature)
-    trainer = Trainer(network, data, config.recipe, config.general.seed)
+    trainer = Trainer(network, data, config.recipe, config.general.seed, keeper=run)
+    identity |= recipe_identity(config.recipe, data)
     with run.open(identity, device=device, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         if not isinstance(network, RelaxedNetwork):  # drawn anew from the seed in every start
@@ -105,6 +107,6 @@ def _training(trainer: Trainer, stopped: str) -> dict[str, Any]:
     return {
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
-        "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
+        "seconds": trainer.seconds,
         "curve": trainer.curve,
     }

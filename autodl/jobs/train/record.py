@@ -34,9 +34,11 @@ class TrainingRecord:
         """Write the checkpoint, log and tell."""
         self.run.keep_epoch(trainer, _tags)
         number, epoch = len(trainer.curve), trainer.curve[-1]
-        left = (time.monotonic() - self.began) / (number - self.first) * (self.epochs - number)
+        prepared = sum(row.get("prepared_seconds", 0.0) for row in trainer.curve[self.first :])
+        spent = time.monotonic() - self.began - prepared  # which is not done again
+        left = spent / (number - self.first) * (self.epochs - number)
         if self.most_seconds is not None:
-            left = min(left, max(self.most_seconds - sum(e["seconds"] for e in trainer.curve), 0.0))
+            left = min(left, max(self.most_seconds - trainer.seconds, 0.0))
         self.run.tell(_epoch_line(epoch, number, self.epochs, self.task, left))
 
 

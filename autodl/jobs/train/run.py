@@ -192,6 +192,7 @@ def retrain(
         TrialFailure: the training loss is not finite.
     """
     from autodl.training.device import select_device
+    from autodl.training.identity import recipe_identity
     from autodl.training.parallel import ALONE
     from autodl.training.weights import save_weights
 
@@ -210,18 +211,19 @@ def retrain(
     device = select_device(config.general.device)
     data = load_task(config.data)
     plan = _plan(config, architecture, data)
-    trainer = _trainer(config, architecture, plan, data, share, run)
     identity = {
         **config.identity(),
         "Architecture": architecture.to_json(),
         data.examples.capitalize(): data.identity(),
-        **trainer.identity(),
     }
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
     measured = f"held_out_{data.metric.name}"
     if (known := _finished(run, identity, measured, share)) is not None:
         return Retrained(folder, data.metric, known[measured], known)
+    train = recipe_of(training_of(config.train, architecture))
+    identity |= recipe_identity(train, data)
+    trainer = _trainer(config, architecture, plan, data, share, run)
     if run is None:
         metrics = _train(config, trainer, data, share, identity, leave=leave)
         return Retrained(folder, data.metric, metrics[measured], metrics)
@@ -332,7 +334,7 @@ def _train(
         **more,
         "epochs": len(trainer.curve),
         "stopped_early": stopped,
-        "seconds": sum(epoch["seconds"] for epoch in trainer.curve),
+        "seconds": trainer.seconds,
         **({"teacher_seconds": taught} if (taught := teacher_seconds(trainer.curve)) else {}),
         "curve": trainer.curve,
     }

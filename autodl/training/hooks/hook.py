@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autodl.tasks.task import Task
 from autodl.training.setting import Epoch, Update
 
 
@@ -17,9 +18,27 @@ class Hook:
 
     key = ""  # none: there is no state
 
-    def identity(self) -> Mapping[str, Any]:
-        """What it is found to be of, by sections of the run's identity, such as other weights."""
+    @classmethod
+    def identity(cls, task: Task, options: Any, section: str) -> Mapping[str, Any]:
+        """What it is found to be of, by sections of the run's identity, such as other weights.
+
+        Args:
+            task: that is trained on.
+            options: its own.
+            section: that names it, for messages.
+
+        Raises:
+            AutoDLError: what it needs is not there, or does not fit the task.
+        """
         return {}
+
+    def prepare(self) -> bool:
+        """Before every epoch, outside its seconds: compute what is computed once.
+
+        Returns:
+            Whether something was computed; its seconds are ``prepared_seconds`` in the curve.
+        """
+        return False
 
     def before_epoch(self, epoch: Epoch) -> None:
         """Before the first batch of an epoch is drawn."""
