@@ -170,7 +170,10 @@ def _simulate(config: SearchConfig, folder: Path, source: str | None, tell: Tell
 def _simulated(config: SearchConfig, folder: Path) -> bool:
     if not (folder / METRICS).exists():
         return False
-    return len(read_json(folder / METRICS)["rewards"]) >= config.search.max_trials
+    rewards, enough = read_json(folder / METRICS)["rewards"], config.search.target_reward
+    if enough is not None and any(reward is not None and reward >= enough for reward in rewards):
+        return True
+    return len(rewards) >= config.search.max_trials
 
 
 def _read_simulated(folder: Path) -> Found:

@@ -17,6 +17,7 @@ from autodl.jobs.search.parts import (
 )
 from autodl.jobs.search.source import find_source
 from autodl.search.asking import Limits, ask_within, keep_within
+from autodl.search.budget import Budget
 from autodl.search.config import SearchConfig
 from autodl.search.evaluate import Evaluator, evaluate_trial
 from autodl.search.tried import Tried
@@ -34,10 +35,12 @@ def simulate(
     seed: int,
     limits: Limits | None = None,
     tried: Tried | None = None,
+    stop: Budget | None = None,
 ) -> Iterator[Trial]:
     """Ask, evaluate and tell ``trials`` times; for comparing strategies over many seeds.
 
-    Fewer times where the strategy has no more to propose, or ``tried`` finds nothing new.
+    Fewer times where the strategy has no more to propose, ``tried`` finds nothing new, or ``stop``
+    has a reason to stop behind a trial.
 
     Raises:
         ConfigError: nothing that is proposed is within the limits.
@@ -64,6 +67,8 @@ def simulate(
                 tried.finish(trial.id)
             strategy.tell(trial)
             yield trial
+            if stop is not None and stop(trial) is not None:
+                return
 
 
 def simulated(config: SearchConfig) -> Trials:
@@ -92,6 +97,7 @@ def simulated(config: SearchConfig) -> Trials:
             seed=config.general.seed,
             limits=limits,
             tried=make_tried(config, space),
+            stop=Budget(target_reward=config.search.target_reward),
         )
     )
     return Trials(

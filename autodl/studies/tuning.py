@@ -134,7 +134,9 @@ def tuning_lines(tuning: Mapping[str, Any] | None) -> list[str]:
 
 
 def _score(raw: RawConfig, seeds: Sequence[int], choice: Mapping[str, Any]) -> float:
-    own = raw.merged(RawConfig(sections_of(choice)))
+    # a search that ends by its target would have a short curve, which looks worse than a long one
+    whole = RawConfig({"Search": {"target_reward": None}})
+    own = raw.merged(RawConfig(sections_of(choice))).merged(whole)
     return mean_best_so_far(
         [
             simulated(SearchConfig.resolve(own.merged(RawConfig({"Global": {"seed": seed}}))))

@@ -116,3 +116,19 @@ def test_the_best_choice_of_half_of_the_seeds_is_run_on_the_others(tmp_path):
     run_study(load(text), tmp_path)  # nothing is tuned again
     with pytest.raises(StoreError, match="that of another study"):
         run_study(load(text, "Study.tune={Space.nodes: [2]}"), tmp_path)
+
+
+def test_a_simulation_that_reached_its_target_is_finished(tmp_path, monkeypatch):
+    from autodl.studies import simulate
+
+    study = "{job: simulate, seeds: 1, vary: {few: {}}}"
+    run_study(load(study), tmp_path / "whole")
+    (whole,) = read_results([tmp_path / "whole"]).outcomes
+    enough = f"Search.target_reward={max(whole.trials.rewards[:-1])}"
+    run_study(load(study, enough), tmp_path / "cut")
+    (cut,) = read_results([tmp_path / "cut"]).outcomes
+    assert 0 < len(cut.trials.rewards) < len(whole.trials.rewards)
+    asked = []
+    monkeypatch.setattr(simulate, "simulated", asked.append)
+    run_study(load(study, enough), tmp_path / "cut")
+    assert not asked

@@ -70,6 +70,16 @@ def test_what_cannot_be_simulated_is_refused():
     assert "parameters <= 1 (smallest found" in refused("Objectives={limits: {parameters: 1}}")
 
 
+def test_a_reward_that_is_enough_ends_a_simulation_as_it_ends_a_search():
+    whole = simulated(load_search(TABLE, FREE)).rewards
+    best_of_ten = max(whole[:10])
+    reached = 1 + next(place for place, reward in enumerate(whole) if reward >= best_of_ten)
+    target = f"Search.target_reward={best_of_ten}"
+    assert simulated(load_search(TABLE, [*FREE, target])).rewards == whole[:reached]
+    assert reached < len(whole)
+    assert simulated(load_search(TABLE, [*FREE, "Search.target_reward=2"])).rewards == whole
+
+
 def test_simulated_searches_keep_to_the_limits():
     free = simulated(load_search(TABLE, FREE))
     sizes = sorted(metrics["macs"] for metrics in free.metrics)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autodl.config.reading import load_config
+from autodl.config.reading import RawConfig, load_config
 from autodl.studies.outcome import Trials
 from autodl.studies.tuning import combinations_of, mean_best_so_far, sections_of, tune
 
@@ -41,3 +41,12 @@ def test_the_best_choice_comes_first_and_seeds_decide_everything():
     assert [candidate.values["Space.nodes"] for candidate in found] == [12, 6, 2]
     assert [line.split(":")[0] for line in seen] == ["tuning 1/3", "tuning 2/3", "tuning 3/3"]
     assert found == tune(raw, {"Space.nodes": [2, 12, 6]}, [3, 4], workers=2)
+
+
+def test_a_target_cuts_no_curve_that_choices_are_told_apart_by():
+    raw = load_config(
+        Path("search/cell-agent-tokens.yaml"),
+        ["Strategy={name: RandomSearch}", "Search.max_trials=20"],
+    )
+    early = raw.merged(RawConfig({"Search": {"target_reward": 0.1}}))
+    assert tune(early, {"Space.nodes": [2, 6]}, [3]) == tune(raw, {"Space.nodes": [2, 6]}, [3])
