@@ -18,10 +18,15 @@ class ResNet9Options(Section):
 
 
 class AirbenchOptions(Section):
-    """How wide its three stages are."""
+    """How wide and how deep its three stages are."""
+
+    ADDED = ("depth",)
 
     widths: tuple[Count, Count, Count] = Field(
         (64, 128, 128), description="channels of the stages; 64, 256, 256 is the larger one"
+    )
+    depth: Literal[2, 3] = Field(
+        2, description="convolutions of a stage; of 3 the first one's output is added to the last's"
     )
 
 

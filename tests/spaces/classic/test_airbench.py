@@ -8,7 +8,7 @@ import pytest
 
 from autodl.networks.costs import network_costs
 from autodl.networks.network import PlanNetwork
-from autodl.plans.layers import BatchNorm, Conv, MaxPool
+from autodl.plans.layers import Add, BatchNorm, Conv, Gelu, MaxPool
 from autodl.reparam.fusion import fuse
 from autodl.spaces.classic.airbench import airbench_plan
 
@@ -34,6 +34,28 @@ def test_counts_by_formula(widths, classes):
     assert plan.macs == macs + widths[-1] * classes
     built = network_costs(PlanNetwork(plan), (3, 32, 32))
     assert (built.parameters, built.macs) == (plan.parameters, plan.macs)
+
+
+def test_three_convolutions_in_a_stage_are_the_authors_network_for_96_percent():
+    """24, 128, 384, 512 channels; pooled behind the first convolution, its output added."""
+    plan, parameters, macs = (
+        airbench_plan(widths=(128, 384, 512), depth=3),
+        24 * 13,
+        24 * 12 * 31**2,
+    )
+    for before, width, side, half in ((24, 128, 31, 15), (128, 384, 15, 7), (384, 512, 7, 3)):
+        parameters += 9 * width * (before + 2 * width) + 6 * width
+        macs += 9 * width * (before * side**2 + 2 * width * half**2)
+    assert (plan.parameters, plan.macs) == (parameters + 5120, macs + 5120)
+    stage = [record for record in plan.records if record.name.startswith("stage2.")]
+    assert [type(record.layer) for record in stage] == [
+        *(Conv, MaxPool, BatchNorm, Gelu, Conv, BatchNorm, Gelu),
+        *(Conv, BatchNorm, Add, Gelu),
+    ]
+    place = plan.records.index(stage[0])
+    assert stage[-2].inputs == (place + 8, place + 3)  # the last norm, and the first activation
+    norms = [record.layer for record in plan.records if isinstance(record.layer, BatchNorm)]
+    assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.9, 1e-12)}
 
 
 def test_it_pools_between_convolution_and_norm():
