@@ -60,10 +60,8 @@ def airbench_plan(
         x = entry = _normalised(builder, x, f"stage{stage}.norm0", depth)
         for number in range(1, depth):
             x = _convolution(builder, x, f"stage{stage}.conv{number}", width)
-            last = depth == 3 and number == 2
-            x = _normalised(
-                builder, x, f"stage{stage}.norm{number}", depth, entry if last else None
-            )
+            added = entry if number == 2 else None
+            x = _normalised(builder, x, f"stage{stage}.norm{number}", depth, added)
     x = builder.add("head.pool", GlobalMaxPool(), x)
     x = builder.add("head.classifier", Linear(widths[-1], classes, bias=False), x)
     builder.add("head.scale", Times(_OUTPUT), x)
