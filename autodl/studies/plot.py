@@ -82,7 +82,8 @@ def _draw_values(axes: Axes, outcomes: Sequence[Outcome], column: str) -> None:
         axes.plot([place] * len(values), values, "o", color=_color(place), alpha=0.4, markersize=5)
         mean = Spread.of(values).mean
         low, high = mean_interval(values)
-        reach = None if np.isnan(low) else [[mean - low], [high - mean]]
+        # rounding can put a mean of equal values outside of their interval
+        reach = None if np.isnan(low) else np.maximum([[mean - low], [high - mean]], 0)
         axes.errorbar([place + 0.18], [mean], reach, fmt="_", color=_color(place), capsize=3)
     axes.set_xticks(range(len(names)), names, rotation=20 if len(names) > 4 else 0)
     axes.set(ylabel=f"{column} (dots: seeds; mean, 95 %)", xlim=(-0.5, len(names) - 0.5))

@@ -73,6 +73,13 @@ def test_final_values_have_dots_for_seeds_and_an_interval():
         np.testing.assert_allclose(bars, mean_interval(own))
 
 
+def test_seeds_that_are_equal_have_an_interval_of_no_length():
+    outcomes = [Outcome("bayesian", seed, {"accuracy_after": 0.1}) for seed in range(3)]
+    (axes,) = draw_study(Results(JOBS["compress"], tuple(outcomes))).axes
+    bar = axes.containers[0][2][0].get_segments()[0][:, 1]
+    np.testing.assert_allclose(bar, 0.1, rtol=1e-15)  # the mean of three is rounded
+
+
 def _at(axes, place):
     """Index of the dots of a variation among the lines: an interval brings lines of its own."""
     dots = [n for n, line in enumerate(axes.lines) if line.get_marker() == "o"]
