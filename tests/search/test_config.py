@@ -87,7 +87,12 @@ def test_evaluators_that_do_not_train_may_tell_of_anything():
 
 def test_what_training_tells_is_known():
     config = load_search(
-        DEMO, ["Objectives={minimise: [held_out_loss, epochs]}", "Train.epochs=1", "Data.train=50"]
+        DEMO,
+        [
+            "Objectives={minimise: [held_out_loss, epochs]}",
+            "Train={epochs: 1, batch_size: 10}",
+            "Data.train=50",
+        ],
     )
     architecture = make_space(config).sample(assemble.np.random.default_rng(0))
     evaluator = assemble.make_evaluator(config)
