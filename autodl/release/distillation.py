@@ -75,10 +75,9 @@ class Distillation(Hook):
         return {"Teacher": _checked(task, options, section)[1].identity()}
 
     def prepare(self) -> bool:
-        """Ask the teacher, before the first epoch of a start."""
-        known = self._soft is not None
+        """Ask the teacher, before the first epoch of a start; to read what is kept is no asking."""
         self._chances()
-        return not known
+        return self._untold
 
     def before_epoch(self, epoch: Epoch) -> None:
         """What the teacher took is told with the first epoch behind it."""

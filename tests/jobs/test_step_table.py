@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import product
+import sys
 
 import numpy as np
 import pytest
@@ -13,12 +13,12 @@ from autodl.jobs import step_grid
 from autodl.jobs.latency import load_search, make_plans
 from autodl.jobs.search.parts import check_step_table
 from autodl.jobs.search.run import run_search
-from autodl.jobs.step_grid import filled
 from autodl.jobs.step_table import check_steps, measure_steps, predict_steps, read_any_table
 from autodl.networks.onednn import training_kernels
 from autodl.objectives.latency.machine import this_machine
 from autodl.plans.step_table import StepTable
 from autodl.spaces.stage.space import StageSpace
+from autodl.training.device import computing_on
 
 TINY = """
 Global: {seed: 0, device: cpu}
@@ -80,15 +80,32 @@ def test_networks_are_measured_and_predicted(table, config):
         check_steps(table, config, networks=1)
 
 
-def test_a_table_of_other_kernels_begins_no_search_and_is_not_checked(table, config, tmp_path):
-    """One of before they were on record: those of Paddle. What was begun by it goes on."""
-    assert table.kernels == training_kernels() == "oneDNN"
+@pytest.fixture(scope="module")
+def other(table):
+    """The same table, as if it were of other kernels than a training here uses."""
+    kernels = "Paddle" if table.kernels == "oneDNN" else "oneDNN"
+    return table.model_copy(update={"kernels": kernels})
+
+
+def test_a_table_says_whose_kernels_it_is_of(table):
+    """One of before they were on record: those of Paddle."""
+    with computing_on("cpu"):
+        assert table.kernels == training_kernels()
     old = {name: value for name, value in table.to_plain().items() if name != "kernels"}
-    path = tmp_path / "old.json"
-    path.write_text(json.dumps(old))
+    assert StepTable.model_validate(old).kernels == "Paddle"
+
+
+def test_a_table_of_other_kernels_begins_no_search_and_is_not_checked(
+    table, other, config, tmp_path
+):
+    """What was begun by it goes on."""
+    path = write(other, tmp_path / "other.json")
     given = ["Network.macs=null", "Network.picture_ms=0.5", f"Network.step_table={path}"]
     checked = load_search(config, given)
-    message = "measured with the kernels of Paddle, and a training here uses those of oneDNN"
+    message = (
+        f"measured with the kernels of {other.kernels}, and a training here uses those of"
+        f" {table.kernels}"
+    )
     with pytest.raises(DataError, match=f"{message}.*or set Objectives.allow_foreign=true"):
         run_search(checked, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -99,13 +116,22 @@ def test_a_table_of_other_kernels_begins_no_search_and_is_not_checked(table, con
     assert checked.identity()["Network"]["step_table"] == table.digest  # runs keep theirs
 
 
-def test_a_search_that_was_begun_by_a_table_goes_on_by_it(table, config, tmp_path):
+def test_where_nothing_trains_no_kernels_are_asked_for(other, config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "autodl.networks.onednn", None)  # importing it would fail
+    path = write(other, tmp_path / "other.json")
+    given = ["Network.macs=null", "Network.picture_ms=0.5", f"Network.step_table={path}"]
+    check_step_table(load_search(config, [*given, "Evaluator={name: TokenCount}"]))
+    with pytest.raises(ImportError):
+        check_step_table(load_search(config, given))
+
+
+def test_a_search_that_was_begun_by_a_table_goes_on_by_it(table, other, config, tmp_path):
     """It was of today's kernels then; milliseconds, and with them the widths, are the same."""
     given = ["Network.macs=null", "Network.picture_ms=0.5", "Search.executor=inline"]
     given += ["Data.name=cifar10-mini", "Data.path=null", "Train.batch_size=100", "Train.epochs=1"]
     given += ["Strategy.name=RandomSearch", f"Network.step_table={write(table, tmp_path / 't')}"]
     run_search(load_search(config, [*given, "Search.max_trials=1"]), tmp_path / "run")
-    write(table.model_copy(update={"kernels": "Paddle"}), tmp_path / "t")
+    write(other, tmp_path / "t")
     more = load_search(config, [*given, "Search.max_trials=2"])
     assert run_search(more, tmp_path / "run", resume=True).finished == 2
 
@@ -123,19 +149,6 @@ def test_tables_of_both_kinds_are_told_apart(table, tmp_path):
         read_any_table(tmp_path / "other.json")
     with pytest.raises(DataError, match="cannot read"):
         read_any_table(tmp_path / "gone.json")
-
-
-@pytest.mark.parametrize("axes", [{"in": (8, 32), "out": (8, 16), "side": (2, 8)}])
-def test_gaps_are_filled_by_work_and_times_rise(axes):
-    """Of products of sizes any gap is the product itself; a dip is raised to what is before it."""
-    work = np.reshape([a * b * c**2 for a, b, c in product(*axes.values())], (2, 2, 2)) * 1.0
-    for gap in ((1, 1, 1), (0, 0, 0), (1, 0, 1)):
-        times = work.copy()
-        times[gap] = np.nan
-        np.testing.assert_allclose(filled(times, axes), work)
-    times = work.copy()
-    times[1, 0, 0] = 1.0
-    assert filled(times, axes)[1, 0, 0] == work[0, 0, 0]
 
 
 @pytest.mark.parametrize(

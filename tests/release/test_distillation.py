@@ -154,6 +154,8 @@ def test_one_that_is_resumed_ends_like_one_that_is_not(train, tmp_path, asked, u
     for name in ("weights.safetensors",):
         assert checksum(done.folder / name) == checksum(whole.folder / name)
     assert done.metrics["teacher_seconds"] > 0
+    # what is kept was only read where the second epoch began
+    assert ["prepared_seconds" in epoch for epoch in done.metrics["curve"]] == [True, False]
     assert [epoch["loss"] for epoch in done.metrics["curve"]] == [
         epoch["loss"] for epoch in whole.metrics["curve"]
     ]
@@ -220,17 +222,18 @@ def test_a_finished_training_needs_its_teacher_no_more(train, tmp_path, monkeypa
 
 
 def test_what_the_teacher_takes_is_no_part_of_an_epoch(train, tmp_path, monkeypatch):
-    """It is asked four times, for 50 ms each; an epoch here takes some 100 ms."""
+    """It is asked four times, for 400 ms each; an epoch here takes some 100 ms."""
     logits = Teacher.logits
 
     def slow(self, images):
-        time.sleep(0.05)
+        time.sleep(0.4)
         return logits(self, images)
 
     monkeypatch.setattr(Teacher, "logits", slow)
     done, _ = train(tmp_path / "run")
     first, second = done.metrics["curve"]
-    assert first["prepared_seconds"] > 0.2
+    assert first["prepared_seconds"] > 1.6
+    assert first["seconds"] < first["prepared_seconds"]
     assert "prepared_seconds" not in second
     together = first["seconds"] + second["seconds"] + first["prepared_seconds"]
     assert done.metrics["seconds"] == pytest.approx(together, rel=1e-12)

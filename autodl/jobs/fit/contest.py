@@ -61,7 +61,7 @@ class Entrant:
     loss: float
     epochs: int
     seconds: float
-    look: float = 0.0  # not on record before
+    look: float = 0.0  # fits of earlier versions have none on record
 
     @property
     def worth(self) -> tuple[float, float]:
@@ -198,7 +198,10 @@ class Contest:
         return self._clock.interrupted or self._time_left() < _SHORTEST
 
     def _time_left(self) -> float:
-        """Seconds for the retraining: all but those that finishing the best so far needs."""
+        """Seconds for the retraining: all but those that finishing the best so far needs.
+
+        Its looks take what they were measured to take, and before there is one what is predicted.
+        """
         finishing = self._finishing
         if self.tried:
             finishing = replace(finishing, look=_best(self.tried).look)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 # processor seconds: the pictures are read and cut again, probabilities calibrated, the card and
 # the page written; about 1.2 as measured
 REST = 2.0
-# looks at thousands of pictures take longer, each, than those that were timed: measured 1.2
+# looks at thousands of pictures take longer, each, than the few that are timed for a plan: in one
+# fit 1.2 times as long (docs/fit.md); a little less is allowed, since that was one run
 SLOWER = 1.15
 MARGIN = 0.01  # share of all the time, by which measurements of a second may be wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """``looks`` forward passes of one picture, of ``look`` seconds as timed, and all ``beside``."""
+    """``looks`` forward passes of one picture, ``look`` seconds each, and all ``beside`` them.
+
+    ``beside`` are seconds of the clock, see ``seconds_beside``.
+    """
 
     looks: int
     look: float
@@ -23,10 +27,10 @@ class Finishing:
     @property
     def seconds(self) -> float:
         """All of it."""
-        return SLOWER * self.looks * self.look + self.beside
+        return self.looks * self.look + self.beside
 
 
-def looks_at(held_out: int, test: int, views: int) -> int:
+def look_count(held_out: int, test: int, views: int) -> int:
     """Forward passes of one picture from the end of a training on.
 
     Held-out pictures are looked at by the training itself, by the comparison and by the
@@ -39,7 +43,7 @@ def looks_at(held_out: int, test: int, views: int) -> int:
 
 
 def seconds_beside(seconds: float, exporting: float, burden: float) -> float:
-    """All but the forward passes.
+    """Seconds of the clock for all but the forward passes.
 
     Args:
         seconds: that are left for everything.

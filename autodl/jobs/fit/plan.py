@@ -13,7 +13,7 @@ from math import ceil, log2
 from typing import Any
 
 from autodl.errors import ConfigError
-from autodl.jobs.fit.finishing import Finishing, looks_at, seconds_beside
+from autodl.jobs.fit.finishing import SLOWER, Finishing, look_count, seconds_beside
 from autodl.spaces.classic.airbench import airbench_plan
 from autodl.spaces.stage.budget import work
 
@@ -161,11 +161,11 @@ def seconds_of_epoch(facts: Facts, train: int, side: int, widths: Widths) -> flo
 
 
 def finishing_of(facts: Facts, side: int, widths: Widths) -> Finishing:
-    """What is left to do behind the last training, of the hand-made network."""
+    """What is left to do behind the last training, predicted for the hand-made network."""
     machine = facts.machine
     return Finishing(
-        looks_at(facts.held_out, facts.test, facts.views),
-        network_work(side, widths) / machine.looking,
+        look_count(facts.held_out, facts.test, facts.views),
+        SLOWER * network_work(side, widths) / machine.looking,
         seconds_beside(facts.seconds, machine.exporting, machine.burden),
     )
 

@@ -78,7 +78,10 @@ def run_fit(
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
-    machine = Machine(*measure_speed(), measure_exporting(), clock.burden())
+    training, looking = measure_speed()
+    machine = Machine(
+        training=training, looking=looking, exporting=measure_exporting(), burden=clock.burden()
+    )
     subset, facts, plan = _prepared(config, folder, found, machine, clock, tell)
     identity = {**config.identity(), "Pictures": {"checksum": subset.dataset.checksum}}
     start = {"device": device, "minutes": config.fit.minutes, "pictures": config.fit.pictures}
@@ -170,7 +173,9 @@ def _planned(
 
     wanted = partial(make_plan, image_size=image_size, released=config.fit.released)
     plan = wanted(facts)
-    training, looking = measure_speed(plan.side, plan.widths, plan.batch)
+    training, looking = measure_speed(
+        plan.side, plan.widths, plan.batch, facts.held_out + facts.test
+    )
     machine = replace(facts.machine, training=training, looking=looking)
     facts = replace(facts, machine=machine, seconds=clock.left())
     return facts, wanted(facts)
@@ -194,7 +199,7 @@ def _facts_of(subset: Subset, config: FitConfig, machine: Machine, clock: Clock)
 
 
 def _views(config: FitConfig) -> int:
-    """How many of a picture are looked at where it is measured."""
+    """Views of a picture whose outputs are averaged: 2 with its mirror image."""
     return 1 + config.fit.mirror
 
 

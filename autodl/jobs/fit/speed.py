@@ -24,11 +24,11 @@ _RECIPE = {
     **{"fast_norms": False, "scales": True},
 }
 _UPDATES, _LOOKS = 4, 2  # timed one by one; the median counts
-_LOOKED = 128  # pictures of a forward pass; more at a time are not faster
+LOOKED = 128  # pictures of a forward pass; more at a time are not faster
 
 
 def measure_speed(
-    side: int = SIDE, widths: Widths = WIDTHS, batch: int = BATCH
+    side: int = SIDE, widths: Widths = WIDTHS, batch: int = BATCH, looked: int = LOOKED
 ) -> tuple[float, float]:
     """Work of a network (see ``network_work``) times pictures a second: training, and looking.
 
@@ -37,6 +37,11 @@ def measure_speed(
     steps take the longer the smaller the batch: neither follows from the other.
 
     The first update and the first look, which make Paddle choose its kernels, are not counted.
+
+    Args:
+        side: of the pictures, in pixels.
+        batch: pictures in an update.
+        looked: pictures that there are to look at; more are not looked at here, nor more than 128.
     """
     from autodl.reparam.training_form import training_network
     from autodl.training.fit import Trainer
@@ -50,11 +55,11 @@ def measure_speed(
     options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": batch})
     network = training_network(airbench_plan(image_size=side, widths=widths), options, 0)
     trainer = Trainer(network, task, recipe_of(options), 0)
-    looked = pictures.take(np.arange(_LOOKED) % batch)
+    shown = pictures.take(np.arange(max(1, min(looked, LOOKED))) % batch)
     work = network_work(side, widths)
     training = _median_seconds(lambda: trainer.updates(1, rng), _UPDATES)
-    looking = _median_seconds(lambda: logits_of(network, looked, normalisation), _LOOKS)
-    return batch * work / training, _LOOKED * work / looking
+    looking = _median_seconds(lambda: logits_of(network, shown, normalisation), _LOOKS)
+    return batch * work / training, len(shown) * work / looking
 
 
 def measure_exporting() -> float:

@@ -257,7 +257,12 @@ def held_out_logits(training: Path, held_out: Pictures, views: int) -> NDArray[n
 
 
 def logits_by(trained: TrainedNetwork, pictures: Pictures, views: int) -> NDArray[np.float64]:
-    """The same of a network that is loaded already."""
+    """Logits of pictures by a loaded network, float64 ``[N, classes]``: means over their views.
+
+    Args:
+        pictures: uint8, as large as the network takes them.
+        views: of each picture: 1, 2 (it and its mirror image) or 6 (these and shifted ones).
+    """
     from autodl.training.metrics import logits_of
 
     found = logits_of(

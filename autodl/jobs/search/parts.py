@@ -246,11 +246,14 @@ def check_step_table(config: SearchConfig) -> None:
     """Refuse a step table of other kernels than those of this device, as ``check_latency_table``.
 
     It is for the start of a search: one that was begun by a table goes on by it, and what it has
-    found is trained with the widths of that table.
+    found is trained with the widths of that table. Where nothing trains no kernels are asked for,
+    and Paddle is not imported.
 
     Raises:
         DataError: it is of others.
     """
+    if not config.evaluator.entry.trains:
+        return
     table = getattr(config.network.options, "step_table", None)
     if isinstance(table, StepTable) and not config.objectives.allow_foreign:
         from autodl.networks.onednn import training_kernels
