@@ -18,7 +18,7 @@ from autodl.tasks.task import Task
 from autodl.training.device import compute_clock
 from autodl.training.goal import Truth
 from autodl.training.hooks.hook import Hook
-from autodl.training.setting import Epoch, Setting
+from autodl.training.setting import Epoch, Keeper, Setting
 from autodl.training.terms.distillation import soft_divergence, softened
 from autodl.training.terms.term import Step
 
@@ -54,6 +54,8 @@ class Distillation(Hook):
         ConfigError: another task than pictures in classes, or a teacher of other classes.
         UnknownNameError: no such teacher.
     """
+
+    sections = ("Teacher",)
 
     def __init__(self, setting: Setting, options: DistillationOptions) -> None:
         task, self._teacher = _checked(setting.task, options, setting.recipe.section)
@@ -156,6 +158,16 @@ class Distillation(Hook):
             )
         self._seconds = seconds
         return said
+
+
+def kept_seconds(keeper: Keeper) -> float:
+    """Seconds of the processor that a teacher took in earlier starts; 0 if nothing is kept of it.
+
+    Raises:
+        CheckpointError: what is kept is damaged.
+    """
+    seconds = (keeper.restored(FILE) or {}).get("seconds")
+    return seconds if isinstance(seconds, float) else 0.0
 
 
 def _checked(task: Task, options: DistillationOptions, section: str) -> tuple[PictureTask, Teacher]:

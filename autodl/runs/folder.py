@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import metadata
@@ -208,7 +208,7 @@ def check_identity(
     reduced: Callable[[Mapping[str, Any]], Any] = dict,
     *,
     accept_changed_plugins: bool = False,
-    partly: bool = False,
+    found_later: Collection[str] = (),
 ) -> dict[str, Any]:
     """Refuse to take the run in a folder for another one; nothing is written.
 
@@ -216,7 +216,7 @@ def check_identity(
         reduced: brings an identity on record into today's form, see ``Sections.reduced``.
         accept_changed_plugins: the plugins may be others than they were. Results of before are
             kept, but not shared with architectures that are evaluated later.
-        partly: sections that are on record and not in ``identity`` are not compared.
+        found_later: names of sections that are compared only where ``identity`` has them.
 
     Returns:
         The manifest; accepted plugins are in its identity, and what they were before on record.
@@ -229,8 +229,9 @@ def check_identity(
         manifest = _with_plugins(manifest, _plugins_of(identity), folder / MANIFEST)
     known = manifest.get("identity")
     known = reduced(known) if isinstance(known, dict) else known
-    if partly and isinstance(known, dict):
-        known = {section: known[section] for section in known if section in identity}
+    if isinstance(known, dict):
+        later = {name for name in found_later if name not in identity}
+        known = {name: section for name, section in known.items() if name not in later}
     if differing := _first_difference(known, json.loads(json.dumps(identity))):
         key, old, new = differing
         if key == "Global.plugins":

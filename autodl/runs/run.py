@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -108,7 +108,10 @@ class Run:
                     self._log.close()
 
     def finished(
-        self, identity: Mapping[str, Any], files: Sequence[str] = ()
+        self,
+        identity: Mapping[str, Any],
+        files: Sequence[str] = (),
+        found_later: Collection[str] = (),
     ) -> dict[str, Any] | None:
         """The metrics of a run that is finished already; None if there is something left to do.
 
@@ -116,9 +119,10 @@ class Run:
         is told. Nothing is written here.
 
         Args:
-            identity: what is known of it before its parts are made; other sections that are on
-                record were found when it began, and are not needed where nothing is left to do.
+            identity: what is known of it before its parts are made.
             files: what ``finish`` was given; runs of earlier releases have no checksums of them.
+            found_later: sections of the identity that its parts find when it begins, and that are
+                not needed where nothing is left to do.
 
         Raises:
             StoreError: it is another run; or what it has come to was damaged, and there is no
@@ -129,7 +133,7 @@ class Run:
         manifest = check_identity(
             *(self.folder, identity, self._config.reduced),
             accept_changed_plugins=self._accept,
-            partly=True,
+            found_later=found_later,
         )
         known, states = (manifest.get(key) or () for key in (SEALS, _KEPT))
         if not (self.folder / METRICS).exists() and METRICS not in known:

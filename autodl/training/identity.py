@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from autodl.config.components import Component
+from autodl.errors import PluginError
 from autodl.recipes.recipe import Recipe
 from autodl.tasks.task import Task
 from autodl.training.hooks.hook import Hook
+
+
+def recipe_sections(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the sections of ``recipe_identity``, told without what they are of.
+
+    Raises:
+        PluginError: a plugin's hook, path or term is no class.
+    """
+    return tuple(name for _, hook in _hooks(recipe) for name in hook.sections)
 
 
 def recipe_identity(recipe: Recipe, task: Task) -> dict[str, Any]:
@@ -17,11 +29,33 @@ def recipe_identity(recipe: Recipe, task: Task) -> dict[str, Any]:
 
     Raises:
         AutoDLError: see the parts' ``identity``.
+        PluginError: a plugin's hook, path or term is no class, or has not named its sections.
+    """
+    found: dict[str, Any] = {}
+    for part, hook in _hooks(recipe):
+        own = hook.identity(task, part.options, recipe.section)
+        if unnamed := [name for name in own if name not in hook.sections]:
+            raise PluginError(
+                f"the identity of {part.section} {part.name!r} has the section {unnamed[0]!r},"
+                f" which {hook.__name__}.sections does not name; a finished run needs the names"
+            )
+        found |= own
+    return found
+
+
+def _hooks(recipe: Recipe) -> Iterator[tuple[Component, type[Hook]]]:
+    """Parts that act beside the updates, and their classes, which are asked before they are made.
+
+    Raises:
+        PluginError: a hook, a path or a term is made by a function, which cannot be asked.
     """
     path = [] if recipe.path is None else [recipe.path]
-    found: dict[str, Any] = {}
     for part in (*path, *recipe.hooks, *recipe.terms):
         factory = part.factory()
-        if isinstance(factory, type) and issubclass(factory, Hook):
-            found |= factory.identity(task, part.options, recipe.section)
-    return found
+        if not isinstance(factory, type):
+            raise PluginError(
+                f"the factory of {part.section} {part.name!r} is no class, so what it is of cannot"
+                " be asked before it is made; register a class"
+            )
+        if issubclass(factory, Hook):
+            yield part, factory

@@ -290,6 +290,46 @@ def test_a_compression_keeps_what_its_teacher_says(small_training, tmp_path, ask
     assert read_manifest(tmp_path / "run")["identity"]["Teacher"] == teacher
 
 
+@pytest.fixture
+def teach(small_training, tmp_path):
+    """Compresses the small network; sections may have a teacher, which is that network."""
+    short = {"epochs": 1, "batch_size": 40, "learning_rate": 0.01}
+    term = {"name": "Distillation", "teacher": str(small_training.folder)}
+
+    def teach(*taught, method="UniformBits", resume=False, progress=lambda line: None):
+        sections = {
+            name: {**short, **({"terms": [term]} if name in taught else {})}
+            for name in ("Train", "FineTuning")
+        }
+        values = {"Global": {"device": "cpu"}, "Compression": {"name": method}, **sections}
+        config, source = resolve_compress(RawConfig(values)), str(small_training.folder)
+        return compress(config, source, tmp_path / "run", resume=resume, progress=progress)
+
+    return teach
+
+
+@pytest.mark.parametrize("method", ["BayesianBits", "BitSearch", "UniformBits"])
+def test_no_teacher_is_asked_while_levels_are_chosen(teach, tmp_path, method):
+    with pytest.raises(ConfigError, match=r"Train has a part with a Teacher.*FineTuning\.terms"):
+        teach("Train", "FineTuning", method=method)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_compression_counts_what_its_teacher_took_in_an_earlier_start(teach, tmp_path):
+    """It was killed between the teacher and the first checkpoint; 1000 seconds stand for many."""
+
+    def stop(line):
+        if "200/200" in line:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        teach("FineTuning", progress=stop)
+    file = tmp_path / "run" / FILE
+    file.write_bytes(encode_state({**decode_state(file.read_bytes()), "seconds": 1000.0}))
+    seconds = teach("FineTuning", resume=True)["fine_tuning_seconds"]
+    assert 1000 < seconds < 1000 + 60  # its own: less than one
+
+
 def test_it_is_noted_where_the_teacher_may_know_the_held_out_pictures(train, tmp_path):
     with pytest.raises(Stopped):
         train(tmp_path / "run", "Data.held_out=150", until="note: the teacher may have learned")

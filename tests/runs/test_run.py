@@ -157,6 +157,14 @@ def test_a_finished_run_is_read_and_another_one_refused(begun):
     assert again.finished(IDENTITY) == {"accuracy": 0.5}
     with pytest.raises(StoreError, match=r"holds another run: Pictures\.checksum was 'a'"):
         again.finished({**IDENTITY, "Pictures": {"checksum": "b"}})
+    known = {name: IDENTITY[name] for name in IDENTITY if name != "Pictures"}
+    assert again.finished(known, found_later=("Pictures", "Teacher")) == {"accuracy": 0.5}
+    for identity, later in ((known, ("Teacher",)), ({"Pictures": IDENTITY["Pictures"]}, ())):
+        with pytest.raises(StoreError, match=r"holds another run: \w+ was .*, now it is the def"):
+            again.finished(identity, found_later=later)
+    other = {**IDENTITY, "Pictures": {"checksum": "b"}}
+    with pytest.raises(StoreError, match=r"holds another run: Pictures\.checksum was 'a'"):
+        again.finished(other, found_later=("Pictures",))
     (begun / METRICS).write_text("{")
     assert again.finished(IDENTITY) is None
     whole = (begun / CHECKPOINT).read_bytes()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.compression.bits.packed_network import load_packed_weights
 from autodl.data.load import describe, read_from
+from autodl.errors import ConfigError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
 from autodl.jobs.compress.source import (
@@ -81,8 +82,12 @@ def compress(
         **form_identity(trained),
         "Weights": checksum(weights_file(folder)),
     }
-    if (found := run.finished(identity, (PACKED,))) is not None:
+    from autodl.training.identity import recipe_sections
+
+    later = recipe_sections(recipe_of(config.fine_tuning))
+    if (found := run.finished(identity, (PACKED,), later)) is not None:
         return found if (out / TRAINING).exists() else _completed(found, config, model, run)
+    _check_choosing(config)
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
@@ -96,6 +101,21 @@ def compress(
         metrics = {"device": device, **work.run(method)}
         run.finish(metrics, files=_FILES, held_out_accuracy=metrics["accuracy_after"])
     return metrics
+
+
+def _check_choosing(config: CompressConfig) -> None:
+    """Refuse what could not be asked while levels are chosen, which keeps nothing of parts.
+
+    Raises:
+        ConfigError: a part of ``Train`` has an identity of its own.
+    """
+    from autodl.training.identity import recipe_sections
+
+    if needed := recipe_sections(recipe_of(config.train)):
+        raise ConfigError(
+            f"Train has a part with a {needed[0]}, which is not asked while levels are chosen;"
+            " give it in FineTuning.terms (a hook in FineTuning.hooks), or leave it out"
+        )
 
 
 def _keep_training(source: Source, out: Path) -> None:
@@ -214,6 +234,7 @@ class _Work:
         from autodl.compression.batch_norms import estimate_again
         from autodl.compression.bits.rounded_layers import assign
         from autodl.compression.bits.straight_through import rounded_forward
+        from autodl.release.distillation import kept_seconds
         from autodl.training.device import compute_clock
         from autodl.training.fit import Trainer
 
@@ -230,7 +251,7 @@ class _Work:
         else:
             assign(self._layers, levels)
             estimate_again(network, data.train, normalisation, options.batch_size)
-            rounded, spent = self._accuracy(network), 0.0
+            rounded, spent = self._accuracy(network), kept_seconds(self._run)
             self._run.tell(f"held-out accuracy of the rounded network: {rounded:.4f}")
 
         def seconds() -> float:

@@ -52,6 +52,7 @@ def run_supernet(
         folder, config, resume=resume, accept_changed_plugins=accept_changed_plugins, tell=progress
     )
     from autodl.training.device import select_device
+    from autodl.training.identity import recipe_identity, recipe_sections
 
     device = select_device(config.general.device)
     data = load_task(config.data)
@@ -60,14 +61,13 @@ def run_supernet(
     # what a training comes to, beside its metrics
     own = ARCHITECTURE if config.relaxed else FIRST_WEIGHTS
     files = (own, WEIGHTS, *((SPACE_LEFT,) if shrinks else ()))
-    if (known := run.finished(identity, files)) is not None:
+    if (known := run.finished(identity, files, recipe_sections(config.recipe))) is not None:
         return known
     from autodl.supernets.relaxed.network import RelaxedNetwork, make_relaxed
     from autodl.supernets.relaxed.progress import progress_line
     from autodl.supernets.single_path.folder import make_supernet
     from autodl.supernets.single_path.space_left import save_left
     from autodl.training.fit import Trainer
-    from autodl.training.identity import recipe_identity
     from autodl.training.weights import save_weights
 
     make = make_relaxed if config.relaxed else make_supernet

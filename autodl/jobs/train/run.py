@@ -192,7 +192,7 @@ def retrain(
         TrialFailure: the training loss is not finite.
     """
     from autodl.training.device import select_device
-    from autodl.training.identity import recipe_identity
+    from autodl.training.identity import recipe_identity, recipe_sections
     from autodl.training.parallel import ALONE
     from autodl.training.weights import save_weights
 
@@ -219,9 +219,10 @@ def retrain(
     # what counts is the batch of all: a resumed training may cut it into other parts
     identity["Train"]["batch_size"] *= share.size
     measured = f"held_out_{data.metric.name}"
-    if (known := _finished(run, identity, measured, share)) is not None:
-        return Retrained(folder, data.metric, known[measured], known)
     train = recipe_of(training_of(config.train, architecture))
+    later = recipe_sections(train)
+    if (known := _finished(run, identity, measured, share, later)) is not None:
+        return Retrained(folder, data.metric, known[measured], known)
     identity |= recipe_identity(train, data)
     trainer = _trainer(config, architecture, plan, data, share, run)
     if run is None:
@@ -239,14 +240,18 @@ def retrain(
 
 
 def _finished(
-    run: Run | None, identity: Mapping[str, Any], measured: str, share: Share
+    run: Run | None,
+    identity: Mapping[str, Any],
+    measured: str,
+    share: Share,
+    found_later: Sequence[str],
 ) -> dict[str, Any] | None:
     """The metrics of a training that the leading process has found finished.
 
     Raises:
         StoreError: it is another one, or damaged.
     """
-    known = run.finished(identity, _FILES) if run is not None else None
+    known = run.finished(identity, _FILES, found_later) if run is not None else None
     if run is not None and known is not None and not isinstance(known.get(measured), float):
         raise StoreError(f"{run.folder / METRICS} is damaged: it has no {measured}")
     found: dict[str, Any] | None = json.loads(share.broadcast(json.dumps(known).encode()))

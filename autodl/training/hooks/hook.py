@@ -17,6 +17,7 @@ class Hook:
     """
 
     key = ""  # none: there is no state
+    sections: tuple[str, ...] = ()  # names of those that ``identity`` gives
 
     @classmethod
     def identity(cls, task: Task, options: Any, section: str) -> Mapping[str, Any]:
