@@ -52,3 +52,7 @@ def test_of_a_search_of_an_earlier_version_the_best_is_taken():
     config = resolve_search(RawConfig(plain))
     drawn = StageSpace(stages=3).sample(np.random.default_rng(0))
     assert best_other([trial(0, drawn)], config) == drawn
+
+
+def test_the_clock_ends_a_training_that_is_twice_as_fast_as_predicted():
+    assert PICTURES.epochs(100.0) == 40  # 20 are predicted
