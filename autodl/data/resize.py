@@ -45,6 +45,8 @@ def picture_side(
 ) -> int:
     """Side of the pictures in an epoch, which grows by ``grown_by`` pixels at a time.
 
+    The last epoch has the full size, so that a network ends with what it is measured on.
+
     Args:
         epoch: counted from 0.
         first: None is ``full``, always.
@@ -52,7 +54,7 @@ def picture_side(
 
     Source: progressive resizing (Howard, DAWNBench 2018).
     """
-    if first is None or first >= full:
+    if first is None or first >= full or epoch >= epochs - 1:
         return full
     sizes = [*range(first, full, grown_by), full]
     passed = int(epoch / (grown * epochs) * (len(sizes) - 1))

@@ -33,10 +33,12 @@ class TrainEvaluator:
     well. Every trial of a run is scored on the same examples, none of which it trained on; early
     stopping looks at the training loss alone. The same generator gives the same reward on the
     same machine. While pictures grow (``Train.first_size``), those that measure have the size of
-    the last epoch, as those that it was trained on: all trials of a rung are scored alike, and a
-    trial that goes on is the training that it would have been without a pause. With a
-    ``common_seed`` all trials see the examples in one order, changed in the same way, and weights
-    of equal shapes start alike: what tells two rewards apart is less by chance.
+    the last epoch, as those that it was trained on, and a trial that goes on is the training that
+    it would have been without a pause. Where architectures decide about that size, the early
+    rewards of ``Fidelity`` are of pictures of different sizes. With a ``common_seed`` all trials
+    see the examples in one order, changed in the same way, and networks of equal layers start
+    alike, as do their layers in front of the first that differs: what tells two rewards apart is
+    less by chance.
     """
 
     def __init__(

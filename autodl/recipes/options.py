@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from autodl.config.components import make_part
 from autodl.config.sections import Section
-from autodl.errors import AutoDLError
+from autodl.errors import AutoDLError, ConfigError
 
 PlainPart: TypeAlias = dict[str, Any]
 _LISTS = ("terms", "hooks")
@@ -37,7 +37,8 @@ def completed(values: Mapping[str, Any]) -> PlainPart:
     come behind them. A section that is complete stays as it is.
 
     Raises:
-        AutoDLError: no such recipe, or not such options.
+        AutoDLError: no such recipe, or not such options; or a key of the rate or of SGD beside a
+            recipe that gives these parts.
     """
     own = dict(values)
     for key in _LISTS:
@@ -49,6 +50,13 @@ def completed(values: Mapping[str, Any]) -> PlainPart:
         return own
     recipe, batch = make_part("Recipe", named), own.get("batch_size")
     given = recipe.factory()(recipe.options, batch if type(batch) is int and batch > 0 else None)
+    for part, keys in (("rate", _OF_SCHEDULE), ("optimiser", _OF_SGD)):
+        said = [key for key in keys if key in own]
+        if said and part in given and part not in own:
+            raise ConfigError(
+                f"{said[0]} {own[said[0]]} and the recipe's {part}, {given[part]['name']}, are two"
+                f" ways to say one thing; leave {said[0]} out, or set {part}=null to go by it"
+            )
     for key in _LISTS:
         of_recipe, mine = given.get(key, ()), own.get(key, ())
         if isinstance(mine, tuple) and all(isinstance(part, Mapping) for part in mine):

@@ -69,8 +69,18 @@ def recipe_of(options: TrainOptions) -> Recipe:
         whole_batches=options.recipe is not None,
         max_seconds=options.max_seconds,
         section=section,
-        remedy=f"a lower {section}.learning_rate or {section}.gradient_clip may help",
+        remedy=_remedy(options),
     )
+
+
+def _remedy(options: TrainOptions) -> str:
+    """What to change where numbers grow too large: the keys that say the rate here."""
+    section = options.SECTION
+    if options.recipe is not None and "rate" in options.recipe:
+        return f"a lower {section}.recipe.rate (here {options.recipe['rate']:g}) may help"
+    if options.rate is not None:
+        return f"a lower {section}.rate may help"
+    return f"a lower {section}.learning_rate or {section}.gradient_clip may help"
 
 
 def form_of(options: TrainOptions) -> Component:

@@ -31,7 +31,7 @@ from autodl.system.files import checksum
 from autodl.trained.model import weights_file
 from autodl.trained.spent import core_seconds as training_core_seconds
 from autodl.trained.test_record import read_test
-from autodl.trial import TrialState
+from autodl.trial import Architecture, TrialState
 
 Tell = Callable[[str], None]
 
@@ -45,6 +45,10 @@ class Found:
     curves: Mapping[str, tuple[float, ...]] | None = None
 
 
+def _any_source(config: object, folder: Path, source: str | None) -> None:
+    """Of a job that starts from nothing, or compares its source itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A kind of run.
@@ -52,7 +56,8 @@ class Job:
     ``run`` does it in a folder, or goes on with what is there; ``read`` reads a folder where it is
     ``done``. ``steps`` may follow it. ``columns`` are shown unless others are asked for, and those
     that are ``compared`` are held against the control (``held_out_*`` are the metrics of the task,
-    whichever it has). ``start`` is what ``source`` names; ``find`` refuses one that is not there.
+    whichever it has). ``start`` is what ``source`` names; ``find`` refuses one that is not there,
+    ``check`` a finished run of another.
     """
 
     sections: type[Sections]
@@ -64,6 +69,7 @@ class Job:
     compared: tuple[str, ...] = ()
     start: str = ""
     find: Callable[[str], object] = str
+    check: Callable[[Any, Path, str | None], None] = _any_source
     needs_source: bool = False
 
 
@@ -193,18 +199,43 @@ def _find_given(source: str) -> None:
         )
 
 
-def _train(config: TrainConfig, folder: Path, source: str | None, tell: Tell) -> None:
-    from autodl.jobs.train.run import choose, retrain
+def _of_source(config: TrainConfig, source: str | None) -> Architecture:
+    from autodl.jobs.train.run import choose
 
-    given = None if source is None else Path(source)
-    is_run = given is not None and given.is_dir()
+    named = None if source is None else Path(source)
+    is_run = named is not None and named.is_dir()
     chosen = choose(
         config,
-        architecture=None if is_run else given,
-        run=given if is_run else None,
+        architecture=None if is_run else named,
+        run=named if is_run else None,
         top=1,
     )
-    done = retrain(config, chosen[0][1], folder, resume=True, progress=tell)
+    return chosen[0][1]
+
+
+def _check_architecture(config: TrainConfig, folder: Path, source: str | None) -> None:
+    """Refuse a finished training of another architecture than the source names today.
+
+    Where the source is gone there is nothing to compare with.
+
+    Raises:
+        StoreError: it is of another one.
+    """
+    if source is None or not Path(source).exists():
+        return
+    known = read_manifest(folder).get("identity", {}).get("Architecture")
+    if known != _of_source(config, source).to_json():
+        raise StoreError(
+            f"{folder} holds a training of another architecture than {source} names;"
+            " choose another --out"
+        )
+
+
+def _train(config: TrainConfig, folder: Path, source: str | None, tell: Tell) -> None:
+    from autodl.jobs.train.run import retrain
+
+    architecture = _of_source(config, source)
+    done = retrain(config, architecture, folder, resume=True, progress=tell)
     tell(f"held-out {done.metric.name} {done.value:.4f}")
 
 
@@ -321,6 +352,7 @@ JOBS: Mapping[str, Job] = {
         _has_metrics,
         steps=("test",),
         find=_find_given,
+        check=_check_architecture,
         columns=(*_OF_TRAINING, "parameters", "macs", "seconds"),
         compared=_OF_TRAINING,
     ),

@@ -81,6 +81,7 @@ def do_run(
     try:
         if folder.is_dir() and job.done(config, folder):
             check_same(config, folder)
+            job.check(config, folder, study.source(run.seed))
         else:
             job.run(config, folder, study.source(run.seed), progress)
         follow(study, run, config, out, progress)

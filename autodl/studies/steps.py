@@ -18,7 +18,7 @@ from autodl.errors import StoreError
 from autodl.jobs.width.config import WidthConfig
 from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import ARCHITECTURE, METRICS
+from autodl.runs.folder import ARCHITECTURE, BEST, METRICS
 from autodl.runs.lost_trials import check_result
 from autodl.spaces.codec import decode_architecture, load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
@@ -47,16 +47,23 @@ def follow(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
 
 
 def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
-    """Train a search's best with several seeds, and write down which of them is best on average."""
-    from autodl.jobs.train.run import best_of_run, retrain
+    """Train a search's best with several seeds, and write down which of them is best on average.
+
+    Where the search has gone on and has others at its top, these are trained as well.
+    """
+    from autodl.jobs.train.run import retrain
 
     folder = out / run.name
     options, trainings = study.again(run)
-    asked = options.model_dump()
-    if (folder / CHOSEN).exists() and read_json(folder / CHOSEN)["options"] == asked:
-        return
+    best = _best(folder, options.top)
+    asked = {"options": options.model_dump(), "candidates": [name for name, _ in best]}
+    if (folder / CHOSEN).exists():
+        known = read_json(folder / CHOSEN)
+        known.setdefault("candidates", list(known["means"]))  # earlier versions have no others
+        if {key: known[key] for key in asked} == asked:
+            return
     found: dict[str, tuple[float, Architecture]] = {}
-    for name, architecture in best_of_run(folder, options.top):
+    for name, architecture in best:
         rewards = []
         for seed, training in enumerate(trainings):
             into = folder / AGAIN / f"{name}-{seed}"
@@ -70,11 +77,24 @@ def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
             found[name] = (float(np.mean(rewards)), architecture)
             tell(f"{name}: mean {found[name][0]:.4f} of {len(rewards)} seeds")
     if not found:
-        raise StoreError(f"{folder}: none of its best {options.top} could be trained again")
-    best = max(found, key=lambda name: found[name][0])
+        raise TrialFailure(f"none of its best {options.top} could be trained again")
+    chosen = max(found, key=lambda name: found[name][0])
     means = {name: mean for name, (mean, _) in found.items()}
-    chosen = {"chosen": best, "means": means, "architecture": found[best][1].to_json()}
-    write_json(folder / CHOSEN, {"options": asked, **chosen})
+    result = {"chosen": chosen, "means": means, "architecture": found[chosen][1].to_json()}
+    write_json(folder / CHOSEN, {**asked, **result})
+
+
+def _best(folder: Path, top: int) -> list[tuple[str, Architecture]]:
+    """The best of a search, see ``best_of_run``.
+
+    Raises:
+        TrialFailure: none of its trials was completed.
+    """
+    from autodl.jobs.train.run import best_of_run
+
+    if not (folder / BEST).exists():
+        raise TrialFailure(f"no trial of it was completed; `autodl report {folder}` says why")
+    return best_of_run(folder, top)
 
 
 def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
@@ -82,9 +102,7 @@ def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
     if "again" in study.steps(run.variation):
         architecture = decode_architecture(read_json(folder / CHOSEN)["architecture"])
     elif study.options.job == "search":
-        from autodl.jobs.train.run import best_of_run
-
-        architecture = best_of_run(folder, 1)[0][1]
+        architecture = _best(folder, 1)[0][1]
     else:
         architecture = load_architecture(folder / ARCHITECTURE)
     _trained(study.training(run), architecture, folder / TRAINED, tell)

@@ -35,8 +35,8 @@ def study_table(results: Results) -> dict[str, Any]:
     column, paired by the seeds that both have, see ``compare_paired``; ``reached`` the trials
     until both searches of a pair have the reward that the weaker one ends with; ``metric`` what is
     shown of a reward; ``runs`` every number. Searches are compared after as many trials as all of
-    them have (``trials``). A number that is not known is None: a column that a run lacks, a
-    deviation of one seed.
+    them have (``trials``), in the columns that are of trials (``trial_columns``). A number that is
+    not known is None: a column that a run lacks, a deviation of one seed.
     """
     outcomes = comparable(results.outcomes)
     names = list(dict.fromkeys(outcome.variation for outcome in outcomes))
@@ -45,6 +45,7 @@ def study_table(results: Results) -> dict[str, Any]:
         "control": results.control,
         "metric": asdict(results.metric),
         "trials": next((len(o.trials.rewards) for o in outcomes if o.trials), None),
+        "trial_columns": sorted({name for o in outcomes if o.trials for name in o.trials.values()}),
         "columns": columns,
         "variations": [_variation(name, outcomes, columns) for name in names],
         "differences": [
@@ -174,14 +175,15 @@ def table_lines(
         )
         for cells in (head, *rows)
     ]
-    if table["trials"] is not None:
+    of_trials = not set(shown).isdisjoint(table["trial_columns"])
+    if of_trials:
         lines.insert(0, f"best of {table['trials']:,} trials, mean ± deviation over seeds:")
     else:
         lines.insert(0, "mean ± deviation over seeds:")
     names = expanded(compared, table["columns"])
     differing = [row for row in table["differences"] if row["column"] in names]
     lines += list(_difference_lines([row for row in differing if _says_something(row)]))
-    for row in table["reached"]:
+    for row in table["reached"] if of_trials else ():
         lines += list(_reached_lines(row, Metric(**table["metric"]).label))
     return [*lines, *table["notes"]]
 

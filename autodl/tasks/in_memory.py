@@ -42,7 +42,8 @@ class Examples:
 def refuse_changes(changes: Changes) -> None:
     """Raise ConfigError for what would change examples, which only pictures know how to take."""
     plain = Changes()
-    for name in ("pad_crop", "flip", "cutout", "mixup", "first_size"):
+    names = ("pad_crop", "flip", "vertical_flip", "brightness", "cutout", "mixup", "first_size")
+    for name in names:
         if (value := getattr(changes, name)) != (neutral := getattr(plain, name)):
             shown = "null" if neutral is None else neutral
             raise ConfigError(

@@ -116,7 +116,6 @@ def final_score(
     final = score(network, task, part, share, views=views)
     if not math.isfinite(final.loss):
         raise TrialFailure(
-            f"the held-out loss is {final.loss} after training;"
-            " a lower learning_rate or gradient_clip may help"
+            f"the held-out loss is {final.loss} after training; a lower learning rate may help"
         )
     return final

@@ -39,4 +39,9 @@ def test_pictures_grow_in_equal_steps():
     assert [picture_side(epoch, 4, 32, 16, 0.75, 8) for epoch in range(4)] == [16, 16, 24, 32]
     for first in (None, 32, 40):
         assert {picture_side(epoch, 8, 32, first, 0.75) for epoch in range(8)} == {32}
-    assert picture_side(0, 1, 32, 16, 1.0) == 16
+
+
+@pytest.mark.parametrize("epochs, grown", [(1, 0.75), (2, 0.75), (3, 0.75), (5, 0.9), (20, 1.0)])
+def test_the_last_epoch_has_the_full_size(epochs, grown):
+    assert picture_side(epochs - 1, epochs, 32, 20, grown) == 32
+    assert picture_side(0, epochs, 32, 20, grown) == (20 if epochs > 1 else 32)

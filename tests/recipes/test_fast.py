@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from autodl.config.reading import RawConfig
@@ -113,10 +115,23 @@ def test_identity_names_the_recipe_and_all_it_says():
         ({"recipe": 3}, r"^Train\.recipe: .*got 3"),
         ({"recipe": "fast", "batch_size": "many"}, r"^Train\.batch_size: .*got 'many'"),
         ({"recipe": "fast", "hooks": [3]}, r"^Train\.hooks\.0: .*got 3"),
-        ({"recipe": "fast", "learning_rate": 0.5}, r"learning_rate 0\.5 and rate triangle both"),
-        ({"recipe": "fast", "momentum": 0.5}, r"momentum 0\.5 is of SGD; give it in optimiser"),
+        ({"recipe": "fast", "learning_rate": 0.5}, r"learning_rate 0\.5 and the recipe's rate, t"),
+        ({"recipe": "fast", "learning_rate": 0.1}, r"learning_rate 0\.1 and .*set rate=null"),
+        ({"recipe": "fast", "momentum": 0.9}, r"momentum 0\.9 and the recipe's optimiser, SGD, "),
     ],
 )
 def test_mistakes_name_the_key(values, said):
     with pytest.raises(ConfigError, match=said):
         read(**values)
+
+
+@pytest.mark.parametrize(
+    "values, key",
+    [
+        ({"recipe": "fast"}, r"a lower Train\.recipe\.rate \(here 11\.5\) may"),
+        ({"rate": {"name": "step"}}, r"a lower Train\.rate may"),
+        ({}, r"a lower Train\.learning_rate or Train\.gradient_clip may"),
+    ],
+)
+def test_what_to_lower_is_a_key_that_says_the_rate(values, key):
+    assert re.match(key, recipe_of(read(**values)).remedy)

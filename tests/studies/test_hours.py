@@ -55,6 +55,9 @@ def test_from_nothing_to_a_tested_network(tmp_path):
     assert trials == {"agent-1": 1, "random-1": 3, "hand-made-1": 1}  # by hours, and by trials
     text = "\n".join(table_lines(study_table(results), results.columns, results.compared))
     assert "training_core_hours" in text
+    assert text.startswith("mean ± deviation over seeds")  # no column shown is of trials
+    of_trials = "\n".join(table_lines(study_table(results), ["reward"], []))
+    assert of_trials.startswith("best of 1 trials, mean")
     (axes,) = draw_study(results).figure.axes
     assert [container.get_label() for container in axes.containers] == [
         *("agent", "random", "hand-made")

@@ -7,6 +7,9 @@ import json
 import pytest
 
 from autodl.config.reading import RawConfig
+from autodl.errors import StoreError
+from autodl.spaces.codec import save_architecture
+from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
 from autodl.studies.reading import read_results
 from autodl.studies.run import run_study
 from autodl.studies.study import Study
@@ -109,3 +112,26 @@ def test_trainings_of_forms(tmp_path):
     for row in table["variations"]:
         assert row["values"]["test_accuracy"]["n"] == 2
         assert row["values"]["parameters"]["sd"] == 0
+
+
+def test_a_training_of_another_architecture_is_refused(tmp_path):
+    def own(kernel):
+        stage = ConvStage(8, convolutions=1, kernel=kernel)
+        save_architecture(StageArchitecture((stage,)), tmp_path / f"{kernel}.json")
+        base = {
+            "Network": {"name": "StageNetwork"},
+            "Data": {"name": "cifar10-mini", "image_size": 8, "train": 40, "held_out": 40},
+            "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
+            "Study": {"job": "train", "seeds": [0], "source": str(tmp_path / f"{kernel}.json")},
+        }
+        return Study.resolve(RawConfig(base))
+
+    first, other = own(3), own(5)
+    assert run_study(first, tmp_path / "study") == []
+    assert run_study(first, tmp_path / "study") == []
+    with pytest.raises(
+        StoreError, match=r"run-0 holds a training of another architecture than .*5\.json"
+    ):
+        run_study(other, tmp_path / "study")
+    (tmp_path / "3.json").unlink()
+    assert run_study(first, tmp_path / "study") == []  # nothing to compare with

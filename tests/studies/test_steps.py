@@ -124,6 +124,33 @@ def test_the_best_are_trained_again_and_the_best_on_average_is_taken(tmp_path):
     told = []
     run_study(again({"top": 2, "seeds": 2}), tmp_path, tell=told.append)
     assert not any("Epoch" in line for line in told)
+    chosen.pop("candidates")  # as earlier versions wrote it
+    (folder / "again.json").write_text(json.dumps(chosen))
+    run_study(again({"top": 2, "seeds": 2}), tmp_path, tell=told.append)
+    assert not any("Epoch" in line for line in told)
+
+
+def test_where_a_search_goes_on_its_new_best_are_trained_again(tmp_path):
+    then = {"again": {"top": 2, "seeds": 1}}
+
+    def of_trials(trials):
+        base = {**SEARCH, "Search": {**SEARCH["Search"], "max_trials": trials}}
+        return Study.resolve(RawConfig({**base, "Study": {"seeds": [3], "then": then}}))
+
+    run_study(of_trials(1), tmp_path)
+    path = tmp_path / "run-3" / "again.json"
+    assert json.loads(path.read_text())["means"].keys() == {"trial-0000"}
+    run_study(of_trials(2), tmp_path)
+    assert json.loads(path.read_text())["means"].keys() == {"trial-0000", "trial-0001"}
+
+
+def test_a_search_without_a_result_is_told_and_the_others_are_done(tmp_path):
+    then = {"again": {"top": 1, "seeds": 1}}
+    bad = {"Evaluator": {"name": "TrainEvaluator"}, "Train": {"learning_rate": 1e30}}
+    base = {**SEARCH, "Study": {"seeds": [3], "then": then, "vary": {"bad": bad, "good": {}}}}
+    (failure,) = run_study(Study.resolve(RawConfig(base)), tmp_path)
+    assert failure.startswith("bad-3: no trial of it was completed; `autodl report")
+    assert (tmp_path / "good-3" / "again.json").exists()
 
 
 @pytest.mark.parametrize("options, message", [({"top": 0}, "again.top"), ({"of": 3}, "again.of")])

@@ -46,9 +46,9 @@ def test_without_a_drawing_examples_come_in_their_order(task):
 def test_a_drawing_shuffles_changes_mixes_and_grows(task):
     changes = Changes(
         pad_crop=2, flip="alternating", vertical_flip=True, brightness=0.2,
-        cutout=4, mixup=0.5, first_size=8, grown=1.0,
+        cutout=4, mixup=0.5, first_size=8, grown=0.6,
     )  # fmt: skip
-    drawing = Drawing(np.random.default_rng(5), changes, epoch=1, epochs=2, seed=3)
+    drawing = Drawing(np.random.default_rng(5), changes, epoch=1, epochs=3, seed=3)
     found = list(task.batches("train", 8, drawing))
     assert [len(batch) for batch in found] == [8, 8, 8]  # a smaller last one is left out
     rng = np.random.default_rng(5)
@@ -59,7 +59,7 @@ def test_a_drawing_shuffles_changes_mixes_and_grows(task):
     plain = iterate(
         task.train, 8, normalisation=task.normalisation, rng=rng, augment=augment, drop_last=True
     )
-    assert [task.side(changes, epoch, 2) for epoch in range(2)] == [8, 12]
+    assert [task.side(changes, epoch, 3) for epoch in range(3)] == [8, 12, 16]
     order = np.random.default_rng(5).permutation(30)
     for number, (batch, (images, labels)) in enumerate(zip(found, plain, strict=True)):
         mixed = mixup(resize_batch(images, 12), labels, rng, 0.5)

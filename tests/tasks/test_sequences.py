@@ -91,12 +91,14 @@ def test_a_drawn_pass_shuffles_and_drops_a_smaller_last_batch(signals):
 
 
 @pytest.mark.parametrize(
-    "change", [{"pad_crop": 4}, {"flip": "random"}, {"cutout": 8}, {"mixup": 0.2}]
-)
+    "change",
+    [{"pad_crop": 4}, {"flip": "random"}, {"vertical_flip": True}, {"brightness": 0.2},
+     {"cutout": 8}, {"mixup": 0.2}],
+)  # fmt: skip
 def test_changes_of_pictures_are_refused(signals, change):
     (name,) = change
     drawing = Drawing(np.random.default_rng(0), Changes(**change))
-    with pytest.raises(ConfigError, match=rf"Train.{name}=.* set Train.{name}=(0|none)"):
+    with pytest.raises(ConfigError, match=rf"Train.{name}=.* set Train.{name}=(0|0.0|none|False)"):
         next(signals.batches("train", 8, drawing))
 
 

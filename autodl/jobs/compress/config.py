@@ -13,7 +13,7 @@ from autodl.recipes.options import FineTuningOptions, TrainOptions
 
 T = TypeVar("T", bound=TrainOptions)
 # of pictures, while training
-_CHANGES = ("pad_crop", "flip", "vertical_flip", "brightness", "cutout", "mixup")
+_CHANGES = ("pad_crop", "border", "flip", "vertical_flip", "brightness", "cutout", "mixup")
 
 
 @dataclass(frozen=True, slots=True)

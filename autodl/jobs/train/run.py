@@ -266,11 +266,17 @@ def _plan(config: TrainConfig, architecture: Architecture, data: Task) -> Plan:
     """
     make_plan = plan_maker(config.network, data.signature)
     try:
-        return make_plan(architecture)
+        plan = make_plan(architecture)
     except AutoDLError:
         raise
     except (ValueError, TypeError) as error:
         raise ConfigError(f"Network does not fit the architecture or Data: {error}") from error
+    if config.evaluation.six_views and len(plan.input_shape) != 3:
+        raise ConfigError(
+            "Evaluation.six_views=true shifts pictures by a pixel, and the examples are"
+            f" {data.examples}; leave it out"
+        )
+    return plan
 
 
 def _trainer(

@@ -48,7 +48,7 @@ class StageSpaceOptions(Section):
     heads: tuple[str, ...] = Field(HEADS, description="what the classifier reads of a map")
     rates: tuple[float, ...] = Field(FACTORS, description="factors of the learning rate of Train")
     decays: tuple[float, ...] = Field(FACTORS, description="factors of the weight decay of Train")
-    first_sizes: tuple[int | None, ...] = Field(
+    first_sizes: tuple[Annotated[int, Field(ge=8, multiple_of=4)] | None, ...] = Field(
         (None,), description="sides of pictures that grow; null: as Train says"
     )
 

@@ -196,11 +196,13 @@ def spoil_split(folder):
 
 def test_pictures_are_changed_as_in_the_training_unless_told(compressed, small_training):
     trained = load_trained(small_training.folder)[0].train
+    trained = trained.model_copy(update={"border": "reflected"})
     assert (trained.pad_crop, trained.flip) != (2, "none")
     own = config(Train={**TRAIN, "pad_crop": 2}, FineTuning={**TRAIN, "flip": "none"})
     own = own.with_changes_of(trained)
     assert (own.train.pad_crop, own.train.flip) == (2, trained.flip)
     assert (own.fine_tuning.pad_crop, own.fine_tuning.flip) == (trained.pad_crop, "none")
+    assert own.train.border == own.fine_tuning.border == "reflected"
     assert own.train.learning_rate == TRAIN["learning_rate"]
     written = (compressed[0] / "config.yaml").read_text()
     assert written.count("cutout: 2") == 2 == trained.cutout

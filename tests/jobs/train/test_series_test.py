@@ -65,6 +65,22 @@ def test_compression_is_for_pictures(classifier, predictor, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_six_views_of_series_are_refused_before_anything_is_written(tmp_path):
+    config = resolve_train(
+        RawConfig(
+            {
+                "Network": {"name": "SequenceResNet", "width": 6},
+                "Data": {"name": "SequenceClassification"},
+                "Train": TRAIN,
+                "Evaluation": {"six_views": True},
+            }
+        )
+    )
+    with pytest.raises(ConfigError, match=r"six_views=true shifts pictures .* are series; leave"):
+        retrain(config, FixedArchitecture(), tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
 def test_lines_of_progress_have_the_metric_of_the_task(classifier, predictor):
     assert "432 + 144 series of 2 x 64, 6 classes" in classifier[1][0]
     assert "top1: " in classifier[1][1]

@@ -65,3 +65,10 @@ def test_budgets_that_are_none_are_told_in_one_line(options, message, path, monk
     with pytest.raises(ConfigError, match=message) as caught:
         network(**options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("side, said", [(4, "greater than or equal to 8"), (18, "multiple of 4")])
+def test_first_sizes_are_those_that_a_training_may_have(side, said):
+    values = {"Space": {"name": "StageSpace", "first_sizes": [None, side]}}
+    with pytest.raises(ConfigError, match=rf"^Space\.first_sizes\.1.*{said}"):
+        read_component(RawConfig(values), "Space")
