@@ -132,6 +132,7 @@ def _terms(options: TrainOptions) -> tuple[Component, ...]:
 
 
 def _hooks(options: TrainOptions) -> tuple[Component, ...]:
+    """Those of the section and its recipe, then those of flat keys: what is kept is averaged."""
     own: list[dict[str, object]] = []
     if options.whiten:
         own.append({"name": "Whitening"})
@@ -141,4 +142,4 @@ def _hooks(options: TrainOptions) -> tuple[Component, ...]:
         own.append({"name": "GrowingPictures"})
     if options.averaging:
         own.append({"name": "Averaging", "decay": options.averaging})
-    return tuple(make_part("Hook", values) for values in [*own, *options.hooks])
+    return tuple(make_part("Hook", values) for values in [*options.hooks, *own])

@@ -54,11 +54,12 @@ def test_runs_that_name_no_parts_keep_their_identity():
     assert not {"optimiser", "terms", "hooks", "form", "rate"} & set(TrainOptions().identity())
 
 
-def test_named_parts_follow_the_flat_ones_and_are_complete():
+def test_named_parts_are_complete_and_flat_hooks_come_behind():
     options = read(
         optimiser={"name": "AdamW", "beta2": 0.95},
         averaging=0.9,
-        hooks=[{"name": "DropPath", "rate": 0.1}],
+        whiten=True,
+        hooks=[{"name": "Lookahead"}],
         terms=[{"name": "Rademacher", "weight": 0.5}],
     )
     assert options.identity()["optimiser"] == {
@@ -67,7 +68,7 @@ def test_named_parts_follow_the_flat_ones_and_are_complete():
     }  # fmt: skip
     recipe = recipe_of(options)
     assert recipe.optimiser.name == "AdamW"
-    assert [part.name for part in recipe.hooks] == ["Averaging", "DropPath"]
+    assert [part.name for part in recipe.hooks] == ["Lookahead", "Whitening", "Averaging"]
     assert [part.name for part in recipe.terms] == ["Rademacher"]
     assert read(**options.to_plain()) == options
 

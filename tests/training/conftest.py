@@ -11,7 +11,9 @@ from autodl.data.dataset import Pictures
 from autodl.networks.cell import build_network
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
+from autodl.reparam.training_form import training_network
 from autodl.spaces.cell.architecture import Cell, CellPair
+from autodl.spaces.classic.airbench import airbench_plan
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
 
@@ -54,5 +56,20 @@ def make_trainer(pictures, normalisation, make_network):
             recipe_of(TrainOptions(**{**plain, **options})),
             seed,
         )
+
+    return make
+
+
+@pytest.fixture
+def make_airbench():
+    """Trainers of the smallest airbench, whose first convolution has a bias; 2 updates an epoch."""
+    images = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3)).astype(np.uint8)
+    pictures = Pictures(images, np.arange(8) % 4)
+    task = PictureTask.alone(pictures, Normalisation.of(pictures))
+    plan = airbench_plan(classes=4, image_size=12, widths=(4, 4, 4))
+
+    def make(**said):
+        options = TrainOptions(**{"epochs": 3, "batch_size": 4, "pad_crop": 1, **said})
+        return Trainer(training_network(plan, options, 0), task, recipe_of(options), 7)
 
     return make

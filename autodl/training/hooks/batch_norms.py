@@ -33,7 +33,8 @@ class BatchNorms(Hook):
         for norm in norms:
             if options.momentum is not None:
                 norm._momentum = options.momentum
-        self._scales = [] if options.scale else [norm.weight for norm in norms]
+        scales = [] if options.scale else [norm.weight for norm in norms]
+        self._scales = [scale for scale in scales if scale is not None]
         self._kept: list[paddle.Tensor] = []
 
     def before_epoch(self, epoch: Epoch) -> None:

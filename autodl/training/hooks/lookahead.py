@@ -19,6 +19,8 @@ class Lookahead(Hook):
     ``d = decay (t / T)^power`` at update ``t`` of ``T``: at first the weights stay where they are,
     at the end they hardly move. It takes in batch-norm statistics, too, so these have to follow
     fast (``BatchNorms``). In the end the network has the slow copy. Velocities stay as they are.
+    The copy is first made behind the first update, in the source before it. A training that ends
+    before the first pull keeps its weights, since that copy would be all but where it began.
 
     Source: Zhang et al., NeurIPS 2019, with the rising decay of Jordan, arXiv:2404.00498.
     """
@@ -41,8 +43,9 @@ class Lookahead(Hook):
             self._pull(self._options.decay * time**self._options.power)
 
     def finish(self) -> None:
-        """Give the network the slow copy."""
-        self._pull(1.0)
+        """Give the network the slow copy, if there was a pull."""
+        if self._done >= self._options.every:
+            self._pull(1.0)
 
     def _values(self) -> dict[str, paddle.Tensor]:
         values = self._network.state_dict().items()

@@ -91,3 +91,18 @@ def test_averages_of_another_network_are_refused():
     average = WeightAverage(nn.Linear(2, 2), DECAY)
     with pytest.raises(CheckpointError, match="of another network"):
         average.restore({"weight": np.zeros((3, 2), np.float32)})
+
+
+def test_the_flat_key_averages_what_the_fast_recipe_keeps(make_airbench):
+    """Six updates, of which Lookahead pulls the fifth back: the average is of those weights."""
+    flat, named, none = (
+        make_airbench(recipe="fast", **said)
+        for said in ({"averaging": 0.5}, {"hooks": ({"name": "Averaging", "decay": 0.5},)}, {})
+    )
+    ends = []
+    for trainer in (flat, named, none):
+        trainer.fit()
+        ends.append({name: value.numpy() for name, value in trainer.network.state_dict().items()})
+    for name, value in ends[0].items():
+        np.testing.assert_array_equal(value, ends[1][name], err_msg=name)
+    assert any((value != ends[2][name]).any() for name, value in ends[0].items())

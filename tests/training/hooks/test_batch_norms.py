@@ -45,3 +45,14 @@ def test_a_network_without_any_is_refused():
     )
     with pytest.raises(ConfigError, match=r"BatchNorms of Train\.hooks is for networks with"):
         BatchNorms(setting, make_part("Hook", HOOK).options)
+
+
+def test_norms_without_scales_have_none_to_put_back():
+    """As those of supernets; the momentum is set in them too."""
+    network = nn.Sequential(nn.BatchNorm2D(2, weight_attr=False), nn.BatchNorm2D(2))
+    hook = BatchNorms(SimpleNamespace(network=network), make_part("Hook", HOOK).options)
+    hook.before_epoch(None)
+    network[1].weight.set_value(paddle.full([2], 3.0))
+    hook.after_step()
+    assert (network[1].weight.numpy() == 1).all()
+    assert [norm._momentum for norm in network] == [0.6, 0.6]

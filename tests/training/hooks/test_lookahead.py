@@ -55,6 +55,18 @@ def test_without_an_update_the_end_changes_nothing():
     np.testing.assert_array_equal(network.weight.numpy(), before)
 
 
+def test_an_end_before_the_first_pull_keeps_the_weights():
+    """Three updates that add 1, and a pull after five: 3, not the 1 of the copy."""
+    network = nn.Linear(1, 1, bias_attr=False)
+    network.weight.set_value(paddle.zeros([1, 1]))
+    hook = make(network, epochs=1, steps=3, every=5)
+    for _ in range(3):
+        network.weight.set_value(network.weight + 1.0)
+        hook.after_step()
+    hook.finish()
+    assert float(network.weight) == 3.0
+
+
 def test_state_of_another_network_is_refused():
     hook = make(nn.Linear(2, 2))
     hook.after_step()
