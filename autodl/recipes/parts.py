@@ -35,7 +35,7 @@ class FastMuonOptions(FastStartOptions):
 
     rate: float = Field(0.24, gt=0, description="the highest, of kernels")
     momentum: float = Field(0.6, ge=0, lt=1, description="of kernels, Nesterov's")
-    shift_rate: float = Field(0.053, gt=0, description="of shifts and biases")
+    shift_rate: float = Field(0.053, gt=0, description="of shifts and biases; of scales a 64th")
     linear_rate: float = Field(0.67, gt=0, description="of the head, as large as its author's is")
     decay: float = Field(2e-6, ge=0, description="share taken off all but kernels, per example")
 
@@ -111,8 +111,10 @@ class MuonOptions(Section):
 
     momentum: float = Field(0.6, ge=0, lt=1, description="of the kernels, Nesterov's")
     iterations: int = Field(3, ge=1, description="Newton-Schulz steps to an orthogonal update")
-    shift_rate: float = Field(1.0, gt=0, description="of biases and shifts, in rates of kernels")
-    linear_rate: float = Field(1.0, gt=0, description="of linear layers, in rates of kernels")
+    shift_rate: float = Field(
+        1.0, gt=0, description="of biases and shifts, in rates of kernels; of scales a 64th of it"
+    )
+    linear_rate: float = Field(1.0, gt=0, description="of other matrices, in rates of kernels")
     sgd_momentum: float = Field(0.85, ge=0, lt=1, description="of all but kernels, Nesterov's")
     weight_decay: float = Field(
         0.0, ge=0, description="L2 of all but kernels and biases, over their rate in kernels' rates"

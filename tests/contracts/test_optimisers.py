@@ -8,6 +8,7 @@ import pytest
 from paddle import nn
 
 from autodl.config.components import make_part, table
+from autodl.networks.layers import Convolution
 from autodl.system.state import decode_state, encode_state
 from autodl.training.optimizer_state import optimizer_arrays, restore_optimizer
 
@@ -23,13 +24,24 @@ def test_every_optimiser_is_held_to_this():
     assert set(OPTIMISERS) == set(table("Optimiser"))
 
 
+class Half(nn.Layer):
+    """A convolution, of pictures of one pixel, and a linear layer."""
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.kernel, self.linear = Convolution(inputs, inputs, 1), nn.Linear(inputs, 2)
+
+    def forward(self, x):
+        return self.linear(self.kernel(x.unsqueeze([2, 3])).flatten(1))
+
+
 class Line(nn.Layer):
-    """Two layers, of which only the first takes part unless both are asked for."""
+    """Two halves, of which only the first takes part unless both are asked for."""
 
     def __init__(self):
         super().__init__()
         paddle.seed(0)
-        self.first, self.second = nn.Linear(3, 2), nn.Linear(2, 2)
+        self.first, self.second = Half(3), Half(2)
 
     def forward(self, x, both=True):
         return self.second(self.first(x)) if both else self.first(x)
@@ -103,7 +115,7 @@ def test_weights_that_took_no_part_stay(name):
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_weights_decay_and_biases_do_not(name):
-    """Without gradient a weight shrinks by rate times decay, 0.1 * 0.5."""
+    """Without gradient a weight shrinks by rate times decay, 0.1 * 0.5; kernels of Muon do not."""
     network = Line()
     for parameter in network.parameters():
         parameter.set_value(paddle.full_like(parameter, 2.0))
@@ -113,6 +125,8 @@ def test_weights_decay_and_biases_do_not(name):
     factor = 1 - 0.1 * 0.5 * {"SGD": 1.9, "Muon": 1.85}.get(name, 1)
     for key, value in values(network).items():
         expected = 2.0 if key.endswith("bias") else 2.0 * factor
+        if name == "Muon" and key.endswith("kernel.weight"):  # of the norm sqrt(O), O by O, not 2 O
+            expected = value.shape[0] ** -0.5
         np.testing.assert_allclose(value, expected, rtol=1e-6, err_msg=key)  # float32
 
 

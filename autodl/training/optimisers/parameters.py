@@ -43,8 +43,18 @@ def decay_of(parameter: paddle.Tensor, decay: float) -> float:
 
 def trained_shifts(network: nn.Layer) -> list[paddle.Tensor]:
     """Shifts of batch-norms that are trained."""
+    return _of_norms(network, "bias")
+
+
+def trained_scales(network: nn.Layer) -> list[paddle.Tensor]:
+    """Scales of batch-norms that are trained."""
+    return _of_norms(network, "weight")
+
+
+def _of_norms(network: nn.Layer, name: str) -> list[paddle.Tensor]:
     norms = [layer for layer in network.sublayers() if isinstance(layer, nn.BatchNorm2D)]
-    return [norm.bias for norm in norms if norm.bias is not None and not norm.bias.stop_gradient]
+    found = [getattr(norm, name) for norm in norms]
+    return [tensor for tensor in found if tensor is not None and not tensor.stop_gradient]
 
 
 def let_learn(parameter: paddle.Tensor, rate: float, decay: float) -> None:

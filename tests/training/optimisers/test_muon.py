@@ -6,7 +6,12 @@ import pytest
 from paddle import nn
 
 from autodl.config.components import make_part
-from autodl.networks.layers import Convolution
+from autodl.networks.layers import Convolution, make_layer
+from autodl.plans.layers import Gru, Lstm
+from autodl.recipes.options import TrainOptions
+from autodl.reparam.branches import IdentityConv2D
+from autodl.reparam.training_form import training_network
+from autodl.spaces.classic.cifar_quick import cifar_quick_plan
 from autodl.training.optimisers.muon import orthogonalised
 
 
@@ -73,3 +78,50 @@ def test_three_updates_by_numpy():
     for name, value in values.items():
         # three updates in float32, each with three steps of Newton and Schulz
         np.testing.assert_allclose(named[name].numpy(), value, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def rates(network, **options):
+    """What every trained parameter has as its rate, in rates of kernels."""
+    part = make_part("Optimiser", {"name": "Muon", **options})
+    part.factory()(network, 0.2, part.options)
+    found = {name: p for name, p in network.named_parameters() if not p.stop_gradient}
+    return {name: p.optimize_attr["learning_rate"] for name, p in found.items()}
+
+
+def test_all_kernels_of_diverse_branches_have_the_rate_of_kernels():
+    network = training_network(cifar_quick_plan(image_size=16), TrainOptions(branches="dbb"), 0)
+    found = rates(network, shift_rate=640.0, linear_rate=5.0)
+    names = [name for name in found if ".point_dense.0." in name]
+    assert names
+    layers = dict(network.named_sublayers())
+    for name, rate in found.items():
+        path, _, kind = name.rpartition(".")
+        if isinstance(layers[path], nn.BatchNorm2D):
+            assert rate == (640.0 if kind == "bias" else 10.0), name
+        elif isinstance(layers[path], nn.Conv2D):
+            assert rate == (640.0 if kind == "bias" else 1.0), name
+    assert found["head.classifier.weight"] == 5.0
+
+
+@pytest.mark.parametrize("kind", [Lstm, Gru])
+def test_other_matrices_have_the_rate_of_linear_layers(kind):
+    found = rates(make_layer(kind(3, 2)), shift_rate=640.0, linear_rate=5.0)
+    assert set(found.values()) == {640.0, 5.0}
+    assert all((rate == 5.0) == ("weight" in name) for name, rate in found.items())
+
+
+def test_what_is_added_to_the_identity_grows_from_zero():
+    """It is not brought to the norm of a kernel: two orthogonal steps, and no decay."""
+    network = nn.Sequential(IdentityConv2D(4))
+    weight = network[0].weight
+    weight.set_value(paddle.zeros_like(weight))
+    part = make_part("Optimiser", {"name": "Muon", "momentum": 0.5, "weight_decay": 0.1})
+    optimizer = part.factory()(network, 0.2, part.options)
+    gradient = np.random.default_rng(0).normal(size=(4, 4, 1, 1)).astype(np.float32)
+    for _ in range(2):
+        weight.grad = paddle.to_tensor(gradient)
+        optimizer.step()
+    # one gradient twice: both steps are of its direction, which is all that counts
+    expected = -0.4 * reference(gradient.reshape(4, 4), 3)
+    # two updates in float32, each with three steps of Newton and Schulz
+    np.testing.assert_allclose(weight.numpy().reshape(4, 4), expected, atol=1e-4)
