@@ -18,6 +18,8 @@ class ReleasedStart(Hook):
         UnknownNameError: there is no release of that name.
     """
 
+    sets_first_weights = True
+
     def __init__(self, setting: Setting, options: ReleasedStartOptions) -> None:
         released = load(options.network).network
         known = {name: value.numpy() for name, value in released.state_dict().items()}

@@ -36,6 +36,7 @@ class MultiBranchConv2D(nn.Layer):
     """
 
     main_branch: ClassVar[str] = "dense"  # the one whose kernel is the convolution's in size
+    keeps_start: ClassVar[bool] = True  # hooks leave the first weights of branches as they are
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the parts of a recipe are found to be of, before there is a network."""
+"""What the parts of a recipe say of themselves, before there is a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autodl.config.components import Component
-from autodl.errors import PluginError
+from autodl.errors import ConfigError, PluginError
 from autodl.recipes.recipe import Recipe
 from autodl.tasks.task import Task
 from autodl.training.hooks.hook import Hook
@@ -41,6 +41,22 @@ def recipe_identity(recipe: Recipe, task: Task) -> dict[str, Any]:
             )
         found |= own
     return found
+
+
+def refuse_first_weights(recipe: Recipe) -> None:
+    """Check that a recipe is one by which a trained network can be trained on.
+
+    Raises:
+        ConfigError: one of its hooks sets first weights, in the place of the trained ones.
+        PluginError: a plugin's hook, path or term is no class.
+    """
+    if found := [part.name for part, hook in _hooks(recipe) if hook.sets_first_weights]:
+        section = recipe.section
+        raise ConfigError(
+            f"{section} has {', '.join(found)}, and so would set first weights in the place of the"
+            f" trained ones; leave that out, of a recipe by {section}.recipe={{name: fast,"
+            " uniform_start: false, dirac_start: false, whiten: false}"
+        )
 
 
 def _hooks(recipe: Recipe) -> Iterator[tuple[Component, type[Hook]]]:

@@ -6,11 +6,11 @@ import pytest
 
 from autodl.config.components import Entry, table
 from autodl.config.sections import NoOptions
-from autodl.errors import PluginError
+from autodl.errors import ConfigError, PluginError
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.training.hooks.hook import Hook
-from autodl.training.identity import recipe_identity, recipe_sections
+from autodl.training.identity import recipe_identity, recipe_sections, refuse_first_weights
 
 
 class Guided(Hook):
@@ -70,3 +70,21 @@ def test_a_function_cannot_be_asked(recipe, kind):
 def test_sections_are_named_before_they_are_found(recipe):
     with pytest.raises(PluginError, match=r"'Guide', which Unnamed\.sections does not name"):
         recipe_identity(recipe("Hook", Unnamed), "pictures")
+
+
+@pytest.mark.parametrize(
+    "said, names",
+    [
+        ({"whiten": True}, "Whitening"),
+        ({"recipe": {"name": "fast", "dirac_start": False}}, "UniformStart, Whitening"),
+        ({"hooks": [{"name": "ReleasedStart", "network": "x"}]}, "ReleasedStart"),
+    ],
+)
+def test_hooks_that_set_first_weights_are_named(said, names):
+    with pytest.raises(ConfigError, match=rf"^Train has {names}, and so would set first weights"):
+        refuse_first_weights(recipe_of(TrainOptions(**said)))
+
+
+def test_what_is_left_of_the_fast_recipe_trains_on():
+    recipe = {"name": "fast", "uniform_start": False, "dirac_start": False, "whiten": False}
+    refuse_first_weights(recipe_of(TrainOptions(recipe=recipe, averaging=0.9)))

@@ -87,7 +87,7 @@ def compress(
     later = recipe_sections(recipe_of(config.fine_tuning))
     if (found := run.finished(identity, (PACKED,), later)) is not None:
         return found if (out / TRAINING).exists() else _completed(found, config, model, run)
-    _check_choosing(config)
+    _check_recipes(config)
     from autodl.training.device import select_device
 
     device = select_device(config.general.device)
@@ -103,14 +103,19 @@ def compress(
     return metrics
 
 
-def _check_choosing(config: CompressConfig) -> None:
-    """Refuse what could not be asked while levels are chosen, which keeps nothing of parts.
+def _check_recipes(config: CompressConfig) -> None:
+    """Refuse what would draw the network anew, or is not asked while levels are chosen.
+
+    Choosing levels keeps nothing of parts.
 
     Raises:
-        ConfigError: a part of ``Train`` has an identity of its own.
+        ConfigError: a part of ``Train`` has an identity of its own, or a hook of it or of
+            ``FineTuning`` sets first weights.
     """
-    from autodl.training.identity import recipe_sections
+    from autodl.training.identity import recipe_sections, refuse_first_weights
 
+    for options in (config.train, config.fine_tuning):
+        refuse_first_weights(recipe_of(options))
     if needed := recipe_sections(recipe_of(config.train)):
         raise ConfigError(
             f"Train has a part with a {needed[0]}, which is not asked while levels are chosen;"

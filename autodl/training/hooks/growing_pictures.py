@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autodl.config.sections import NoOptions
 from autodl.errors import ConfigError
-from autodl.plans.plan import for_input
+from autodl.plans.plan import Plan, for_input
 from autodl.tasks.pictures import PictureTask
 from autodl.training.hooks.hook import Hook
 from autodl.training.setting import Setting
@@ -15,17 +15,23 @@ class GrowingPictures(Hook):
     """Tries every size that the pictures will have; they grow where the task makes its batches.
 
     Raises:
-        ConfigError: the examples are no pictures.
+        ConfigError: the examples are no pictures, or the network has a plan for each path.
         TrialFailure: the network cannot take a size.
     """
 
     def __init__(self, setting: Setting, options: NoOptions) -> None:
-        recipe, plan, task = setting.recipe, setting.network.plan, setting.task
+        recipe, network, task = setting.recipe, setting.network, setting.task
         if not isinstance(task, PictureTask):
             raise ConfigError(
                 f"{recipe.section}.first_size is for pictures, the examples are {task.examples}"
             )
         epochs, section = recipe.epochs, recipe.section
+        plan: Plan | None = getattr(network, "plan", None)
+        if plan is None:
+            raise ConfigError(
+                "pictures that grow need a network of one plan, this is a"
+                f" {type(network).__name__}; use {section}.first_size=null"
+            )
         for side in sorted({task.side(recipe.changes, epoch, epochs) for epoch in range(epochs)}):
             try:
                 for_input(plan, (plan.input_shape[0], side, side))

@@ -18,6 +18,7 @@ class Hook:
 
     key = ""  # none: there is no state
     sections: tuple[str, ...] = ()  # names of those that ``identity`` gives
+    sets_first_weights = False  # when it is made; a trained network is not trained on with it
 
     @classmethod
     def identity(cls, task: Task, options: Any, section: str) -> Mapping[str, Any]:

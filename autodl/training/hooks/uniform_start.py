@@ -10,6 +10,7 @@ from paddle import nn
 
 from autodl.config.sections import NoOptions
 from autodl.networks.layers import is_convolution
+from autodl.training.first_weights import layers_to_start
 from autodl.training.hooks.hook import Hook
 from autodl.training.setting import Setting
 
@@ -21,14 +22,16 @@ class UniformStart(Hook):
 
     That is a sixth of the variance of our usual start, ``2 / inputs``. Recipes that were tuned in
     PyTorch expect it: behind a batch-norm the size of a kernel says how fast it turns.
-    Layers that were replaced for the training keep what they have.
+    Frozen kernels and those within blocks of branches keep what they have.
 
     Source: LeCun et al., Efficient BackProp, 1998, in the form of ``torch.nn.Conv2d``.
     """
 
+    sets_first_weights = True
+
     def __init__(self, setting: Setting, options: NoOptions) -> None:
         rng = np.random.default_rng((setting.seed, _STREAM))
-        for layer in setting.network.sublayers():
+        for layer in layers_to_start(setting.network):
             if is_convolution(layer):
                 inputs = prod(layer.weight.shape[1:])
             elif isinstance(layer, nn.Linear):

@@ -11,6 +11,7 @@ from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.errors import ConfigError
 from autodl.networks.layers import is_convolution
+from autodl.networks.network import PlanNetwork
 from autodl.recipes.parts import WhiteningOptions
 from autodl.tasks.pictures import PictureTask
 from autodl.training.hooks.hook import Hook
@@ -51,20 +52,34 @@ def whitening_kernels(
     return np.ascontiguousarray(signed[:count], dtype=np.float32)
 
 
-def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) -> None:
+def whiten(
+    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, section: str = "Train"
+) -> nn.Layer:
     """Give the first convolution of a plan network whitening kernels, and freeze it.
 
     Where it has more outputs than there are kernels, the others keep their random ones, frozen too.
 
+    Args:
+        section: that asks for it, for messages.
+
+    Returns:
+        That convolution.
+
     Raises:
-        ConfigError: the network does not begin with a plain convolution of its pictures.
+        ConfigError: the network is not of one plan, as a supernet is not, or does not begin with a
+            plain convolution of its pictures.
     """
+    remedy = f"use {section}.whiten=false, of a recipe {section}.recipe.whiten=false"
+    if not isinstance(network, PlanNetwork):
+        raise ConfigError(
+            f"whiten needs a network of one plan, this is a {type(network).__name__}; {remedy}"
+        )
     first = network.plan.records[1]
     layer = network.layer(first.name)
     if not is_convolution(layer) or layer._groups != 1:
         raise ConfigError(
             f"whiten needs a network that begins with a plain convolution, {first.name} is"
-            f" {type(layer).__name__}; use whiten=false"
+            f" {type(layer).__name__}; {remedy}"
         )
     out, _, height, width = layer.weight.shape
     # evenly from all of them: a folder's are sorted by class
@@ -75,6 +90,7 @@ def whiten(network: nn.Layer, pictures: Pictures, normalisation: Normalisation) 
     weights[: len(kernels)] = kernels
     layer.weight.set_value(weights)
     layer.weight.stop_gradient = True
+    return layer
 
 
 class Whitening(Hook):
@@ -87,14 +103,16 @@ class Whitening(Hook):
         ConfigError: the examples are no pictures, or see ``whiten``.
     """
 
+    sets_first_weights = True
+
     def __init__(self, setting: Setting, options: WhiteningOptions) -> None:
         task = setting.task
         if not isinstance(task, PictureTask):
             raise ConfigError(
                 f"{setting.recipe.section}.whiten is for pictures, the examples are {task.examples}"
             )
-        whiten(setting.network, task.train, task.normalisation)
-        first = setting.network.layer(setting.network.plan.records[1].name)
+        section = setting.recipe.section
+        first = whiten(setting.network, task.train, task.normalisation, section)
         self._bias, self._bias_epochs = first.bias, options.bias_epochs
 
     def before_epoch(self, epoch: Epoch) -> None:

@@ -253,8 +253,21 @@ def test_damaged_choice_and_other_folders_are_refused(compressed, small_training
 def test_a_fine_tuning_that_does_not_fit_is_refused_before_bits_are_chosen(
     small_training, tmp_path
 ):
-    own = config(FineTuning={"recipe": "fast"})  # its batches are of 1,024 pictures, of 200
+    recipe = {"name": "fast", "uniform_start": False, "dirac_start": False, "whiten": False}
+    own = config(FineTuning={"recipe": recipe})  # its batches are of 1,024 pictures, of 200
     with pytest.raises(ConfigError, match="only 200 training pictures"):
+        compress(own, str(small_training.folder), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("section", ["Train", "FineTuning"])
+def test_what_would_draw_the_trained_network_anew_is_refused(small_training, tmp_path, section):
+    own = config(**{section: {"recipe": "fast", "batch_size": 20}})
+    said = (
+        rf"^{section} has UniformStart, DiracStart, Whitening, and so would set first weights .*"
+        rf"{section}\.recipe={{name: fast, uniform_start: false, dirac_start: false, whiten: f"
+    )
+    with pytest.raises(ConfigError, match=said):
         compress(own, str(small_training.folder), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

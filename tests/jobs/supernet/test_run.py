@@ -99,6 +99,8 @@ def test_a_space_without_blocks_is_refused_before_anything_is_written(config_fil
         ("Supernet.path={name: Controller, budget: 1000000}", "is for supernets of widths"),
         ("Supernet.path={name: CostUniform, lowest: 1, highest: 5}", "move lowest and highest"),
         ("Train.hooks=[{name: Shrinking, first_epochs: 1, epochs: 1}]", "nothing is to go"),
+        ("Train.whiten=true", r"one plan, .*SinglePathNetwork; use Train\.whiten=false"),
+        ("Train.first_size=8", r"one plan, .*SinglePathNetwork; use Train\.first_size=null"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(
@@ -107,6 +109,27 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(ConfigError, match=wanted):
         run_supernet(load_supernet_config(config_file, [override]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_relaxed_one_is_not_whitened(config_file, tmp_path):
+    relaxed = load_supernet_config(
+        config_file, ["Supernet.path={name: Relaxed, order: 1}", "Train.whiten=true"]
+    )
+    with pytest.raises(ConfigError, match=r"one plan, .*RelaxedNetwork; use Train\.whiten=false"):
+        run_supernet(relaxed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("path", ["name: Uniform", "name: Relaxed, order: 1"])
+def test_the_rest_of_the_fast_recipe_trains_one(config_file, tmp_path, path):
+    config = load_supernet_config(
+        config_file,
+        [
+            f"Supernet.path={{{path}}}",
+            "Train={recipe: {name: fast, whiten: false}, epochs: 1, batch_size: 20}",
+        ],
+    )
+    assert run_supernet(config, tmp_path / "out")["epochs"] == 1
 
 
 def test_another_training_is_refused(finished, config_file, tmp_path):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import paddle
+import pytest
 from paddle import nn
 
 from autodl.config.sections import NoOptions
@@ -34,3 +35,20 @@ def test_the_seed_says_what_is_drawn():
     one, same, other = (started(seed)[0].weight.numpy() for seed in (1, 1, 2))
     assert (one == same).all()
     assert (one != other).any()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"whiten": True, "hooks": ({"name": "UniformStart"},)},
+        {"hooks": ({"name": "Whitening"}, {"name": "UniformStart"})},
+    ],
+)
+def test_a_whitened_convolution_stays_so(make_airbench, said):
+    """Its kernels come in pairs of opposite sign; other layers are drawn."""
+    network = make_airbench(**said).network
+    first = network.layer("whitening.conv").weight
+    np.testing.assert_array_equal(first.numpy()[1::2], -first.numpy()[::2])
+    assert first.stop_gradient
+    head = network.layer("head.classifier").weight
+    assert np.abs(head.numpy()).max() <= head.shape[0] ** -0.5

@@ -6,6 +6,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from paddle import nn
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
@@ -13,13 +14,7 @@ from autodl.errors import ConfigError
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Flatten, GlobalAvgPool, Linear
 from autodl.plans.plan import PlanBuilder
-from autodl.recipes.options import TrainOptions
-from autodl.recipes.recipe import recipe_of
-from autodl.reparam.training_form import training_network
-from autodl.spaces.classic.airbench import airbench_plan
 from autodl.spaces.classic.cifar_quick import cifar_quick_plan
-from autodl.tasks.pictures import PictureTask
-from autodl.training.fit import Trainer
 from autodl.training.hooks.whitening import whiten, whitening_kernels
 
 
@@ -89,18 +84,18 @@ def test_a_network_that_begins_with_something_else(pictures, normalisation):
         whiten(PlanNetwork(builder.finish()), pictures, normalisation)
 
 
-def test_a_bias_that_is_trained_for_some_epochs():
-    """It moves in the first two of three epochs, and then keeps still; kernels never move."""
-    rng = np.random.default_rng(0)
-    pictures = Pictures(rng.integers(0, 256, (8, 12, 12, 3)).astype(np.uint8), np.arange(8) % 4)
-    options = TrainOptions(
-        epochs=3, batch_size=4, pad_crop=1, hooks=({"name": "Whitening", "bias_epochs": 2},)
+def test_a_supernet_is_refused_by_the_key_to_set(pictures, normalisation):
+    said = (
+        r"one plan, this is a Sequential; use Train\.whiten=false, .* Train\.recipe\.whiten=false"
     )
-    plan = airbench_plan(classes=4, image_size=12, widths=(4, 4, 4))
-    network = training_network(plan, options, 0)
-    task = PictureTask.alone(pictures, Normalisation.of(pictures))
-    trainer, seen = Trainer(network, task, recipe_of(options), 7), []
-    first = network.layer("whitening.conv")
+    with pytest.raises(ConfigError, match=said):
+        whiten(nn.Sequential(nn.Conv2D(3, 24, 2)), pictures, normalisation)
+
+
+def test_a_bias_that_is_trained_for_some_epochs(make_airbench):
+    """It moves in the first two of three epochs, and then keeps still; kernels never move."""
+    trainer, seen = make_airbench(hooks=({"name": "Whitening", "bias_epochs": 2},)), []
+    first = trainer.network.layer("whitening.conv")
     kernels = first.weight.numpy()
     trainer.fit(lambda trainer: seen.append(first.bias.numpy()))
     assert (seen[0] != 0).any()
