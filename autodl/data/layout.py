@@ -99,14 +99,14 @@ def _refuse_parts(path: Path, parts: dict[Path, str], with_classes: list[Path]) 
         )
     if flat:
         raise DataError(
-            f"the part {shown(flat[0])} has no class folders: make one for each class, or set"
-            f" Data.path to {shown(with_classes[0])}, of which a share then becomes the test part"
+            f"the part {shown(flat[0])} has no class folders: make one for each class, or"
+            f" give {shown(with_classes[0])} instead, of which a share then becomes the test part"
         )
     if TRAIN not in parts.values():
         raise DataError(f"{shown(path)} has {names} but no training part: add the folder 'train'")
     raise DataError(
-        f"{shown(path)} has a training part but no test part: add the folder 'test', or set"
-        f" Data.path to {shown(with_classes[0])}, of which a share then becomes the test part"
+        f"{shown(path)} has a training part but no test part: add the folder 'test', or give"
+        f" {shown(with_classes[0])} instead, of which a share then becomes the test part"
     )
 
 
@@ -122,7 +122,7 @@ def refuse_too_few(path: Path, folders: list[Path]) -> None:
     if folders:
         found = f"only {folders[0].name!r}"
         if len(sub_folders(folders[0])) > 1:
-            hint = f". The classes seem to lie deeper: set Data.path to {shown(folders[0])}"
+            hint = f". The classes seem to lie deeper: give {shown(folders[0])} instead"
     else:
         loose = len(pictures_in(path).pictures)
         found = f"none, but {loose} pictures without a class" if loose else "none"

@@ -25,15 +25,17 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     """The temperature, 0.05..20, at which the log-loss of these pictures is least.
 
     The loss is convex in its inverse, so a bounded search finds the only minimum. Labels do not
-    change. Where all pictures are right the loss falls without end and the lower limit is given.
+    change. Where no picture is wrong the loss falls without end as the temperature does, which
+    tells nothing of how often others are wrong: then it does not go below 1.
 
     Args:
         logits: finite, ``[N, classes]``, N at least 1.
         labels: ``[N]``, each in ``[0, classes)``.
     """
+    wrong = (logits.argmax(axis=1) != labels).any()
     found = minimize_scalar(
         lambda exponent: log_loss(logits / np.exp(exponent), labels),
-        bounds=_LIMITS,
+        bounds=_LIMITS if wrong else (0.0, _LIMITS[1]),
         method="bounded",
         options={"xatol": 1e-6},
     )

@@ -30,7 +30,8 @@ from autodl.trained.network import TrainedNetwork, load_trained_network
 if TYPE_CHECKING:
     from autodl.networks.network import PlanNetwork
 
-CARD = "card.md"  # beside the names in autodl/runs/folder.py
+# beside the names in autodl/runs/folder.py; NETWORK is what autodl fit leaves in its folder
+CARD, NETWORK = "card.md", "network"
 
 
 def names() -> list[str]:
@@ -115,7 +116,7 @@ def load(
     Args:
         name: of a release; where there is none of this name, a folder that ``autodl train`` or
             ``autodl compress`` has left, see ``from_training``, or of a network that was released
-            elsewhere, as ``autodl fit`` does.
+            elsewhere; of ``autodl fit``, its own folder or ``network`` in it.
         pretrained: with the released weights; else as it is before training.
         classes: another number gives it a new, untrained classifier, for transfer; None, or the
             number of its own classes, keeps the one it has.
@@ -128,8 +129,8 @@ def load(
     """
     from autodl.training.weights import load_arrays
 
-    if models is None and _is_released_folder(name):
-        return load(Path(name).name, pretrained, classes, models=Path(name).parent)
+    if models is None and (folder := _released_folder(name)) is not None:
+        return load(folder.name, pretrained, classes, models=folder.parent)
     if _is_trained_folder(name, models):
         if not pretrained or classes is not None:
             raise ConfigError(
@@ -190,10 +191,15 @@ def from_training(folder: Path | str) -> ReleasedNetwork:
     return ReleasedNetwork(**facts, name=own.folder.name, trained=True, metrics=None)
 
 
-def _is_released_folder(name: str) -> bool:
-    """Whether a name is that of no release that ships, but of a folder with a released network."""
-    shipped = {folder.name for folder in folders()}
-    return name not in shipped and (Path(name) / CARD).is_file() and Path(name).name != ""
+def _released_folder(name: str) -> Path | None:
+    """The folder of a released network that a name stands for; None of one that ships, and else.
+
+    The folder of a fit has a card and metrics as well, but of the fit.
+    """
+    if name in {folder.name for folder in folders()}:
+        return None
+    places = (Path(name) / NETWORK, Path(name))
+    return next((folder for folder in places if folder.name and (folder / CARD).is_file()), None)
 
 
 def _is_trained_folder(name: str, models: Path | str | None) -> bool:

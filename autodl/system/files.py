@@ -177,6 +177,35 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def replacing_content(folder: Path) -> Iterator[Path]:
+    """An empty folder in ``folder``, whose content is moved up there when the block succeeds.
+
+    Files and folders take the place of their namesakes; all others stay. If the block raises,
+    ``folder`` keeps what it has. What a kill has left of an earlier one goes as well.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    aside = folder / f".new.{secrets.token_hex(4)}"
+    try:
+        aside.mkdir(parents=True)
+        with _held(aside):
+            _remove_abandoned(folder / "new")
+            yield aside
+            for path in list(aside.iterdir()):
+                if (place := folder / path.name).is_dir():  # which no rename replaces
+                    place.rename(aside / f".{path.name}.old")
+                path.rename(place)
+            _sync_folder(folder)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder}: {error.strerror or error}; free some space"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
 def _held(folder: Path) -> Iterator[bool]:
     """Hold a lock on a folder, so that others see that somebody is at it; whether it is held."""
     if os.name != "posix":

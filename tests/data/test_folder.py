@@ -267,7 +267,7 @@ def test_folders_that_are_no_data_set(tmp_path):
     refuse(tmp_path, "at least 2 sub-folders .* only 'cat'$")
     above = tmp_path / "above"
     fill_classes(above / "pets")
-    refuse(above, "only 'pets'. The classes seem to lie deeper: set Data.path to .*above/pets")
+    refuse(above, "only 'pets'. The classes seem to lie deeper: give .*above/pets instead")
     shutil.rmtree(above)
     (tmp_path / "empty").mkdir()
     refuse(tmp_path, "the class folder .*empty holds no picture")

@@ -60,7 +60,10 @@ def test_classes_alone(tmp_path, folders):
         (("test", "train"), "has no classes: 'test' and 'train' are parts of a data set"),
         (("Train", "VALID", "test"), "has no classes: 'Train' and 'VALID' and 'test' are parts"),
         (("train",), "has no classes: 'train' are parts"),
-        (("train/cat", "train/dog"), "has a training part but no test part: add .* Data.path to "),
+        (
+            ("train/cat", "train/dog"),
+            "has a training part but no test part: .* or give .*train instead",
+        ),
         (("train/cat", "test"), "the part .*/test has no class folders: make one for each class"),
         (("val/cat", "test/cat"), "has 'test' and 'val' but no training part"),
         (

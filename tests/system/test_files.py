@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import stat
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +17,7 @@ from autodl.system.files import (
     folder_aside,
     remove_leftovers,
     replacing,
+    replacing_content,
     write_json,
     write_text,
 )
@@ -115,6 +117,26 @@ def test_json_holds_every_name_that_a_file_may_have(tmp_path):
 def test_text_holds_every_name_that_a_file_may_have(tmp_path):
     write_text(tmp_path / "x.html", "donn\u00e9es " + os.fsdecode(b"caf\xe9"))
     assert (tmp_path / "x.html").read_text(encoding="utf-8") == "donn\u00e9es caf\\udce9"
+
+
+def test_content_is_replaced_all_together_or_not_at_all(tmp_path):
+    for name in ("kept.txt", "old.txt", "sub/old.txt"):
+        write_text(tmp_path / name, "old")
+    before = names(tmp_path)
+    with suppress(KeyError), replacing_content(tmp_path) as aside:
+        write_text(aside / "old.txt", "half")
+        raise KeyError
+    assert names(tmp_path) == before
+    assert (tmp_path / "old.txt").read_text() == "old"
+    (tmp_path / ".new.0123abcd").mkdir()  # a kill has left it
+    with replacing_content(tmp_path) as aside:
+        write_text(aside / "old.txt", "new")
+        write_text(aside / "sub" / "new.txt", "new")
+    assert names(tmp_path) == before
+    assert [(tmp_path / name).read_text() for name in ("kept.txt", "old.txt")] == ["old", "new"]
+    assert names(tmp_path / "sub") == ["new.txt"]
+    with pytest.raises(StoreError, match="cannot write"), replacing_content(tmp_path / "old.txt"):
+        pass
 
 
 def test_what_a_kill_left_is_told_from_everything_else(tmp_path):

@@ -21,6 +21,7 @@ from autodl.system.resources import resource
 from autodl.trial import Architecture, Trial
 
 Options = Mapping[str, Any]
+PICTURES = "pictures.npz"  # in the folder of a fit
 HAND_MADE, RELEASED, FOUND = "hand-made", "released", "found"
 _FORMS = ("dense", "grouped", "bottleneck")  # a depthwise one would be very wide
 # of configs/architectures: the hand-made network as an architecture, and what a search made of it
@@ -58,9 +59,19 @@ class Pictures:
             "Data": {"name": "npz", "path": str(self.file)},
         }
 
+    @property
+    def overrides(self) -> list[str]:
+        """What a stored configuration is read with: the folder may have been moved since."""
+        return data_overrides(self.file)
+
     def epochs(self, seconds: float) -> int:
         """How many are planned for so many seconds."""
         return max(1, min(MOST_EPOCHS, ceil(_SPARE * seconds / self.epoch_seconds)))
+
+
+def data_overrides(file: Path) -> list[str]:
+    """The option that says where the gathered pictures are now."""
+    return [f"Data.path={file.absolute()}"]
 
 
 def hand_made(plan: Plan) -> Candidate:

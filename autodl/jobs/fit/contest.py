@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autodl.errors import ConfigError
 from autodl.jobs.fit.candidates import (
+    FOUND,
+    HAND_MADE,
     Candidate,
     Pictures,
     best_other,
@@ -22,11 +25,11 @@ from autodl.jobs.fit.candidates import (
 from autodl.jobs.fit.clock import Clock, every
 from autodl.jobs.fit.finishing import Finishing
 from autodl.jobs.fit.plan import Plan
-from autodl.runs.folder import CONFIG, TRIALS
+from autodl.runs.folder import ARCHITECTURE, CHECKPOINT, CONFIG, METRICS, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.search.budget import INTERRUPTED
 from autodl.search.observers.observer import RunInfo, SilentObserver
-from autodl.trial import Trial, TrialFailure
+from autodl.trial import Architecture, Trial, TrialFailure
 
 if TYPE_CHECKING:
     from autodl.recipes.config import TrainConfig
@@ -97,62 +100,83 @@ class Contest:
         self._pictures, self._clock, self._finishing = pictures, clock, finishing
         self._say = tell
         self.tried: list[Entrant] = []
+        self._known: list[Candidate] = []
+        self._failure = ""  # of the last training that came to nothing
         self._tell = every(clock.seconds / _LINES, tell)
 
     def winner(self) -> Entrant:
         """The best of all that was trained, on held-out pictures.
 
+        What an earlier start of the round has trained is measured, whatever the clock says.
+
         Raises:
-            TrialFailure: no training has come to its end.
+            ConfigError: no training has come to its end.
         """
         for candidate in self._candidates():
-            self._try(candidate)
-        if self.tried and self._stops():
-            return _best(self.tried)
-        chosen = hand_made(self._plan)
-        if self.tried:
-            best = _best(self.tried)
-            self._say(f"chosen: {best.about}")
-            chosen = next(c for c in self._known if c.name == best.name)
-        self._train(chosen, RETRAINED, self._time_left())
+            self._try(candidate, COMPARED, self._plan.candidate_seconds)
+        self._try(self._chosen(), RETRAINED, self._time_left())
+        if not self.tried:
+            raise ConfigError(
+                f"no training has come to its end: {self._failure}; another --seed (and --out) may"
+                " help, too"
+            )
         return _best(self.tried)
 
     def _candidates(self) -> Iterator[Candidate]:
         """What is compared, one after the other; nothing where there is nothing to choose."""
-        self._known: list[Candidate] = []
         plan = self._plan
         if plan.candidates < 2:
             return
         for make in (hand_made, *([released] if plan.released else [])):
             self._known.append(make(plan))
             yield self._known[-1]
-        if plan.trials and not self._stops() and (architecture := self._search()) is not None:
+        if plan.trials and (architecture := self._found()) is not None:
             self._known.append(found(plan, architecture))
             yield self._known[-1]
 
-    def _try(self, candidate: Candidate) -> None:
-        """Train a candidate for a short time, unless there is something already, and no time."""
-        if self._stops() and self.tried:
+    def _chosen(self) -> Candidate:
+        """What is retrained: the best so far, unless an earlier start has begun with another."""
+        known = self._known or [hand_made(self._plan)]
+        if begun := [c for c in known if self._begun(RETRAINED, c)]:
+            return begun[0]
+        best = _best(self.tried).name if self.tried else HAND_MADE
+        return next(candidate for candidate in known if candidate.name == best)
+
+    def _try(self, candidate: Candidate, step: str, seconds: float) -> None:
+        """Train a candidate, unless there is something already, and no time to begin with more."""
+        if self.tried and self._stops() and not self._begun(step, candidate):
             return
         try:
-            self._train(candidate, COMPARED, self._plan.candidate_seconds)
+            self._train(candidate, step, min(seconds, self._time_left()))
         except TrialFailure as failure:
+            self._failure = f"{candidate.name}: {failure}"
             self._say(f"{candidate.name} failed: {failure}")
 
     def _train(self, candidate: Candidate, step: str, seconds: float) -> None:
         from autodl.jobs.train.run import retrain
 
+        folder, begun = self._folder(step, candidate.name), self._begun(step, candidate)
         config = self._kept(candidate, step, max(seconds - _AROUND, _SHORTEST))
-        folder = self._round.folder / step / candidate.name
-        self._say(f"{candidate.about}: {step} for {seconds:.0f} s")
+        cut = False
+
+        def leave() -> bool:
+            nonlocal cut
+            # the seconds of one that was begun are those that an earlier start had for it
+            cut = self._clock.interrupted or (begun and self._time_left() < 0)
+            return cut
+
+        told = "is gone on with" if begun else f"{step} for {max(seconds, _SHORTEST):.0f} s"
+        self._say(f"{candidate.about}: {told}")
         done = retrain(
             config,
             candidate.architecture,
             folder,
             resume=True,
             progress=lambda line: self._tell(f"{candidate.name} {line}"),
-            leave=lambda: self._clock.interrupted,
+            leave=leave,
         )
+        if cut:
+            self._say(f"{candidate.name}: ended before its learning rate had come to its end")
         entrant = measured(candidate, folder, config, done.metrics)
         self._say(
             f"{candidate.name}: held-out accuracy {entrant.accuracy:.4f},"
@@ -160,38 +184,66 @@ class Contest:
         )
         self.tried.append(entrant)
 
+    def _folder(self, step: str, name: str) -> Path:
+        return self._round.folder / step / name
+
+    def _begun(self, step: str, candidate: Candidate) -> bool:
+        """Whether an earlier start has come to something in a training."""
+        folder = self._folder(step, candidate.name)
+        return (folder / CHECKPOINT).exists() or (folder / METRICS).exists()
+
     def _kept(self, candidate: Candidate, step: str, seconds: float) -> TrainConfig:
         """The configuration of a training; that of one which was begun is its own."""
         from autodl.recipes.config import load_train
 
-        known = self._round.folder / step / candidate.name / CONFIG
+        known = self._folder(step, candidate.name) / CONFIG
         if known.exists():
-            return load_train(known)
+            return load_train(known, self._pictures.overrides)
         return config_of(candidate, self._pictures, seconds)
 
-    def _search(self) -> Any:
+    def _found(self) -> Architecture | None:
+        """What the search has come to; None if to nothing, or if there is no time for it."""
+        from autodl.spaces.codec import load_architecture
+
+        known = self._folder(COMPARED, FOUND) / ARCHITECTURE
+        if known.exists():  # its training was begun, so the search is over
+            return load_architecture(known)
+        return None if self._stops() else self._search()
+
+    def _search(self) -> Architecture | None:
         """The best architecture of a search, None where all its trials failed.
 
         The hand-made network, which the search begins with, is left out: it is a candidate of its
-        own.
+        own. Where less time is left than was planned, the search has its share of it.
+
+        Raises:
+            KeyboardInterrupt: a second Ctrl-C has ended it at once.
         """
         from autodl.jobs.search.parts import load_search
         from autodl.jobs.search.run import run_search
 
-        folder = self._round.folder / SEARCH
+        folder, plan = self._round.folder / SEARCH, self._plan
+        behind = plan.candidate_seconds + plan.shares.retraining
+        share = plan.shares.searching / (plan.shares.searching + behind)
+        seconds = min(plan.shares.searching, share * self._time_left())
         begun = folder / CONFIG
-        config = load_search(begun) if begun.exists() else search_of(self._plan, self._pictures)
-        self._say(f"search: {self._plan.trials} trials of {self._plan.trial_seconds:.0f} s")
+        config = search_of(plan, self._pictures)
+        if begun.exists():
+            config = load_search(begun, self._pictures.overrides)
+        search = config.search.model_copy(update={"max_hours": round(seconds / 3600, 6)})
+        self._say(f"search: {plan.trials} trials of {plan.trial_seconds:.0f} s")
         result = run_search(
-            config,
+            replace(config, search=search),
             folder,
             resume=True,
             observers=[_Told(self._tell)],
         )
+        if result.at_once:
+            raise KeyboardInterrupt
         if result.stopped == INTERRUPTED:
             self._clock.interrupt()
         with closing(TrialStore(folder / TRIALS, read_only=True)) as store:
-            return best_other(store.best(self._plan.trials), config)
+            return best_other(store.best(plan.trials), config)
 
     def _stops(self) -> bool:
         """Whether nothing more is to be tried."""

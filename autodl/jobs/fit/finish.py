@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,19 @@ from numpy.typing import NDArray
 from autodl.data.subset import Subset
 from autodl.errors import StoreError
 from autodl.jobs.export import export_network
+from autodl.jobs.fit.candidates import PICTURES, data_overrides
 from autodl.jobs.fit.contest import Entrant, Round
 from autodl.jobs.fit.verdict import Verdict, judge
 from autodl.jobs.release.publish import publish
 from autodl.jobs.train.final_test import measure_once
 from autodl.release.card import card_text
 from autodl.release.metrics import ReleaseMetrics, read_metrics
-from autodl.release.network import CARD, load, training_config
+from autodl.release.network import CARD, NETWORK, load, training_config
 from autodl.runs.folder import METRICS
-from autodl.system.files import replacing, write_text
+from autodl.system.files import replacing, replacing_content, write_text
 
-NETWORK, DEPLOYED, REPORT, SCRIPT, TESTED = (
-    *("network", "deployed", "report.html", "predict.py"),
-    "test_logits.npy",
-)
+DEPLOYED, REPORT, SCRIPT = "deployed", "report.html", "predict.py"
+TESTED = "test_logits.npy"
 
 
 def finish(
@@ -40,7 +39,8 @@ def finish(
 ) -> dict[str, Any]:
     """Write everything that a fit comes to, and give its metrics.
 
-    What an earlier round has come to is replaced; a network that was tested is not tested again.
+    What an earlier round has come to is replaced when all of it is there, and stays whole before;
+    a network that was tested is not tested again.
 
     Args:
         best: what is released, tested and exported.
@@ -54,44 +54,45 @@ def finish(
     from autodl.jobs.fit.page import fit_page
 
     tell(f"testing {best.about}, once")
-    test = measure_once(best.folder, seen=lambda logits, labels: _keep(best.folder, logits))
-    for name in (NETWORK, DEPLOYED):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    publish(
-        best.folder,
-        folder / NETWORK,
-        found_by=f"{best.about}; chosen by autodl fit on held-out pictures",
-        repetitions=0,
-        largest=None,
-    )
-    network = load(str(folder / NETWORK))
-    verdict = judge(_tested(best.folder), subset, network.temperature)
-    tell(f"test accuracy {verdict.accuracy:.4f}, balanced {verdict.balanced:.4f}; exporting")
-    exported = export_network(network, folder / DEPLOYED)
-    metrics = {
-        "chosen": best.to_plain(folder),
-        "tried": [entrant.to_plain(folder) for entrant in tried],
-        "round": this.number,
-        "plan": this.plan.to_plain(),
-        "classes": list(subset.dataset.classes),
-        "left_out": {name: dict(counts) for name, counts in subset.dataset.left_out.items()},
-        "test": {**test, **verdict.to_plain()},
-        "exported": {"files": dict(exported.files), "without_onnx": exported.without_onnx},
-    }
-    write_text(folder / CARD, fit_card(folder, metrics, verdict))
-    write_text(folder / SCRIPT, script(folder))
-    write_text(
-        folder / REPORT, fit_page(folder.name, metrics, verdict, next_lines(folder, pictures))
-    )
+    here = data_overrides(folder / PICTURES)
+    test = measure_once(best.folder, here, seen=lambda logits, labels: _keep(best.folder, logits))
+    with replacing_content(folder) as aside:
+        publish(
+            best.folder,
+            aside / NETWORK,
+            found_by=f"{best.about}; chosen by autodl fit on held-out pictures",
+            overrides=here,
+            repetitions=0,
+            largest=None,
+        )
+        network = load(str(aside / NETWORK))
+        verdict = judge(_tested(best.folder), subset, network.temperature)
+        tell(f"test accuracy {verdict.accuracy:.4f}, balanced {verdict.balanced:.4f}; exporting")
+        exported = export_network(network, aside / DEPLOYED)
+        metrics = {
+            "chosen": best.to_plain(folder),
+            "tried": [entrant.to_plain(folder) for entrant in tried],
+            "round": this.number,
+            "plan": this.plan.to_plain(),
+            "classes": list(subset.dataset.classes),
+            "left_out": {name: dict(counts) for name, counts in subset.dataset.left_out.items()},
+            "test": {**test, **verdict.to_plain()},
+            "exported": {"files": dict(exported.files), "without_onnx": exported.without_onnx},
+        }
+        write_text(aside / CARD, fit_card(aside / NETWORK, folder / NETWORK, metrics, verdict))
+        write_text(aside / SCRIPT, script(folder))
+        page = fit_page(folder.name, metrics, verdict, next_lines(folder, pictures))
+        write_text(aside / REPORT, page)
     return metrics
 
 
 def next_lines(folder: Path, pictures: Path) -> list[str]:
-    """What to type next."""
+    """What to type next, for a shell."""
+    network, own, given = (shlex.quote(str(path)) for path in (folder / NETWORK, folder, pictures))
     return [
-        f"autodl infer PICTURE.jpg --model {folder / NETWORK}",
-        f"python {folder / SCRIPT} PICTURE.jpg",
-        f"autodl fit {pictures} --out {folder} --resume --minutes MORE",
+        f"autodl infer PICTURE.jpg --model {network}",
+        f"python {shlex.quote(str(folder / SCRIPT))} PICTURE.jpg",
+        f"autodl fit {given} --out {own} --resume --minutes MORE",
     ]
 
 
@@ -111,12 +112,16 @@ for file, top in zip(files, network.predict(files).top(2), strict=True):
 '''
 
 
-def fit_card(folder: Path, metrics: dict[str, Any], verdict: Verdict) -> str:
-    """The released network's card, and figures of every class behind it."""
-    release = folder / NETWORK
+def fit_card(release: Path, place: Path, metrics: dict[str, Any], verdict: Verdict) -> str:
+    """The released network's card, and figures of every class behind it.
+
+    Args:
+        release: where the network is now.
+        place: where it will be.
+    """
     known = read_metrics(ReleaseMetrics, release / METRICS)
     text = card_text(NETWORK, known, training_config(release))
-    text = text.replace(f'load("{NETWORK}")', f'load("{release}")')
+    text = text.replace(f'load("{NETWORK}")', f"load({str(place)!r})")
     rows = ["| class | precision | recall | F1 | pictures |", "|---|---|---|---|---|"]
     for figures in verdict.figures:
         shares = (figures.precision, figures.recall, figures.f1)

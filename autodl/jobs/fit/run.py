@@ -20,7 +20,7 @@ from autodl.data.picture import read_picture
 from autodl.data.splits import default_held_out
 from autodl.data.subset import Subset, read_subset, write_npz
 from autodl.errors import DataError, StoreError
-from autodl.jobs.fit.candidates import Pictures
+from autodl.jobs.fit.candidates import PICTURES, Pictures
 from autodl.jobs.fit.clock import Clock, time_text
 from autodl.jobs.fit.config import FitConfig
 from autodl.jobs.fit.contest import Contest, Entrant, Round
@@ -36,7 +36,7 @@ from autodl.jobs.fit.plan import (
 from autodl.runs.run import Run
 from autodl.system.files import write_json
 
-PICTURES, PLAN, RESULT = "pictures.npz", "plan.json", "result.json"
+PLAN, RESULT = "plan.json", "result.json"
 _READ = 24  # pictures that are read to know how long reading takes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ class SearchResult:
     ``stopped`` says why it was ended before all trials were done, and ``exhausted`` why the
     strategy had no more of them to propose; both are empty if all are done. ``picture`` is the
     drawing of the best architecture, None where its space has no drawing; ``front`` that of
-    the Pareto front, None where no cost is minimised.
+    the Pareto front, None where no cost is minimised. ``at_once`` is whether a second Ctrl-C, or
+    SIGTERM, has given up what was running.
     """
 
     folder: Path
@@ -83,6 +84,7 @@ class SearchResult:
     exhausted: str
     picture: Path | None
     front: Path | None
+    at_once: bool = False
 
 
 def run_search(
@@ -133,8 +135,10 @@ def run_search(
         trials = _search(config, run.folder, store, parts, watching, budget, screen)
         stack.callback(trials.close)  # before the store, also when Ctrl-C comes between two trials
         ending = _Ending(trials)
-        stopped = _drive(ending, info, budget, watching)
-        return _conclude(config, run, store, stopped, ending.text)
+        at_once = _drive(ending, info, budget, watching)
+        stopped = INTERRUPTED if at_once else budget.reason
+        result = _conclude(config, run, store, stopped, ending.text)
+        return replace(result, at_once=at_once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +287,8 @@ def _run_info(config: SearchConfig, folder: Path, store: TrialStore, parts: _Par
 
 def _drive(
     trials: Iterable[Trial], info: RunInfo, budget: Budget, observers: Sequence[Observer]
-) -> str:
-    """Run the trials and keep the observers informed; why they ended early, if they did."""
+) -> bool:
+    """Run the trials and keep the observers informed; whether they were broken off."""
     begun, best, done = time.monotonic(), info.best, info.finished
     for observer in observers:
         observer.started(info)
@@ -298,11 +302,11 @@ def _drive(
                 for observer in observers:
                     observer.finished(trial, best, done)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return True
     finally:
         for observer in observers:
             observer.ended(best, done, time.monotonic() - begun)
-    return budget.reason
+    return False
 
 
 def _conclude(

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
 import pytest
 
 from autodl.data.load import load_split
+from autodl.errors import ConfigError
 from autodl.jobs.fit import contest
-from autodl.jobs.fit.candidates import Candidate
-from autodl.jobs.fit.contest import Contest, Entrant, Round, measured
+from autodl.jobs.fit.candidates import HAND_MADE, Candidate, Pictures, config_of, hand_made
+from autodl.jobs.fit.contest import COMPARED, RETRAINED, Contest, Entrant, Round, measured
 from autodl.jobs.fit.finishing import Finishing
 from autodl.recipes.config import load_train
+from autodl.runs.folder import CHECKPOINT, CONFIG, TRIALS
+from autodl.runs.store import TrialStore
+from autodl.system.yaml_text import dump
+from autodl.trial import TrialFailure
 
+PLAN = SimpleNamespace(
+    candidates=2, candidate_seconds=10.0, released=False, trials=2, trial_seconds=5.0,
+    shares=SimpleNamespace(searching=60.0, retraining=90.0), widths=(4, 8, 8), batch=16, side=16,
+)  # fmt: skip
 FINISHING = Finishing(looks=100, look=0.5, beside=3.0)
 
 
@@ -43,9 +53,116 @@ def entrant(folder, *, balanced, look):
 
 @pytest.fixture
 def begun(tmp_path):
-    """A contest of which 60 seconds are left; its plan is not asked for."""
-    this = Round(1, tmp_path, SimpleNamespace())
-    return Contest(this, None, Clock(60.0), FINISHING, lambda line: None)
+    """A contest of which 60 seconds are left, 53 of them for finishing; ``said`` has its lines."""
+    said = []
+    pictures = Pictures(tmp_path / "pictures.npz", 0, "cpu", True, 5.0)
+    made = Contest(Round(1, tmp_path, PLAN), pictures, Clock(60.0), FINISHING, said.append)
+    made.said = said
+    return made
+
+
+@pytest.fixture
+def trained(begun, monkeypatch):
+    """Each training and what it was given; measured, every one is better than the one before."""
+    calls = []
+
+    def retrain(config, architecture, folder, *, leave, **options):
+        calls.append((folder, config, leave()))
+        return SimpleNamespace(metrics={})
+
+    def better(candidate, folder, config, metrics):
+        return replace(entrant(folder, balanced=0.1 * len(calls), look=0.0), name=candidate.name)
+
+    monkeypatch.setattr("autodl.jobs.train.run.retrain", retrain)
+    monkeypatch.setattr(contest, "measured", better)
+    return calls
+
+
+def begin(contest, step):
+    """What an earlier start has left of a training of ten minutes."""
+    folder = contest._folder(step, HAND_MADE)
+    folder.mkdir(parents=True)
+    config = config_of(hand_made(PLAN), contest._pictures, 600.0)
+    (folder / CONFIG).write_text(dump(config.to_plain()))
+    (folder / CHECKPOINT).write_bytes(b"")
+    return folder
+
+
+def test_a_training_that_was_begun_ends_with_the_time(begun, trained):
+    """One that is begun now has seconds of its own, however few are left."""
+    begin(begun, COMPARED)
+    begun._try(hand_made(PLAN), COMPARED, 10.0)
+    (_, config, left) = trained.pop()
+    assert config.train.max_seconds == 600.0
+    assert not left  # 7 seconds are
+    begun.tried.clear()
+    begun._clock = Clock(50.0)
+    begun._try(hand_made(PLAN), COMPARED, 10.0)
+    assert trained.pop()[2]
+    assert begun.said[-2] == "hand-made: ended before its learning rate had come to its end"
+    begun.tried.clear()
+    begun._try(hand_made(PLAN), RETRAINED, 10.0)
+    (_, config, left) = trained.pop()
+    assert (config.train.max_seconds, left) == (1.0, False)
+
+
+def test_what_was_begun_is_gone_on_with_also_without_time(begun, trained):
+    begun._clock = Clock(0.0)
+    folders = [begin(begun, COMPARED), begin(begun, RETRAINED)]
+    assert begun.winner().folder == folders[1]
+    assert [folder for folder, *_ in trained] == folders
+
+
+def test_nothing_is_begun_without_time_if_there_is_something(begun, trained):
+    begun._clock = Clock(0.0)
+    assert begun.winner().folder == begun._folder(COMPARED, HAND_MADE)
+    assert len(trained) == 1
+
+
+def test_a_retraining_that_fails_leaves_the_best_of_the_comparison(begun, trained, monkeypatch):
+    from autodl.jobs.train import run
+
+    monkeypatch.setattr(begun, "_found", lambda: None)
+    monkeypatch.setattr(begun, "_time_left", lambda: 60.0)
+    retrain = run.retrain
+
+    def diverging(config, architecture, folder, **options):
+        if RETRAINED in folder.parts:
+            raise TrialFailure("the training loss is nan in epoch 1 of 2")
+        return retrain(config, architecture, folder, **options)
+
+    monkeypatch.setattr(run, "retrain", diverging)
+    assert begun.winner().folder == begun._folder(COMPARED, HAND_MADE)
+    assert begun.said[-1] == "hand-made failed: the training loss is nan in epoch 1 of 2"
+    begun.tried.clear()
+    monkeypatch.setattr(begun, "_candidates", lambda: [])
+    with pytest.raises(ConfigError, match=r"no training has come to its end: hand-made: .* is nan"):
+        begun.winner()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_second_ctrl_c_in_the_search_ends_the_fit(begun, monkeypatch, at_once):
+    from autodl.jobs.search import run
+
+    given = []
+
+    def interrupted(config, folder, **options):
+        given.append(config.search.max_hours)
+        folder.mkdir()
+        TrialStore(folder / TRIALS).close()
+        return SimpleNamespace(stopped="interrupted", at_once=at_once)
+
+    monkeypatch.setattr(run, "run_search", interrupted)
+    begun._clock = Clock(93.0)
+    begun._clock.interrupt = lambda: setattr(begun._clock, "interrupted", True)
+    if at_once:
+        with pytest.raises(KeyboardInterrupt):
+            begun._found()
+    else:
+        assert begun._found() is None
+    assert begun._clock.interrupted is not at_once
+    # of 40 seconds its share: 60 of the 60 + 90 + 10 that were planned for all that is left
+    assert given == [pytest.approx(15.0 / 3600, abs=1e-6)]
 
 
 def test_what_finishing_needs_is_left(begun, tmp_path):

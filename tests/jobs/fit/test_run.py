@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from autodl.errors import ConfigError, StoreError
 from autodl.jobs.fit import candidates, plan, speed
 from autodl.jobs.fit.config import fit_config
+from autodl.jobs.fit.contest import Contest
+from autodl.jobs.fit.finish import next_lines
 from autodl.jobs.fit.run import run_fit
 from autodl.release import load
 
@@ -93,6 +97,15 @@ def test_the_page_refers_to_nothing_outside_itself(fitted):
     assert not re.findall(r'(?:src|href)="(?!data:)', text)
 
 
+def test_lines_to_be_copied_are_quoted(fitted):
+    out, _, _ = fitted
+    lines = next_lines(Path("my model"), Path("it's"))
+    assert shlex.split(lines[0])[-1] == "my model/network"
+    assert shlex.split(lines[1])[1] == "my model/predict.py"
+    assert shlex.split(lines[2])[2:5] == ["it's", "--out", "my model"]
+    assert f"load({str(out / 'network')!r})" in (out / "card.md").read_text()
+
+
 def test_the_script_runs(fitted, colours, capsys, monkeypatch):
     out, _, _ = fitted
     script = out / "predict.py"
@@ -119,15 +132,34 @@ def test_it_goes_on_after_a_full_disk_and_then_with_more_minutes(
             run_fit(wanted, out)
     (kept,) = (out / "round-1" / "retrained").iterdir()
     weights = (kept / "weights.safetensors").read_bytes()
-    again = run_fit(wanted, out, resume=True)
+    with monkeypatch.context() as patch:  # all that was trained counts, also without any time
+        patch.setattr(Contest, "_time_left", lambda contest: 0.0)
+        again = run_fit(wanted, out, resume=True)
+    assert [entrant["folder"] for entrant in again.metrics["tried"]] == [
+        *("round-1/compared/hand-made", "round-1/compared/found"),
+        f"round-1/retrained/{kept.name}",
+    ]
     assert (kept / "weights.safetensors").read_bytes() == weights
     assert again.metrics["round"] == 1
     assert again.metrics["test"]["on_record"] is True
-    more = run_fit(wanted, out, resume=True)
-    assert more.metrics["round"] == 2
-    assert {path.name for path in out.glob("round-*")} == {"round-1", "round-2"}
+    assert not [path for path in out.iterdir() if path.name.startswith(".new")]
     with pytest.raises(StoreError, match="--resume"):
         run_fit(wanted, out)
+
+    moved = out.rename(tmp_path / "moved")
+    record = moved / "round-1" / "result.json"  # the best there is, so that the next round loses
+    record.write_text(json.dumps({**json.loads(record.read_text()), "balanced": 2.0}))
+    whole = {name: (moved / name).stat().st_mtime_ns for name in ("network", "deployed")}
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "export_network", full)
+        with pytest.raises(StoreError, match="No space left"):
+            run_fit(wanted, moved, resume=True)
+    assert whole == {name: (moved / name).stat().st_mtime_ns for name in whole}
+    assert len(load(str(moved)).predict(next((colours / "red").iterdir())).names) == 1
+    more = run_fit(wanted, moved, resume=True)
+    assert more.metrics["round"] == 2
+    assert more.metrics["chosen"]["folder"].startswith("round-1/")
+    assert {path.name for path in moved.glob("round-*")} == {"round-1", "round-2"}
 
 
 def test_ctrl_c_keeps_the_best_so_far(colours, tmp_path, few_epochs):

@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_what_is_finished(config_file, tmp_path):
     config = load_search(config_file)
     first, second = Recorder(interrupt_at=17), Recorder()
     stopped = run_search(config, tmp_path / "run", observers=[first])
-    assert (stopped.stopped, stopped.finished) == ("interrupted", 17)
+    assert (stopped.stopped, stopped.finished, stopped.at_once) == ("interrupted", 17, True)
     left = [state for _, state, *_ in trials(tmp_path / "run") if not state.finished]
     assert set(left) == {TrialState.PROPOSED}  # nothing is shown as running
     assert manifest(tmp_path / "run")["ended"] == "interrupted"
