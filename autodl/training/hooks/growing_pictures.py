@@ -15,7 +15,8 @@ class GrowingPictures(Hook):
     """Tries every size that the pictures will have; they grow where the task makes its batches.
 
     Raises:
-        ConfigError: the examples are no pictures, or the network has a plan for each path.
+        ConfigError: the examples are no pictures, the network has a plan for each path, or the
+            training may be ended by its clock before the pictures have grown.
         TrialFailure: the network cannot take a size.
     """
 
@@ -31,6 +32,11 @@ class GrowingPictures(Hook):
             raise ConfigError(
                 "pictures that grow need a network of one plan, this is a"
                 f" {type(network).__name__}; use {section}.first_size=null"
+            )
+        if recipe.max_seconds is not None:
+            raise ConfigError(
+                f"{section}.max_seconds={recipe.max_seconds:g} may end the training before its"
+                f" pictures have their full size; use {section}.first_size=null, or no max_seconds"
             )
         for side in sorted({task.side(recipe.changes, epoch, epochs) for epoch in range(epochs)}):
             try:
