@@ -161,7 +161,7 @@ def list_parts(path: Path, test_share: float, seed: int) -> tuple[Listing, Listi
             for folder in layout.unread
             if (count := _pictures_below(folder))
         }
-        return train, test, {**_added(train.left_out, test.left_out), **unread}
+        return train, test, {**added(train.left_out, test.left_out), **unread}
     whole = list_pictures(path)
     _require_per_class(whole, 3, "training, held-out and test")
     sizes = np.bincount(whole.labels).tolist()
@@ -179,7 +179,7 @@ def _pictures_below(folder: Path) -> int:
     return len(left_out.pictures) + sum(lost(left_out.left_out).values())
 
 
-def _added(one: LeftOut, other: LeftOut) -> LeftOut:
+def added(one: LeftOut, other: LeftOut) -> LeftOut:
     """Counts of two parts together."""
     return {
         name: dict(Counter(one.get(name, {})) + Counter(other.get(name, {})))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autodl.data.dataset import Dataset, LeftOut, Pictures
-from autodl.data.folder import UNREAD, Listing, list_parts, list_pictures
+from autodl.data.folder import Listing, added, list_parts, list_pictures
 from autodl.data.layout import find_layout
 from autodl.data.names import normal, shown
-from autodl.data.picture import FORMATS, read_picture
+from autodl.data.picture import FORMATS, lost, read_picture
 from autodl.data.splits import SPLIT_SEED, class_order, shares
 from autodl.data.subset import VERSION, Subset
 from autodl.errors import DataError
@@ -71,9 +71,10 @@ def find_pictures(path: Path, test_share: float = 0.2, seed: int = SPLIT_SEED) -
         train, test, left_out = list_parts(path, test_share, seed)
         parts = {"train": train, "test": test}
         if (folder := find_layout(path).held_out) is not None:
-            parts["held_out"] = _same_classes(list_pictures(folder), train, folder)
+            held_out = parts["held_out"] = _same_classes(list_pictures(folder), train, folder)
             name = normal(folder.name)
-            left_out = {key: value for key, value in left_out.items() if key != name}
+            others = {key: value for key, value in left_out.items() if key != name}
+            left_out = added(others, held_out.left_out)
     except OSError as error:
         raise DataError(f"cannot read {shown(path)}: {error.strerror or error}") from error
     name = path.resolve().name
@@ -152,8 +153,8 @@ def gather(found: Found, side: int) -> Subset:
 
 
 def unread(left_out: LeftOut) -> int:
-    """How many pictures could not be read, or are in a part that is not."""
-    return sum(counts.get(DAMAGED, 0) + counts.get(UNREAD, 0) for counts in left_out.values())
+    """How many files are pictures, or may be, and were not read."""
+    return sum(sum(lost(counts).values()) for counts in left_out.values())
 
 
 def _named(found: Found) -> list[tuple[str, Listing]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodl.data.dataset import Dataset, Pictures, resize_dataset, select_classes
+from autodl.data.dataset import Dataset, LeftOut, Pictures, resize_dataset, select_classes
 from autodl.data.splits import SPLIT_SEED, reserve_size, split_per_class
 from autodl.errors import DataError
 from autodl.system.files import replacing
@@ -135,6 +135,10 @@ def read_subset(path: Path) -> Subset:
         if about["version"] != VERSION:
             raise ValueError(f"version {about['version']!r}, this program reads {VERSION}")
         name, classes = about["name"], tuple(about["classes"])
+        left_out = {
+            where: {reason: int(count) for reason, count in counts.items()}
+            for where, counts in about.get("left_out", {}).items()
+        }
         if not isinstance(name, str) or not all(isinstance(c, str) for c in classes):
             raise TypeError("names that are no text")
     except FileNotFoundError as error:
@@ -149,7 +153,7 @@ def read_subset(path: Path) -> Subset:
         raise DataError(
             f"{path} is damaged or no subset of autodl prepare_data ({reason}): make it again"
         ) from error
-    return _assemble(path, arrays, name, classes, about)
+    return _assemble(path, arrays, name, classes, left_out, about)
 
 
 def load_npz(path: Path) -> Dataset:
@@ -166,6 +170,7 @@ def _assemble(
     arrays: Mapping[str, NDArray[Any]],
     name: str,
     classes: tuple[str, ...],
+    left_out: LeftOut,
     about: Mapping[str, Any],
 ) -> Subset:
     try:
@@ -181,7 +186,7 @@ def _assemble(
         held_out = None
         if _HELD_OUT[0] in arrays:
             held_out = Pictures(arrays[_HELD_OUT[0]], arrays[_HELD_OUT[1]])
-        dataset = Dataset(name, train, test, classes, None, held_out=held_out)
+        dataset = Dataset(name, train, test, classes, None, left_out, held_out)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     return Subset(dataset, arrays["train_indices"], arrays["test_indices"], about)

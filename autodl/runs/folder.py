@@ -66,6 +66,7 @@ def run_folder(
     resume: bool,
     accept_changed_plugins: bool = False,
     reduced: Callable[[Mapping[str, Any]], Any] = dict,
+    found_later: Collection[str] = (),
 ) -> Iterator[Path]:
     """Open a run folder for writing, alone, and record this start in its manifest.
 
@@ -78,6 +79,7 @@ def run_folder(
             A folder that is missing or empty is started afresh either way.
         accept_changed_plugins: see ``check_identity``.
         reduced: brings an identity on record into today's form, see ``Sections.reduced``.
+        found_later: see ``check_identity``.
 
     Raises:
         StoreError: in use by another process, not empty, of another configuration, damaged,
@@ -90,7 +92,9 @@ def run_folder(
         remove_leftovers(folder)
         if (folder / MANIFEST).exists():
             manifest = check_identity(
-                folder, identity, reduced, accept_changed_plugins=accept_changed_plugins
+                *(folder, identity, reduced),
+                accept_changed_plugins=accept_changed_plugins,
+                found_later=found_later,
             )
         else:
             plain = json.loads(json.dumps(identity))

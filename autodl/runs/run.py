@@ -55,6 +55,7 @@ class Run:
         config: of the job.
         resume: go on with what is there.
         accept_changed_plugins: even if the plugins are not what they were, see ``check_identity``.
+        found_later: sections of the identity that ``open`` may not be given, see there, too.
         tell: called with a line for people, now and then.
 
     Raises:
@@ -68,6 +69,7 @@ class Run:
         *,
         resume: bool = False,
         accept_changed_plugins: bool = False,
+        found_later: Collection[str] = (),
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         if folder.is_dir():
@@ -77,6 +79,7 @@ class Run:
         self._config = config
         self._resume = resume
         self._accept = accept_changed_plugins
+        self._found_later = found_later
         self._log: EventLog | None = None
 
     @contextmanager
@@ -100,6 +103,7 @@ class Run:
             resume=self._resume,
             accept_changed_plugins=self._accept,
             reduced=self._config.reduced,
+            found_later=self._found_later,
         ):
             try:
                 yield self

@@ -9,6 +9,7 @@ from PIL import Image
 from autodl.data.gathering import DAMAGED, find_pictures, gather, thinned, typical_side, unread
 from autodl.data.load import load_split
 from autodl.data.options import DataOptions
+from autodl.data.picture import DEAD_LINK, IN_FOLDER, NO_PICTURE, OTHER_FORMAT
 from autodl.data.subset import read_subset, write_npz
 from autodl.errors import ConfigError, DataError
 
@@ -59,6 +60,25 @@ def test_damaged_pictures_are_left_out_and_counted(tmp_path):
         for file, image, label in zip(files[name], part.images, part.labels, strict=True):
             assert ("cat", "dog").index(file.split("/")[-2]) == label == image[0, 0, 0]
             assert int(file.split("/")[-1][:-4]) == image[0, 0, 1]
+
+
+def test_all_that_may_be_a_picture_and_is_not_read_is_counted(tmp_path):
+    """Of every part, the held-out one included; a text is no loss."""
+    for part, each in (("train", 4), ("valid", 2), ("test", 2)):
+        fill(tmp_path / part, each=each)
+    (tmp_path / "train" / "cat" / "phone.heic").write_bytes(b"")
+    (tmp_path / "train" / "cat" / "notes.txt").write_bytes(b"")
+    fill(tmp_path / "valid" / "dog", ("deeper",), each=3)
+    (tmp_path / "test" / "dog" / "gone.png").symlink_to(tmp_path / "nowhere")
+    subset = gather(find_pictures(tmp_path), 8)
+    lost = {
+        "cat": {OTHER_FORMAT: 1, NO_PICTURE: 1},
+        "dog": {IN_FOLDER: 3, DEAD_LINK: 1},
+    }
+    assert subset.dataset.left_out == lost
+    assert unread(lost) == 5
+    write_npz(subset, tmp_path / "kept.npz")
+    assert read_subset(tmp_path / "kept.npz").dataset.left_out == lost
 
 
 def test_a_class_of_damaged_pictures_alone_is_refused(tmp_path):

@@ -44,19 +44,24 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Where the gathered pictures are, and what of them every training is told."""
+    """Where the gathered pictures are, and what of them every training is told.
+
+    ``held_out`` are cut from the training part; None for the usual share, or if it is cut already.
+    """
 
     file: Path
     seed: int
     device: str
     mirror: bool
     epoch_seconds: float
+    held_out: int | None = None
 
     def sections(self) -> dict[str, Any]:
         """``Global`` and ``Data``."""
+        cut = {} if self.held_out is None else {"held_out": self.held_out}
         return {
             "Global": {"seed": self.seed, "device": self.device},
-            "Data": {"name": "npz", "path": str(self.file)},
+            "Data": {"name": "npz", "path": str(self.file), **cut},
         }
 
     @property

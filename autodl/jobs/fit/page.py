@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autodl import __version__
+from autodl.data.gathering import unread
 from autodl.jobs.fit.clock import time_text
 from autodl.jobs.fit.verdict import Mistake, Verdict
 from autodl.reports.html_page import captioned, facts, note, page, section, table
@@ -42,7 +43,7 @@ def _facts(metrics: dict[str, Any], verdict: Verdict) -> list[tuple[str, str]]:
     test, chosen = metrics["test"], metrics["chosen"]
     low, high = test["interval"]
     shares = metrics["plan"]["shares"]
-    left = sum(sum(counts.values()) for counts in metrics["left_out"].values())
+    left = unread(metrics["left_out"])
     files = [file for files in metrics["exported"]["files"].values() for file in files]
     return [
         ("test accuracy", f"{verdict.accuracy:.4f} (95 %: {low:.4f} to {high:.4f})"),
@@ -52,7 +53,7 @@ def _facts(metrics: dict[str, Any], verdict: Verdict) -> list[tuple[str, str]]:
          f" {time_text(chosen['seconds'])}"),
         ("planned", ", ".join(f"{key} {value:.0f} s" for key, value in shares.items() if value)),
         ("exported", ", ".join(files)),
-        ("left out", f"{left:,} files" if left else ""),
+        ("left out", f"{left:,} files that are, or may be, pictures" if left else ""),
     ]  # fmt: skip
 
 

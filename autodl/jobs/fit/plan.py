@@ -65,12 +65,26 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """Of pictures that are read already: why they are so many and of that side, for people.
+
+    ``held_out`` are to be cut from the training part; None for the usual share of it, as fits of
+    earlier versions have it, and where there is a held-out part.
+    """
+
+    pictures: str = "as they were gathered in the first start"
+    side: str = "as they were gathered in the first start"
+    held_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a plan is made from.
 
     ``train``, ``held_out`` and ``test`` count pictures, ``side`` is the pictures' own in pixels,
-    ``seconds`` are left for all that follows, ``read_seconds`` are those to read one picture, 0
-    where they are read already, and ``views`` of a picture are looked at: 2 with its mirror image.
+    ``seconds`` are left for all that follows, ``read_seconds`` are those to read one picture, and
+    ``views`` of a picture are looked at: 2 with its mirror image. Where pictures are ``gathered``,
+    all that is left of them is read already, and ``side`` is theirs.
     """
 
     train: int
@@ -82,6 +96,7 @@ class Facts:
     machine: Machine
     read_seconds: float = 0.0
     views: int = 2
+    gathered: Gathered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +189,14 @@ def make_plan(facts: Facts, *, image_size: int | None = None, released: bool = T
     """Choose everything.
 
     Args:
-        image_size: asked for; None to choose.
+        image_size: asked for; None to choose. Gathered pictures have the side that they have.
         released: whether a released network may be tried.
 
     Raises:
         ConfigError: the time is too short for one epoch; the message says how much is needed.
     """
     train, reading = _pictures(facts)
-    levels = _levels(facts, image_size)
+    levels = _levels(facts, facts.side if facts.gathered else image_size)
     few = released and train <= FEW_OF_A_CLASS * facts.classes
     chosen = levels[0]
     for level in levels:
@@ -271,9 +286,9 @@ def _too_short(facts: Facts, level: tuple[int, Widths]) -> str:
     )
 
 
-def _reasons(facts: Facts, plan: Plan, image_size: int | None, epoch: float) -> dict[str, str]:
-    side, widths = plan.side, "-".join(map(str, plan.widths))
-    shares = plan.shares
+def why_gathered(facts: Facts, plan: Plan, image_size: int | None) -> Gathered:
+    """Why a plan has so many pictures, and these of that side."""
+    side = plan.side
     if image_size is not None:
         why_side = "asked for"
     elif side > facts.side:
@@ -282,14 +297,20 @@ def _reasons(facts: Facts, plan: Plan, image_size: int | None, epoch: float) -> 
         why_side = f"the pictures have {facts.side}"
     else:
         why_side = f"of {facts.side} there is no time for {enough_epochs(plan.train)} epochs"
-    whole = shares.retraining / epoch
-    wanted = enough_epochs(plan.train)
-    enough = "at least" if whole >= wanted else "though fewer than"
     thinned = (
         f"of {facts.train:,}; more cannot be read in {READING:.0%} of the time"
         if plan.train < facts.train
         else "all behind those held out"
     )
+    return Gathered(thinned, why_side)
+
+
+def _reasons(facts: Facts, plan: Plan, image_size: int | None, epoch: float) -> dict[str, str]:
+    side, widths, shares = plan.side, "-".join(map(str, plan.widths)), plan.shares
+    why = facts.gathered or why_gathered(facts, plan, image_size)
+    whole = shares.retraining / epoch
+    wanted = enough_epochs(plan.train)
+    enough = "at least" if whole >= wanted else "though fewer than"
     searched = (
         f"of {shares.searching / plan.trials:.0f} s each, networks as costly as the hand-made"
         if plan.trials
@@ -307,8 +328,8 @@ def _reasons(facts: Facts, plan: Plan, image_size: int | None, epoch: float) -> 
         else "not tried: not asked for, enough pictures to learn from, or no time to compare"
     )
     return {
-        "pictures": f"{plan.train:,} to train on, {thinned}",
-        "side": f"{side} pixels; {why_side}",
+        "pictures": f"{plan.train:,} to train on, {why.pictures}",
+        "side": f"{side} pixels; {why.side}",
         "network": f"Airbench {widths}, {network_work(side, plan.widths) / 1e6:.0f} M"
         f" multiply-accumulates or as much; {enough} {wanted} epochs fit into its retraining",
         "recipe": "fast-muon: the fewest epochs to an accuracy of all recipes here",

@@ -10,33 +10,37 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autodl.data.gathering import Found, find_pictures, gather, thinned, typical_side, unread
 from autodl.data.picture import read_picture
-from autodl.data.splits import default_held_out
+from autodl.data.splits import default_held_out, split
 from autodl.data.subset import Subset, read_subset, write_npz
 from autodl.errors import DataError, StoreError
 from autodl.jobs.fit.candidates import PICTURES, Pictures
 from autodl.jobs.fit.clock import Clock, time_text
 from autodl.jobs.fit.config import FitConfig
-from autodl.jobs.fit.contest import Contest, Entrant, Round
+from autodl.jobs.fit.contest import COMPARED, RETRAINED, SEARCH, Contest, Entrant, Round
 from autodl.jobs.fit.finish import finish
 from autodl.jobs.fit.plan import (
     Facts,
+    Gathered,
     Machine,
     Plan,
     finishing_of,
     make_plan,
     seconds_of_epoch,
+    why_gathered,
 )
+from autodl.runs.folder import read_manifest, update_manifest
 from autodl.runs.run import Run
 from autodl.system.files import write_json
 
 PLAN, RESULT = "plan.json", "result.json"
+CHECKED, GATHERED = "Pictures", "gathered"  # a section of the identity; a key of the pictures' file
 _READ = 24  # pictures that are read to know how long reading takes
 
 
@@ -71,7 +75,7 @@ def run_fit(
     """
     clock = Clock(config.fit.minutes, time.monotonic() if began is None else began)
     tell = partial(_tell_time, clock, tell)
-    run = Run(folder, config, resume=resume, tell=tell)
+    run = Run(folder, config, resume=resume, found_later=(CHECKED,), tell=tell)
     found = _look(config, folder)
     # all that is needed later is imported now: then it is known how much time there is
     from autodl.jobs.fit.speed import measure_exporting, measure_speed
@@ -83,10 +87,13 @@ def run_fit(
         training=training, looking=looking, exporting=measure_exporting(), burden=clock.burden()
     )
     subset, facts, plan = _prepared(config, folder, found, machine, clock, tell)
-    identity = {**config.identity(), "Pictures": {"checksum": subset.dataset.checksum}}
+    identity = {**config.identity(), CHECKED: {"checksum": subset.dataset.checksum}}
+    # before the first round is begun, a start may have ended before its pictures were written
+    known = identity if found is None or _rounds(folder) else config.identity()
     start = {"device": device, "minutes": config.fit.minutes, "pictures": config.fit.pictures}
-    with run.open(identity, **start), clock.heeding():
-        if not (folder / PICTURES).exists():
+    with run.open(known, **start), clock.heeding():
+        if found is not None:
+            update_manifest(folder, identity=identity)
             write_npz(subset, folder / PICTURES)
         number, plan = _round(folder, plan)
         for name, reason in plan.reasons.items():
@@ -97,6 +104,7 @@ def run_fit(
             config.general.device,
             config.fit.mirror,
             seconds_of_epoch(facts, plan.train, plan.side, plan.widths),
+            _gathered(subset).held_out,
         )
         this = Round(number, folder / f"round-{number}", plan)
         finishing = finishing_of(facts, plan.side, plan.widths)
@@ -136,10 +144,12 @@ def _prepared(
 ) -> tuple[Subset, Facts, Plan]:
     """The pictures, read, and the plan that says at which size they were."""
     if found is None:
-        subset = read_subset(folder / PICTURES)
-        side = subset.dataset.train.images.shape[1]
-        facts = _facts_of(subset, config, machine, clock)
-        return subset, *_planned(facts, config, side, clock)
+        subset, first = read_subset(folder / PICTURES), read_manifest(folder)["starts"][0]
+        tell(
+            f"pictures: those that were gathered from {first.get('pictures', 'a folder')}; what"
+            f" else {config.fit.pictures} has now is not looked at (another --out begins anew)"
+        )
+        return subset, *_planned(_facts_of(subset, config, machine, clock), config, clock)
     train, classes = found.count("train"), len(found.classes)
     held_out = found.count("held_out")
     if not held_out:
@@ -157,21 +167,31 @@ def _prepared(
         read_seconds=_seconds_to_read(found),
         views=_views(config),
     )
-    facts, plan = _planned(facts, config, config.fit.image_size, clock)
+    facts, plan = _planned(facts, config, clock)
     beside = 0 if "held_out" in found.parts else facts.held_out
     subset = gather(thinned(found, plan.train + beside), plan.side)
     if lost := unread(subset.dataset.left_out):
-        tell(f"{lost:,} files could not be read and are left out; the card names their classes")
-    return subset, facts, plan
+        tell(f"{lost:,} files that are, or may be, pictures are left out; the card says which")
+    why = why_gathered(facts, plan, config.fit.image_size)
+    if beside:
+        why = replace(why, held_out=_held_out(len(subset.dataset.train), plan.train, facts))
+    subset = replace(subset, about={**subset.about, GATHERED: asdict(why)})
+    facts = _facts_of(subset, config, facts.machine, clock)  # of what could be read
+    return subset, facts, make_plan(facts, released=config.fit.released)
 
 
-def _planned(
-    facts: Facts, config: FitConfig, image_size: int | None, clock: Clock
-) -> tuple[Facts, Plan]:
+def _held_out(pictures: int, train: int, facts: Facts) -> int:
+    """The share of so many training pictures that was planned, some of each class at least."""
+    planned = round(pictures * facts.held_out / (train + facts.held_out))
+    return min(max(planned, facts.classes), pictures - facts.classes)
+
+
+def _planned(facts: Facts, config: FitConfig, clock: Clock) -> tuple[Facts, Plan]:
     """A plan by the speed of the very network that a first plan names."""
     from autodl.jobs.fit.speed import measure_speed
 
-    wanted = partial(make_plan, image_size=image_size, released=config.fit.released)
+    asked = config.fit
+    wanted = partial(make_plan, image_size=asked.image_size, released=asked.released)
     plan = wanted(facts)
     training, looking = measure_speed(
         plan.side, plan.widths, plan.batch, facts.held_out + facts.test
@@ -183,19 +203,29 @@ def _planned(
 
 def _facts_of(subset: Subset, config: FitConfig, machine: Machine, clock: Clock) -> Facts:
     """What is known of pictures that were gathered already."""
-    data = subset.dataset
-    train, given = len(data.train), data.held_out
-    held_out = default_held_out(train, len(data.classes)) if given is None else len(given)
+    data, gathered = subset.dataset, _gathered(subset)
+    train, classes = len(data.train), len(data.classes)
+    if data.held_out is not None:
+        held_out = len(data.held_out)
+    else:
+        held_out = gathered.held_out or default_held_out(train, classes)
+        train = len(split(data.train.labels, held_out).train)
     return Facts(
-        train=train - (held_out if given is None else 0),
+        train=train,
         held_out=held_out,
         test=len(data.test),
-        classes=len(data.classes),
+        classes=classes,
         side=data.train.images.shape[1],
         seconds=clock.left(),
         machine=machine,
         views=_views(config),
+        gathered=gathered,
     )
+
+
+def _gathered(subset: Subset) -> Gathered:
+    """What is on record of how pictures were gathered; nothing in fits of earlier versions."""
+    return Gathered(**subset.about.get(GATHERED, {}))
 
 
 def _views(config: FitConfig) -> int:
@@ -223,13 +253,13 @@ def _rounds(folder: Path) -> list[Path]:
 
 
 def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:
-    """The round that is to be done, and its plan: an unfinished one's own, else the one given.
+    """The round that is to be done, and its plan: that of one that was begun, else the one given.
 
     Raises:
         StoreError: the plan of the unfinished one is damaged.
     """
     rounds = _rounds(folder)
-    if rounds and not (rounds[-1] / RESULT).exists() and (rounds[-1] / PLAN).exists():
+    if rounds and not (rounds[-1] / RESULT).exists() and _is_begun(rounds[-1]):
         path = rounds[-1] / PLAN
         try:
             known = Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
@@ -239,6 +269,11 @@ def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:
     number = len([path for path in rounds if (path / RESULT).exists()]) + 1
     write_json(folder / f"round-{number}" / PLAN, plan.to_plain())
     return number, plan
+
+
+def _is_begun(this: Path) -> bool:
+    """Whether there is more of a round than its plan."""
+    return any((this / step).exists() for step in (COMPARED, SEARCH, RETRAINED))
 
 
 def _earlier(folder: Path) -> list[Entrant]:

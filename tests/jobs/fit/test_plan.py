@@ -19,6 +19,7 @@ from autodl.jobs.fit.plan import (
     READING,
     SIDES,
     Facts,
+    Gathered,
     Machine,
     Plan,
     enough_epochs,
@@ -26,6 +27,7 @@ from autodl.jobs.fit.plan import (
     make_plan,
     network_work,
     seconds_of_epoch,
+    why_gathered,
 )
 
 MACHINE = Machine(training=5e9, looking=12e9, exporting=1.0)  # about one core
@@ -132,6 +134,20 @@ def test_small_pictures_are_enlarged_and_say_so():
     plan = make_plan(replace(FACTS, side=5))
     assert plan.side == SIDES[0]
     assert "enlarged" in plan.reasons["side"]
+
+
+def test_gathered_pictures_stay_as_they_are_and_the_reasons_are_those_of_before():
+    before = replace(FACTS, train=10_000, read_seconds=0.02, side=300)
+    first = make_plan(before)
+    why = why_gathered(before, first, None)
+    facts = replace(before, train=first.train - 1, side=24, read_seconds=0.0, gathered=why)
+    plan = make_plan(facts, image_size=48)
+    assert (plan.train, plan.side) == (first.train - 1, 24)
+    for name in ("pictures", "side"):
+        assert plan.reasons[name].endswith(getattr(why, name))
+    assert "cannot be read" in plan.reasons["pictures"]
+    later = make_plan(replace(facts, gathered=Gathered()))
+    assert later.reasons["side"] == "24 pixels; as they were gathered in the first start"
 
 
 def test_pictures_that_take_too_long_to_read_are_fewer():
