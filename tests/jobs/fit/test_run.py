@@ -121,7 +121,7 @@ def test_it_goes_on_after_a_full_disk_and_then_with_more_minutes(
 ):
     from autodl.jobs.fit import finish
 
-    out, wanted = tmp_path / "model", config(colours, released=False, minutes=1.5)
+    out, wanted = tmp_path / "model", config(colours, released=False, minutes=5.0)
 
     def full(*args):
         raise StoreError("cannot write: No space left on device")
