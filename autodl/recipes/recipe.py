@@ -76,11 +76,10 @@ def recipe_of(options: TrainOptions) -> Recipe:
 def _remedy(options: TrainOptions) -> str:
     """What to change where numbers grow too large: the keys that say the rate here."""
     section = options.SECTION
-    if options.recipe is not None and "rate" in options.recipe:
-        return f"a lower {section}.recipe.rate (here {options.recipe['rate']:g}) may help"
-    if options.rate is not None:
-        return f"a lower {section}.rate may help"
-    return f"a lower {section}.learning_rate or {section}.gradient_clip may help"
+    if options.rate is None:
+        return f"a lower {section}.learning_rate or {section}.gradient_clip may help"
+    of_recipe = "" if options.recipe is None else f", or in {section}.recipe,"
+    return f"a lower rate in {section}.rate{of_recipe} may help"
 
 
 def form_of(options: TrainOptions) -> Component:
@@ -132,7 +131,10 @@ def _terms(options: TrainOptions) -> tuple[Component, ...]:
 
 
 def _hooks(options: TrainOptions) -> tuple[Component, ...]:
-    """Those of the section and its recipe, then those of flat keys: what is kept is averaged."""
+    """Those of flat keys, of the recipe and the section, and last the average of what is kept.
+
+    Starts of the section leave what is whitened as it is, or put released weights in its place.
+    """
     own: list[dict[str, object]] = []
     if options.whiten:
         own.append({"name": "Whitening"})
@@ -140,6 +142,5 @@ def _hooks(options: TrainOptions) -> tuple[Component, ...]:
         own.append({"name": "DropPath", "rate": options.drop_path})
     if options.first_size is not None:
         own.append({"name": "GrowingPictures"})
-    if options.averaging:
-        own.append({"name": "Averaging", "decay": options.averaging})
-    return tuple(make_part("Hook", values) for values in [*options.hooks, *own])
+    last = [{"name": "Averaging", "decay": options.averaging}] if options.averaging else []
+    return tuple(make_part("Hook", values) for values in [*own, *options.hooks, *last])

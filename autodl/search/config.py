@@ -68,6 +68,12 @@ class SearchConfig(Sections):
             ConfigError: one of them.
         """
         check_objectives(self)
+        sizes = getattr(self.space.options, "first_sizes", ())
+        if self.train.max_seconds is not None and any(sizes):
+            raise ConfigError(
+                f"Train.max_seconds={self.train.max_seconds:g} may end a trial before its pictures"
+                " have their full size; leave it out, or Space.first_sizes"
+            )
         if not self.network.entry.searched:
             raise ConfigError(
                 f"Network.name {self.network.name} has nothing to search for; train it by"

@@ -57,7 +57,7 @@ class Job:
     ``done``. ``steps`` may follow it. ``columns`` are shown unless others are asked for, and those
     that are ``compared`` are held against the control (``held_out_*`` are the metrics of the task,
     whichever it has). ``start`` is what ``source`` names; ``find`` refuses one that is not there,
-    ``check`` a finished run of another.
+    ``check`` refuses a finished run of another one.
     """
 
     sections: type[Sections]

@@ -49,7 +49,8 @@ def follow(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
 def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:
     """Train a search's best with several seeds, and write down which of them is best on average.
 
-    Where the search has gone on and has others at its top, these are trained as well.
+    Where the search has gone on and has others at its top, these are trained as well, unless the
+    one that was best before has been trained in full.
     """
     from autodl.jobs.train.run import retrain
 
@@ -61,6 +62,12 @@ def _again(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
         known = read_json(folder / CHOSEN)
         known.setdefault("candidates", list(known["means"]))  # earlier versions have no others
         if {key: known[key] for key in asked} == asked:
+            return
+        if known["options"] == asked["options"] and (folder / TRAINED).exists():
+            tell(
+                f"its search has gone on; {TRAINED} stays that of {known['chosen']}, which was best"
+                f" before (remove {folder / TRAINED} to choose again)"
+            )
             return
     found: dict[str, tuple[float, Architecture]] = {}
     for name, architecture in best:

@@ -128,8 +128,9 @@ def test_mistakes_name_the_key(values, said):
 @pytest.mark.parametrize(
     "values, key",
     [
-        ({"recipe": "fast"}, r"a lower Train\.recipe\.rate \(here 11\.5\) may"),
-        ({"rate": {"name": "step"}}, r"a lower Train\.rate may"),
+        ({"recipe": "fast"}, r"a lower rate in Train\.rate, or in Train\.recipe, may"),
+        ({"recipe": "fast", "rate": None}, r"a lower Train\.learning_rate or"),
+        ({"rate": {"name": "step"}}, r"a lower rate in Train\.rate may"),
         ({}, r"a lower Train\.learning_rate or Train\.gradient_clip may"),
     ],
 )

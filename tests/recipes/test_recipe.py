@@ -54,7 +54,7 @@ def test_runs_that_name_no_parts_keep_their_identity():
     assert not {"optimiser", "terms", "hooks", "form", "rate"} & set(TrainOptions().identity())
 
 
-def test_named_parts_are_complete_and_flat_hooks_come_behind():
+def test_named_parts_are_complete_and_an_average_comes_last():
     options = read(
         optimiser={"name": "AdamW", "beta2": 0.95},
         averaging=0.9,
@@ -68,7 +68,7 @@ def test_named_parts_are_complete_and_flat_hooks_come_behind():
     }  # fmt: skip
     recipe = recipe_of(options)
     assert recipe.optimiser.name == "AdamW"
-    assert [part.name for part in recipe.hooks] == ["Lookahead", "Whitening", "Averaging"]
+    assert [part.name for part in recipe.hooks] == ["Whitening", "Lookahead", "Averaging"]
     assert [part.name for part in recipe.terms] == ["Rademacher"]
     assert read(**options.to_plain()) == options
 

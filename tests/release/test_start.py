@@ -17,21 +17,22 @@ from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
 
 
-def trainer_of(network):
+def trainer_of(network, **said):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
     pictures = Pictures(images, np.arange(8) % 4)
     task = PictureTask.alone(pictures, Normalisation.of(pictures))
     hooks = ({"name": "ReleasedStart", "network": names()[0]},)
-    options = TrainOptions(epochs=1, batch_size=8, hooks=hooks)
+    options = TrainOptions(epochs=1, batch_size=8, hooks=hooks, **said)
     return Trainer(network, task, recipe_of(options), 7)
 
 
-def test_all_weights_but_the_classifier_are_the_released_ones():
+@pytest.mark.parametrize("whiten", [False, True])
+def test_all_weights_but_the_classifier_are_the_released_ones(whiten):
     released = load(names()[0])
     network = load(names()[0], pretrained=False, classes=4).network
     before = {name: value.numpy().copy() for name, value in network.state_dict().items()}
-    trainer_of(network)
+    trainer_of(network, whiten=whiten)
     new = classifier_of(network.plan)
     for name, value in network.state_dict().items():
         known = before if name.startswith(f"{new}.") else released.network.state_dict()

@@ -80,6 +80,14 @@ def test_a_mistake_is_named(overrides, wanted):
     assert wanted in refused(DEMO, *overrides)
 
 
+def test_trials_that_a_clock_ends_have_no_pictures_that_grow():
+    grow = "Space.first_sizes=[null,16]"
+    said = refused("search/stages.yaml", grow, "Train.max_seconds=9")
+    assert "Train.max_seconds=9 may end a trial before its pictures have their full size" in said
+    load_search("search/stages.yaml", ["Train.max_seconds=9"])
+    load_search("search/stages.yaml", [grow])
+
+
 def test_evaluators_that_do_not_train_may_tell_of_anything():
     config = load_search(QUICK, ["Objectives={minimise: [watts]}"])
     assert config.objectives.names == ("watts",)

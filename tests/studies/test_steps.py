@@ -131,17 +131,22 @@ def test_the_best_are_trained_again_and_the_best_on_average_is_taken(tmp_path):
 
 
 def test_where_a_search_goes_on_its_new_best_are_trained_again(tmp_path):
-    then = {"again": {"top": 2, "seeds": 1}}
-
-    def of_trials(trials):
+    def of_trials(trials, *more):
         base = {**SEARCH, "Search": {**SEARCH["Search"], "max_trials": trials}}
+        then = {"again": {"top": 3, "seeds": 1}, **{step: {} for step in more}}
         return Study.resolve(RawConfig({**base, "Study": {"seeds": [3], "then": then}}))
 
+    def again():
+        return set(json.loads((tmp_path / "run-3" / "again.json").read_text())["means"])
+
     run_study(of_trials(1), tmp_path)
-    path = tmp_path / "run-3" / "again.json"
-    assert json.loads(path.read_text())["means"].keys() == {"trial-0000"}
-    run_study(of_trials(2), tmp_path)
-    assert json.loads(path.read_text())["means"].keys() == {"trial-0000", "trial-0001"}
+    assert again() == {"trial-0000"}
+    run_study(of_trials(2, "train"), tmp_path)
+    assert again() == {"trial-0000", "trial-0001"}
+    told = []
+    assert run_study(of_trials(3, "train"), tmp_path, tell=told.append) == []
+    assert again() == {"trial-0000", "trial-0001"}  # what is trained in full is of these
+    assert any("its search has gone on; trained stays" in line for line in told)
 
 
 def test_a_search_without_a_result_is_told_and_the_others_are_done(tmp_path):
