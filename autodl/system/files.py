@@ -19,6 +19,7 @@ from autodl.errors import StoreError
 _ASIDE = re.compile(  # what is written aside is called so; SQLite keeps files beside its own
     r"\.(?P<name>.+)\.[0-9a-f]{8}(?P<suffix>\.[^.]*?)?(-wal|-shm|-journal)?"
 )
+_REPLACED = ".replaced"  # of a folder aside: the folders that its own take the place of
 
 
 @contextmanager
@@ -34,25 +35,33 @@ def replacing(path: Path) -> Iterator[Path]:
     path = Path(path)
     aside = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        name = f".{path.name}.{secrets.token_hex(4)}{path.suffix}"
-        # not mkstemp, whose files are for their owner alone whatever the umask
-        os.close(os.open(path.with_name(name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        aside = path.with_name(name)
-        yield aside
-        with open(aside, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(aside, path)
-        aside = None
-        _sync_folder(path.parent)
+        with _refusing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            name = f".{path.name}.{secrets.token_hex(4)}{path.suffix}"
+            # not mkstemp, whose files are for their owner alone whatever the umask
+            os.close(os.open(path.with_name(name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            aside = path.with_name(name)
+            yield aside
+            with open(aside, "rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(aside, path)
+            aside = None
+            _sync_folder(path.parent)
+    finally:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing to a file or folder into one error."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error};"
             " free some space or choose another folder"
         ) from error
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -158,22 +167,12 @@ def folder_aside(folder: Path) -> Iterator[Path]:
         StoreError: it cannot be written, or holds something.
     """
     folder = folder.absolute()
-    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    try:
-        aside.mkdir(parents=True)
-        with _held(aside):
-            _remove_abandoned(folder)
-            yield aside
-            for path in aside.iterdir():
-                with open(path, "rb+") as written:
-                    os.fsync(written.fileno())
-            aside.rename(folder)  # also over an empty folder
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {folder}: {error.strerror or error}; choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with _refusing(folder), _aside(folder) as aside:
+        yield aside
+        for path in aside.iterdir():
+            with open(path, "rb+") as written:
+                os.fsync(written.fileno())
+        aside.rename(folder)  # also over an empty folder
 
 
 @contextmanager
@@ -181,28 +180,36 @@ def replacing_content(folder: Path) -> Iterator[Path]:
     """An empty folder in ``folder``, whose content is moved up there when the block succeeds.
 
     Files and folders take the place of their namesakes; all others stay. If the block raises,
-    ``folder`` keeps what it has. What a kill has left of an earlier one goes as well.
+    ``folder`` keeps what it has. Nothing is lost at any moment: a folder whose namesake has not
+    taken its place yet is put back, after a kill by the next call.
 
     Raises:
         StoreError: it cannot be written.
     """
-    aside = folder / f".new.{secrets.token_hex(4)}"
-    try:
-        aside.mkdir(parents=True)
-        with _held(aside):
-            _remove_abandoned(folder / "new")
+    with _refusing(folder), _aside(folder / "new") as aside:
+        yield aside
+        for path in list(aside.iterdir()):
+            if (place := folder / path.name).is_dir():  # which no rename replaces
+                (aside / _REPLACED).mkdir(exist_ok=True)
+                place.rename(aside / _REPLACED / path.name)
+            path.rename(place)
+        _sync_folder(folder)
+
+
+@contextmanager
+def _aside(goal: Path) -> Iterator[Path]:
+    """A new folder beside ``goal``, called after it, that goes with the block.
+
+    What a kill has left of an earlier one goes as well, see ``_discard``.
+    """
+    aside = goal.with_name(f".{goal.name}.{secrets.token_hex(4)}")
+    aside.mkdir(parents=True)
+    with _held(aside):
+        try:
+            _discard_abandoned(goal)
             yield aside
-            for path in list(aside.iterdir()):
-                if (place := folder / path.name).is_dir():  # which no rename replaces
-                    place.rename(aside / f".{path.name}.old")
-                path.rename(place)
-            _sync_folder(folder)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to {folder}: {error.strerror or error}; free some space"
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        finally:
+            _discard(aside)
 
 
 @contextmanager
@@ -225,10 +232,18 @@ def _held(folder: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the folders aside of ``folder`` that no process holds."""
-    for path in folder.parent.glob(f".{glob.escape(folder.name)}.????????"):
+def _discard_abandoned(goal: Path) -> None:
+    """Discard the folders aside of ``goal`` that no process holds."""
+    for path in goal.parent.glob(f".{glob.escape(goal.name)}.????????"):
         if _ASIDE.fullmatch(path.name) and path.is_dir():
             with _held(path) as abandoned:
                 if abandoned:
-                    shutil.rmtree(path, ignore_errors=True)
+                    _discard(path)
+
+
+def _discard(aside: Path) -> None:
+    """Remove a folder aside, but put back what it has of others whose place is free."""
+    for path in (aside / _REPLACED).glob("*"):
+        if not (place := aside.parent / path.name).exists():
+            path.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)

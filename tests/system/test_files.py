@@ -8,6 +8,7 @@ import resource
 import signal
 import stat
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,41 @@ def test_content_is_replaced_all_together_or_not_at_all(tmp_path):
     assert names(tmp_path / "sub") == ["new.txt"]
     with pytest.raises(StoreError, match="cannot write"), replacing_content(tmp_path / "old.txt"):
         pass
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_a_folder_that_is_not_replaced_after_all_is_put_back(tmp_path, monkeypatch, end):
+    """The second of two renames fails: that of the new folder to where the old one was."""
+    write_text(tmp_path / "sub" / "x", "old")
+
+    def failing(path, goal):
+        if goal == tmp_path / "sub" and ".replaced" not in path.parts:
+            raise end
+        os.rename(path, goal)
+
+    def replace():
+        with replacing_content(tmp_path) as aside:
+            write_text(aside / "sub" / "x", "new")
+            monkeypatch.setattr(Path, "rename", failing)
+
+    raised = StoreError if isinstance(end, OSError) else end
+    with pytest.raises(raised):
+        replace()
+    assert names(tmp_path) == ["sub"]
+    assert (tmp_path / "sub" / "x").read_text() == "old"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_a_kill_has_left_out_of_its_place_is_put_back(tmp_path, replaced):
+    write_text(tmp_path / ".new.0123abcd" / ".replaced" / "sub" / "x", "old")
+    if replaced:
+        write_text(tmp_path / "sub" / "x", "new")
+    else:
+        write_text(tmp_path / ".new.0123abcd" / "sub" / "x", "new")
+    with suppress(KeyError), replacing_content(tmp_path):
+        raise KeyError
+    assert names(tmp_path) == ["sub"]
+    assert (tmp_path / "sub" / "x").read_text() == ("new" if replaced else "old")
 
 
 def test_what_a_kill_left_is_told_from_everything_else(tmp_path):
