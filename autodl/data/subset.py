@@ -113,7 +113,8 @@ def write_npz(subset: Subset, path: Path) -> None:
     arrays["train_indices"] = subset.train_indices
     arrays["test_indices"] = subset.test_indices
     about = json.dumps(dict(subset.about), sort_keys=True, ensure_ascii=False)
-    arrays["about"] = np.frombuffer(about.encode(), np.uint8)
+    # names of files may be no UTF-8 text: escapes, which are JSON's own, bring them back
+    arrays["about"] = np.frombuffer(about.encode("utf-8", "backslashreplace"), np.uint8)
     with replacing(path) as aside:
         np.savez_compressed(aside, **arrays)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +72,13 @@ def test_the_same_subset_gives_the_same_bytes(make_dataset, tmp_path):
     for name in ("a.npz", "b.npz"):
         write_npz(cut_subset(make_dataset(), per_class=5, test_per_class=2), tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_names_that_are_no_utf8_text_survive_the_file(make_dataset, tmp_path):
+    subset = cut_subset(make_dataset(), per_class=5, test_per_class=2)
+    files = [os.fsdecode(b"caf\xe9.png"), "donn\u00e9es.png"]
+    write_npz(replace(subset, about={**subset.about, "files": files}), tmp_path / "s.npz")
+    assert read_subset(tmp_path / "s.npz").about["files"] == files
 
 
 @pytest.mark.parametrize(
