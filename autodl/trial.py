@@ -38,7 +38,15 @@ class TrialState(str, Enum):
 
 
 class TrialFailure(Exception):
-    """Raised by an evaluator for an architecture that gives no reward, with the reason."""
+    """Raised by an evaluator for an architecture that gives no reward, with the reason.
+
+    ``remedy`` is what to change in the configuration, if anything is known to help; the message
+    has both.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 from autodl.spaces.cell.architecture import CellPair
-from autodl.trial import Evaluation, Trial, TrialState
+from autodl.trial import Evaluation, Trial, TrialFailure, TrialState
 
 PAIR = CellPair.from_tokens([1, 5, 6, 8], [1, 0])
 
@@ -76,3 +77,12 @@ def test_a_result_with_a_reason_is_that_of_another_trial(state):
     assert trial.reused
     assert not replace(trial, reason="").reused
     assert not replace(trial, state=TrialState.PAUSED, reason="its worker died").reused
+
+
+def test_a_failure_says_what_may_help_and_knows_its_reason_apart():
+    failure = TrialFailure("its loss is nan", "a lower rate may help")
+    for one in (failure, pickle.loads(pickle.dumps(failure))):  # as from another process
+        assert str(one) == "its loss is nan; a lower rate may help"
+        assert one.reason == "its loss is nan"
+    alone = TrialFailure("its loss is nan")
+    assert str(alone) == alone.reason == "its loss is nan"

@@ -308,14 +308,14 @@ class Trainer:
     def _check_finite(self, mean_loss: float, when: str) -> None:
         mend = self._recipe.remedy
         if not math.isfinite(mean_loss):
-            raise TrialFailure(f"the training loss is {mean_loss} in {when}; {mend}")
+            raise TrialFailure(f"the training loss is {mean_loss} in {when}", mend)
         # a loss can be finite without the weights: on a CPU, Paddle's ReLU turns NaN into 0
         values = self.network.state_dict()
         # stacked on the device, so that a GPU is waited for once, not once for every tensor
         finite = paddle.stack([paddle.isfinite(value).all() for value in values.values()]).numpy()
         if not finite.all():
             name = list(values)[int(finite.argmin())]
-            raise TrialFailure(f"{name} is not finite after {when}; {mend}")
+            raise TrialFailure(f"{name} is not finite after {when}", mend)
 
     def _step(
         self, batch: Batch, rate: float, paths: Sequence[tuple[Any, ...]]

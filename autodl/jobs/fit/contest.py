@@ -149,23 +149,25 @@ class Contest:
         try:
             self._train(candidate, step, min(seconds, self._time_left()))
         except TrialFailure as failure:
-            self._failure = f"{candidate.name}: {failure}"
-            self._say(f"{candidate.name} failed: {failure}")
+            # without its remedy: a fit has no options of trainings
+            self._failure = f"{candidate.name}: {failure.reason}"
+            self._say(f"{candidate.name} failed: {failure.reason}")
 
     def _train(self, candidate: Candidate, step: str, seconds: float) -> None:
         from autodl.jobs.train.run import retrain
 
-        folder, begun = self._folder(step, candidate.name), self._begun(step, candidate)
+        folder = self._folder(step, candidate.name)
+        kept = (folder / CONFIG).exists()  # also of one that was killed before its first checkpoint
         config = self._kept(candidate, step, max(seconds - _AROUND, _SHORTEST))
         cut = False
 
         def leave() -> bool:
             nonlocal cut
-            # the seconds of one that was begun are those that an earlier start had for it
-            cut = self._clock.interrupted or (begun and self._time_left() < 0)
+            # the seconds of a kept configuration are those that an earlier start had for it
+            cut = self._clock.interrupted or (kept and self._time_left() < 0)
             return cut
 
-        told = "is gone on with" if begun else f"{step} for {max(seconds, _SHORTEST):.0f} s"
+        told = "is gone on with" if kept else f"{step} for {max(seconds, _SHORTEST):.0f} s"
         self._say(f"{candidate.about}: {told}")
         done = retrain(
             config,
@@ -226,10 +228,10 @@ class Contest:
         behind = plan.candidate_seconds + plan.shares.retraining
         share = plan.shares.searching / (plan.shares.searching + behind)
         seconds = min(plan.shares.searching, share * self._time_left())
-        begun = folder / CONFIG
-        config = search_of(plan, self._pictures)
-        if begun.exists():
-            config = load_search(begun, self._pictures.overrides)
+        if (kept := folder / CONFIG).exists():
+            config = load_search(kept, self._pictures.overrides)
+        else:
+            config = search_of(plan, self._pictures)
         search = config.search.model_copy(update={"max_hours": round(seconds / 3600, 6)})
         self._say(f"search: {plan.trials} trials of {plan.trial_seconds:.0f} s")
         result = run_search(

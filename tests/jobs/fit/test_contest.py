@@ -78,23 +78,26 @@ def trained(begun, monkeypatch):
     return calls
 
 
-def begin(contest, step):
-    """What an earlier start has left of a training of ten minutes."""
+def begin(contest, step, *, epoch=True):
+    """What a kill behind the first ``epoch``, or in it, has left of a training of ten minutes."""
     folder = contest._folder(step, HAND_MADE)
     folder.mkdir(parents=True)
     config = config_of(hand_made(PLAN), contest._pictures, 600.0)
     (folder / CONFIG).write_text(dump(config.to_plain()))
-    (folder / CHECKPOINT).write_bytes(b"")
+    if epoch:
+        (folder / CHECKPOINT).write_bytes(b"")
     return folder
 
 
-def test_a_training_that_was_begun_ends_with_the_time(begun, trained):
+@pytest.mark.parametrize("epoch", [True, False])
+def test_a_training_that_was_begun_ends_with_the_time(begun, trained, epoch):
     """One that is begun now has seconds of its own, however few are left."""
-    begin(begun, COMPARED)
+    begin(begun, COMPARED, epoch=epoch)
     begun._try(hand_made(PLAN), COMPARED, 10.0)
     (_, config, left) = trained.pop()
     assert config.train.max_seconds == 600.0
     assert not left  # 7 seconds are
+    assert begun.said[0] == "Airbench 4-8-8, made by hand: is gone on with"
     begun.tried.clear()
     begun._clock = Clock(50.0)
     begun._try(hand_made(PLAN), COMPARED, 10.0)
@@ -128,7 +131,7 @@ def test_a_retraining_that_fails_leaves_the_best_of_the_comparison(begun, traine
 
     def diverging(config, architecture, folder, **options):
         if RETRAINED in folder.parts:
-            raise TrialFailure("the training loss is nan in epoch 1 of 2")
+            raise TrialFailure("the training loss is nan in epoch 1 of 2", "a lower rate may help")
         return retrain(config, architecture, folder, **options)
 
     monkeypatch.setattr(run, "retrain", diverging)
@@ -136,7 +139,7 @@ def test_a_retraining_that_fails_leaves_the_best_of_the_comparison(begun, traine
     assert begun.said[-1] == "hand-made failed: the training loss is nan in epoch 1 of 2"
     begun.tried.clear()
     monkeypatch.setattr(begun, "_candidates", lambda: [])
-    with pytest.raises(ConfigError, match=r"no training has come to its end: hand-made: .* is nan"):
+    with pytest.raises(ConfigError, match=r"to its end: hand-made: .* 1 of 2; another --seed"):
         begun.winner()
 
 
