@@ -68,6 +68,7 @@ class Machine:
 class Gathered:
     """Of pictures that are read already: why they are so many and of that side, for people.
 
+    ``folder`` is where they were read.
     ``held_out`` are to be cut from the training part; None for the usual share of it, as fits of
     earlier versions have it, and where there is a held-out part.
     """
@@ -75,6 +76,7 @@ class Gathered:
     pictures: str = "as they were gathered in the first start"
     side: str = "as they were gathered in the first start"
     held_out: int | None = None
+    folder: str = "the folder of the first start"
 
 
 @dataclass(frozen=True, slots=True)

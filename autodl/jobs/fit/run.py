@@ -19,7 +19,7 @@ from autodl.data.gathering import Found, find_pictures, gather, thinned, typical
 from autodl.data.picture import read_picture
 from autodl.data.splits import default_held_out, split
 from autodl.data.subset import Subset, read_subset, write_npz
-from autodl.errors import DataError, StoreError
+from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.fit.candidates import PICTURES, Pictures
 from autodl.jobs.fit.clock import Clock, time_text
 from autodl.jobs.fit.config import FitConfig
@@ -35,7 +35,7 @@ from autodl.jobs.fit.plan import (
     seconds_of_epoch,
     why_gathered,
 )
-from autodl.runs.folder import read_manifest, update_manifest
+from autodl.runs.folder import update_manifest
 from autodl.runs.run import Run
 from autodl.system.files import write_json
 
@@ -76,6 +76,7 @@ def run_fit(
     clock = Clock(config.fit.minutes, time.monotonic() if began is None else began)
     tell = partial(_tell_time, clock, tell)
     run = Run(folder, config, resume=resume, found_later=(CHECKED,), tell=tell)
+    stored = _stored(folder)
     found = _look(config, folder)
     # all that is needed later is imported now: then it is known how much time there is
     from autodl.jobs.fit.speed import measure_exporting, measure_speed
@@ -86,12 +87,15 @@ def run_fit(
     machine = Machine(
         training=training, looking=looking, exporting=measure_exporting(), burden=clock.burden()
     )
-    subset, facts, plan = _prepared(config, folder, found, machine, clock, tell)
+    begun = _begun(folder)
+    subset, facts, plan = _prepared(config, folder, found, begun, machine, clock, tell)
     identity = {**config.identity(), CHECKED: {"checksum": subset.dataset.checksum}}
     # before the first round is begun, a start may have ended before its pictures were written
-    known = identity if found is None or _rounds(folder) else config.identity()
+    known = identity if found is None or stored else config.identity()
     start = {"device": device, "minutes": config.fit.minutes, "pictures": config.fit.pictures}
     with run.open(known, **start), clock.heeding():
+        if _stored(folder) != stored:
+            raise StoreError(f"another start has gone on with {folder} meanwhile: begin this anew")
         if found is not None:
             update_manifest(folder, identity=identity)
             write_npz(subset, folder / PICTURES)
@@ -138,18 +142,27 @@ def _prepared(
     config: FitConfig,
     folder: Path,
     found: Found | None,
+    begun: Plan | None,
     machine: Machine,
     clock: Clock,
     tell: Callable[[str], None],
 ) -> tuple[Subset, Facts, Plan]:
-    """The pictures, read, and the plan that says at which size they were."""
+    """The pictures, read, and the plan: that of a round which was begun, else a new one.
+
+    Args:
+        found: files to read; None where pictures are stored.
+        begun: the plan that stored pictures are gone on with by, however little time is left.
+
+    Raises:
+        ConfigError: the time is too short for a new plan.
+    """
     if found is None:
-        subset, first = read_subset(folder / PICTURES), read_manifest(folder)["starts"][0]
+        subset = read_subset(folder / PICTURES)
         tell(
-            f"pictures: those that were gathered from {first.get('pictures', 'a folder')}; what"
+            f"pictures: those that were gathered from {_gathered(subset).folder}; what"
             f" else {config.fit.pictures} has now is not looked at (another --out begins anew)"
         )
-        return subset, *_planned(_facts_of(subset, config, machine, clock), config, clock)
+        return subset, *_planned(_facts_of(subset, config, machine, clock), config, clock, begun)
     train, classes = found.count("train"), len(found.classes)
     held_out = found.count("held_out")
     if not held_out:
@@ -168,16 +181,22 @@ def _prepared(
         views=_views(config),
     )
     facts, plan = _planned(facts, config, clock)
+    behind_reading = facts.seconds - plan.shares.reading
     beside = 0 if "held_out" in found.parts else facts.held_out
     subset = gather(thinned(found, plan.train + beside), plan.side)
     if lost := unread(subset.dataset.left_out):
         tell(f"{lost:,} files that are, or may be, pictures are left out; the card says which")
     why = why_gathered(facts, plan, config.fit.image_size)
+    why = replace(why, folder=str(config.fit.pictures))
     if beside:
         why = replace(why, held_out=_held_out(len(subset.dataset.train), plan.train, facts))
     subset = replace(subset, about={**subset.about, GATHERED: asdict(why)})
     facts = _facts_of(subset, config, facts.machine, clock)  # of what could be read
-    return subset, facts, make_plan(facts, released=config.fit.released)
+    try:
+        plan = make_plan(facts, released=config.fit.released)
+    except ConfigError:  # reading took longer than was planned, which is no reason to refuse now
+        plan = make_plan(replace(facts, seconds=behind_reading), released=config.fit.released)
+    return subset, facts, plan
 
 
 def _held_out(pictures: int, train: int, facts: Facts) -> int:
@@ -186,19 +205,21 @@ def _held_out(pictures: int, train: int, facts: Facts) -> int:
     return min(max(planned, facts.classes), pictures - facts.classes)
 
 
-def _planned(facts: Facts, config: FitConfig, clock: Clock) -> tuple[Facts, Plan]:
-    """A plan by the speed of the very network that a first plan names."""
+def _planned(
+    facts: Facts, config: FitConfig, clock: Clock, begun: Plan | None = None
+) -> tuple[Facts, Plan]:
+    """A plan by the speed of the very network that a first one names; a ``begun`` one stays."""
     from autodl.jobs.fit.speed import measure_speed
 
     asked = config.fit
     wanted = partial(make_plan, image_size=asked.image_size, released=asked.released)
-    plan = wanted(facts)
+    plan = begun or wanted(facts)
     training, looking = measure_speed(
         plan.side, plan.widths, plan.batch, facts.held_out + facts.test
     )
     machine = replace(facts.machine, training=training, looking=looking)
     facts = replace(facts, machine=machine, seconds=clock.left())
-    return facts, wanted(facts)
+    return facts, begun or wanted(facts)
 
 
 def _facts_of(subset: Subset, config: FitConfig, machine: Machine, clock: Clock) -> Facts:
@@ -252,6 +273,28 @@ def _rounds(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[6:]))
 
 
+def _stored(folder: Path) -> list[Path]:
+    """The rounds, and the results of those that are done: what a start goes by."""
+    rounds = _rounds(folder)
+    return rounds + [path for path in (this / RESULT for this in rounds) if path.exists()]
+
+
+def _begun(folder: Path) -> Plan | None:
+    """The plan of the unfinished round, if there is more of it than its plan.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    rounds = _rounds(folder)
+    if not rounds or (rounds[-1] / RESULT).exists() or not _is_begun(rounds[-1]):
+        return None
+    path = rounds[-1] / PLAN
+    try:
+        return Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"cannot read {path}: {error}; remove {rounds[-1]}") from None
+
+
 def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:
     """The round that is to be done, and its plan: that of one that was begun, else the one given.
 
@@ -259,13 +302,8 @@ def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:
         StoreError: the plan of the unfinished one is damaged.
     """
     rounds = _rounds(folder)
-    if rounds and not (rounds[-1] / RESULT).exists() and _is_begun(rounds[-1]):
-        path = rounds[-1] / PLAN
-        try:
-            known = Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"cannot read {path}: {error}; remove {rounds[-1]}") from None
-        return len(rounds), known
+    if (begun := _begun(folder)) is not None:
+        return len(rounds), begun
     number = len([path for path in rounds if (path / RESULT).exists()]) + 1
     write_json(folder / f"round-{number}" / PLAN, plan.to_plain())
     return number, plan
