@@ -280,9 +280,12 @@ def _too_short(facts: Facts, level: tuple[int, Widths]) -> str:
         if longer.seconds >= reading + finishing_of(longer, *level).seconds + epoch:
             break
         longer = replace(longer, seconds=longer.seconds * 1.02 + 0.1)
-    missing = longer.seconds - max(facts.seconds, 0.0)
+    missing = longer.seconds - facts.seconds
+    left = f"{facts.seconds:.0f} seconds are left"
+    if facts.seconds < 0:
+        left = f"getting ready took {-facts.seconds:.0f} seconds more than there are"
     return (
-        f"{facts.seconds:.0f} seconds are left, and one epoch of {train:,} pictures with all that"
+        f"{left}, and one epoch of {train:,} pictures with all that"
         f" comes before and behind it takes {longer.seconds:.0f} on this machine: give"
         f" {ceil(10 * missing / 60) / 10:.1f} --minutes more"
     )

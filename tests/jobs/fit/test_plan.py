@@ -165,6 +165,17 @@ def test_too_few_minutes_say_how_many_are_needed_and_these_are_enough():
     make_plan(replace(short, seconds=short.seconds + more))
 
 
+def test_minutes_that_getting_ready_has_used_up_are_asked_for_too():
+    said = []
+    for seconds in (0.0, -60.0):
+        with pytest.raises(ConfigError) as caught:
+            make_plan(replace(FACTS, seconds=seconds), released=False)
+        said.append(str(caught.value))
+    assert "getting ready took 60 seconds more than there are" in said[1]
+    more = [float(re.search(r"give ([\d.]+) --minutes", line)[1]) for line in said]
+    assert more[1] == pytest.approx(more[0] + 1.0)
+
+
 def test_a_plan_is_kept_as_json():
     plan = make_plan(FACTS)
     assert Plan.from_plain(json.loads(json.dumps(plan.to_plain()))) == plan
