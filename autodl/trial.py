@@ -44,7 +44,7 @@ class TrialFailure(Exception):
     has both.
     """
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    def __init__(self, reason: str = "", remedy: str = "") -> None:
         super().__init__(f"{reason}; {remedy}" if remedy else reason)
         self.reason = reason
 
