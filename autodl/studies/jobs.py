@@ -213,7 +213,17 @@ def _of_source(config: TrainConfig, source: str | None) -> Architecture:
     return chosen[0][1]
 
 
-def _check_architecture(config: TrainConfig, folder: Path, source: str | None) -> None:
+def check_architecture(folder: Path, architecture: Architecture) -> None:
+    """Refuse a finished training of another architecture: a table would mix the two.
+
+    Raises:
+        StoreError: it is of another one.
+    """
+    if read_manifest(folder).get("identity", {}).get("Architecture") != architecture.to_json():
+        raise StoreError(f"{folder} holds a training of another architecture; choose another --out")
+
+
+def _check_source(config: TrainConfig, folder: Path, source: str | None) -> None:
     """Refuse a finished training of another architecture than the source names today.
 
     Where the source is gone there is nothing to compare with.
@@ -223,12 +233,7 @@ def _check_architecture(config: TrainConfig, folder: Path, source: str | None) -
     """
     if source is None or not Path(source).exists():
         return
-    known = read_manifest(folder).get("identity", {}).get("Architecture")
-    if known != _of_source(config, source).to_json():
-        raise StoreError(
-            f"{folder} holds a training of another architecture than {source} names;"
-            " choose another --out"
-        )
+    check_architecture(folder, _of_source(config, source))
 
 
 def _train(config: TrainConfig, folder: Path, source: str | None, tell: Tell) -> None:
@@ -352,7 +357,7 @@ JOBS: Mapping[str, Job] = {
         _has_metrics,
         steps=("test",),
         find=_find_given,
-        check=_check_architecture,
+        check=_check_source,
         columns=(*_OF_TRAINING, "parameters", "macs", "seconds"),
         compared=_OF_TRAINING,
     ),

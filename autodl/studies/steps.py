@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from autodl.data.load import load_split
-from autodl.errors import StoreError
 from autodl.jobs.width.config import WidthConfig
 from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig
@@ -23,7 +22,7 @@ from autodl.runs.lost_trials import check_result
 from autodl.spaces.codec import decode_architecture, load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
 from autodl.studies.hours import AGAIN_HOURS, TRAINING_HOURS
-from autodl.studies.jobs import Tell, check_same, read_json, read_training
+from autodl.studies.jobs import Tell, check_architecture, check_same, read_json, read_training
 from autodl.studies.statistics import rank_correlation
 from autodl.studies.study import Planned, Study
 from autodl.system.files import write_json
@@ -118,15 +117,13 @@ def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
 def _trained(config: TrainConfig, architecture: Architecture, folder: Path, tell: Tell) -> None:
     """Train an architecture in a folder unless that is done."""
     from autodl.jobs.train.run import retrain
-    from autodl.runs.folder import read_manifest
 
     if not (folder / METRICS).exists():
         done = retrain(config, architecture, folder, resume=True, progress=tell)
         tell(f"{folder.name}: held-out {done.metric.name} {done.value:.4f}")
         return
     check_same(config, folder)
-    if read_manifest(folder)["identity"].get("Architecture") != architecture.to_json():
-        raise StoreError(f"{folder} holds a training of another architecture; choose another --out")
+    check_architecture(folder, architecture)
 
 
 def _test(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> None:

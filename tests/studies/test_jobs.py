@@ -129,9 +129,7 @@ def test_a_training_of_another_architecture_is_refused(tmp_path):
     first, other = own(3), own(5)
     assert run_study(first, tmp_path / "study") == []
     assert run_study(first, tmp_path / "study") == []
-    with pytest.raises(
-        StoreError, match=r"run-0 holds a training of another architecture than .*5\.json"
-    ):
+    with pytest.raises(StoreError, match=r"run-0 holds a training of another architecture; choose"):
         run_study(other, tmp_path / "study")
     (tmp_path / "3.json").unlink()
     assert run_study(first, tmp_path / "study") == []  # nothing to compare with
