@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "name",
         metavar="NAME",
         help="agent, token-count, evaluator, augment, search, strategies, reparam, width, paths,"
-        " update, bits; all: every one",
+        " update, update-amp, bits; all: every one",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)

@@ -112,6 +112,7 @@ def measure_table(
     Raises:
         AutoDLError: the config is unusable, or a number is out of range.
     """
+    from autodl.networks.precision import mixed_precision
     from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
 
@@ -132,9 +133,10 @@ def measure_table(
     inputs, (of_layer, of_network) = Inputs(batch_size), _timed(mode)
     calls = [of_layer(layer, shapes, inputs) for layer, shapes in records.values()]
     calls += [of_network(plan, inputs) for _, plan in whole]
-    times, disturbed = time_calls(
-        calls, repetitions, seed=seed, progress=_rounds(repetitions, progress)
-    )
+    with mixed_precision(checked.train.amp and mode == "training"):
+        times, disturbed = time_calls(
+            calls, repetitions, seed=seed, progress=_rounds(repetitions, progress)
+        )
     timings = [_timing(row) for row in times]
     layers = dict(zip(records, timings, strict=False))
     return LatencyTable(
@@ -272,6 +274,7 @@ def check_table(
         AutoDLError: the table is of another config, the config is unusable, a number is out of
             range, or the space has fewer networks.
     """
+    from autodl.networks.precision import mixed_precision
     from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
 
@@ -283,12 +286,13 @@ def check_table(
     predicted = [table.predict(plan) for _, plan in drawn]
     select_device("cpu" if table.machine.kind == "cpu" else "gpu")
     inputs, (_, of_network) = Inputs(table.batch_size), _timed(table.mode)
-    times, disturbed = time_calls(
-        [of_network(plan, inputs) for _, plan in drawn],
-        table.repetitions,
-        seed=seed,
-        progress=_rounds(table.repetitions, progress),
-    )
+    with mixed_precision(checked.train.amp and table.mode == "training"):
+        times, disturbed = time_calls(
+            [of_network(plan, inputs) for _, plan in drawn],
+            table.repetitions,
+            seed=seed,
+            progress=_rounds(table.repetitions, progress),
+        )
     return Check(
         predicted=np.array(predicted),
         measured=np.median(times, axis=1),

@@ -59,6 +59,7 @@ def measure_steps(
         AutoDLError: the config is unusable or not of pictures, or a number is out of range.
     """
     from autodl.networks.onednn import training_kernels
+    from autodl.networks.precision import mixed_precision
     from autodl.networks.timing import Passes, least_times
     from autodl.training.device import select_device
 
@@ -91,12 +92,13 @@ def measure_steps(
     ]
     of_networks, batches = _network_calls(passes, whole, checked.train, batch_size)
     calls += of_networks
-    times = least_times(calls, repetitions, seed=seed, progress=_spoken(progress))
+    with mixed_precision(checked.train.amp):
+        times = least_times(calls, repetitions, seed=seed, progress=_spoken(progress))
     of_points = times[: len(points)] / [point.pictures for point in points]
     kinds = {kind.name: grid_of(kind, axes[kind], points, of_points) for kind in axes}
     table = StepTable(
         machine=str(this_machine("cpu" if device == "cpu" else "gpu")),
-        kernels=training_kernels(),
+        kernels=training_kernels(checked.train.amp),
         batch_size=batch_size,
         repetitions=repetitions,
         config=" ".join([config, *(one for one in overrides if not one.startswith(_PLACES))]),
@@ -126,6 +128,7 @@ def check_steps(
             number is out of range, or the space has fewer networks.
     """
     from autodl.networks.onednn import training_kernels
+    from autodl.networks.precision import mixed_precision
     from autodl.networks.timing import Passes, least_times
     from autodl.training.device import select_device
 
@@ -134,9 +137,10 @@ def check_steps(
     whole = other_networks(checked, networks, seed)
     predicted = [predict_steps(table, *network) for network in whole]
     select_device(checked.general.device)
-    table.check_kernels(training_kernels())
+    table.check_kernels(training_kernels(checked.train.amp))
     calls, batches = _network_calls(Passes(), whole, checked.train, table.batch_size)
-    times = least_times(calls, table.repetitions, seed=seed, progress=_spoken(progress))
+    with mixed_precision(checked.train.amp):
+        times = least_times(calls, table.repetitions, seed=seed, progress=_spoken(progress))
     return Check(
         predicted=np.array(predicted),
         measured=times / batches,

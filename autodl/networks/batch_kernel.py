@@ -118,6 +118,8 @@ class _Part:
 class BatchKernel:
     """A kernel that is compiled for the sizes of parts that batches turn out to have.
 
+    ``implementation`` is oneDNN's name of it.
+
     Args:
         describe: the kernel for so many examples.
         operands: its arrays, those that are given first.
@@ -131,9 +133,9 @@ class BatchKernel:
         largest = max(prod(operand.shape) for operand in operands if operand.of_examples)
         self._size = max(1, min(_EXAMPLES, _NUMBERS // largest))
         self._parts: dict[int, _Part] = {}
-        kind = describe(self._size).implementation
-        if not kind.startswith(_COMPILED):
-            raise Unsupported(f"oneDNN would compute it by {kind}")
+        self.implementation = describe(self._size).implementation
+        if not self.implementation.startswith(_COMPILED):
+            raise Unsupported(f"oneDNN would compute it by {self.implementation}")
         self._part(self._size)  # what cannot be made is known here, not in the middle of a training
 
     def __call__(self, *given: paddle.Tensor) -> list[paddle.Tensor]:

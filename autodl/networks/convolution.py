@@ -22,6 +22,7 @@ from autodl.networks.batch_kernel import (
     versions,
 )
 from autodl.networks.onednn import Description, Layout, Unsupported, numbers
+from autodl.networks.precision import reduced_products
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,16 @@ class _Geometry:
 class _Kernels:
     """OneDNN's kernels of a convolution: itself, and its gradients by its input and its weight.
 
+    Args:
+        reduced: what is multiplied is rounded to bfloat16; sums and results are float32.
+
     Raises:
         Unsupported: oneDNN has no fast one.
     """
 
-    def __init__(self, geometry: _Geometry) -> None:
+    def __init__(self, geometry: _Geometry, reduced: bool) -> None:
         self._geometry = geometry
+        self._factors = onednn.BFLOAT16 if reduced else onednn.FLOAT32
         inputs, outputs, weights = geometry.inputs, geometry.outputs, geometry.weight
         x = Operand(onednn.SOURCE, inputs, Role.INPUT)
         weight = Operand(onednn.WEIGHTS, weights, Role.CONSTANT)
@@ -72,14 +77,21 @@ class _Kernels:
         self.forward = BatchKernel(self._forward, (x, weight, *bias, y))
         self.by_x = BatchKernel(self._by_x, (of_y, weight, of_x))
         self.by_weight = BatchKernel(self._by_weight, (x, of_y, of_weight))
+        kernels = (self.forward, self.by_x, self.by_weight)
+        if reduced and not all("amx" in kernel.implementation for kernel in kernels):
+            raise Unsupported("without AMX bfloat16 is slower than float32")
 
-    def _arrays(self, pictures: int) -> tuple[Layout, Layout, Layout]:
+    def _arrays(self, pictures: int, product: int) -> tuple[Layout, Layout, Layout]:
+        """Input, weight and output, of which ``product`` is the place of what is computed."""
         shapes = (
             (pictures, *self._geometry.inputs),
             self._geometry.weight,
             (pictures, *self._geometry.outputs),
         )
-        x, weight, y = (Layout(shape, free=True) for shape in shapes)
+        x, weight, y = (
+            Layout(shape, free=True, kind=onednn.FLOAT32 if place == product else self._factors)
+            for place, shape in enumerate(shapes)
+        )
         return x, weight, y
 
     @property
@@ -93,7 +105,7 @@ class _Kernels:
         )
 
     def _forward(self, pictures: int) -> Description:
-        x, weight, y = self._arrays(pictures)
+        x, weight, y = self._arrays(pictures, product=2)
         bias = Layout(self._geometry.weight[:1]) if self._geometry.bias else None
         return Description(
             "dnnl_convolution_forward_primitive_desc_create",
@@ -107,7 +119,7 @@ class _Kernels:
         )
 
     def _by_x(self, pictures: int) -> Description:
-        x, weight, y = self._arrays(pictures)
+        x, weight, y = self._arrays(pictures, product=0)
         forward = self._forward(pictures)  # has to live until the call is done
         return Description(
             "dnnl_convolution_backward_data_primitive_desc_create",
@@ -120,7 +132,7 @@ class _Kernels:
         )
 
     def _by_weight(self, pictures: int) -> Description:
-        x, weight, y = self._arrays(pictures)
+        x, weight, y = self._arrays(pictures, product=1)
         forward = self._forward(pictures)  # has to live until the call is done
         return Description(
             "dnnl_convolution_backward_weights_primitive_desc_create",
@@ -142,12 +154,12 @@ def _sides(padding: Sequence[int]) -> tuple[int, int, int, int]:
 
 
 @lru_cache(maxsize=512)
-def _kernels(geometry: _Geometry) -> _Kernels | None:
-    """OneDNN's kernels for this, all three; None where it has not."""
+def _kernels(geometry: _Geometry, reduced: bool) -> _Kernels | None:
+    """OneDNN's kernels for this, all three; of float32 where not of bfloat16; None: of neither."""
     try:
-        return _Kernels(geometry)
+        return _Kernels(geometry, reduced)
     except Unsupported:
-        return None
+        return _kernels(geometry, False) if reduced else None
 
 
 class _ByKernels(PyLayer):
@@ -258,7 +270,8 @@ class Convolution(nn.Conv2D):
                 tuple(self._dilation),
                 _sides(self._updated_padding),
                 self.bias is not None,
-            )
+            ),
+            reduced_products() and onednn.multiplies_bfloat16(),
         )
 
     def _by_paddle(self, x: paddle.Tensor) -> paddle.Tensor:

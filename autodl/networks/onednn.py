@@ -20,10 +20,11 @@ import paddle
 from autodl.plans.step_table import Kernels
 
 _VERSION = 3  # of the interface: its numbers, below, are the same in all releases of it
-_FLOAT32 = 3
+FLOAT32, BFLOAT16 = 3, 2
 _ANY = 1  # a layout that the kernel chooses
 FORWARD = 64  # in training
 _CPU, _IN_ORDER = 1, 1
+_AMX_BFLOAT16 = 0x800  # a processor's instructions, among the flags of all that it has
 _IMPLEMENTATION = 8  # a question to the description of a kernel
 _REORDERED, _TO = 1, 17
 DIRECT, GELU = 0x1, 0x31  # algorithms: a convolution's, and x times the normal's share below x
@@ -97,9 +98,26 @@ def available() -> bool:
         return False
 
 
-def training_kernels() -> Kernels:
-    """Whose kernels convolutions and GELUs are trained by on the device that is selected."""
-    return "oneDNN" if paddle.get_device() == "cpu" and available() else "Paddle"
+@lru_cache(maxsize=1)
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies matrices of it, by AMX.
+
+    AVX512-BF16 alone multiplies vectors: convolutions train slower by it than by float32.
+    """
+    return available() and bool(_library().dnnl_get_effective_cpu_isa() & _AMX_BFLOAT16)
+
+
+def training_kernels(amp: bool = False) -> Kernels:
+    """Whose kernels convolutions and GELUs are trained by on the device that is selected.
+
+    Args:
+        amp: whether it is a training of mixed precision.
+    """
+    if paddle.get_device() != "cpu":
+        return "Paddle in float16" if amp else "Paddle"
+    if not available():
+        return "Paddle"
+    return "oneDNN in bfloat16" if amp and multiplies_bfloat16() else "oneDNN"
 
 
 @lru_cache(maxsize=1)
@@ -116,9 +134,14 @@ def numbers(values: Sequence[int]) -> ctypes.Array[c_int64]:
 
 
 class Layout:
-    """How an array of float32 lies in memory: row by row as Paddle's, or as a kernel likes it."""
+    """How an array lies in memory: row by row as Paddle's, or as a kernel likes it.
 
-    def __init__(self, shape: Sequence[int], *, free: bool = False) -> None:
+    Args:
+        free: the kernel chooses.
+        kind: of the numbers.
+    """
+
+    def __init__(self, shape: Sequence[int], *, free: bool = False, kind: int = FLOAT32) -> None:
         name, last = "dnnl_memory_desc_create_with_strides", None
         if free:
             name, last = "dnnl_memory_desc_create_with_tag", c_int(_ANY)
@@ -126,7 +149,7 @@ class Layout:
         rows = numbers(strides) if last is None else last
         sizes = numbers(shape)
         end = "dnnl_memory_desc_destroy"
-        self._made = _Handle(name, end, c_int(len(shape)), sizes, c_int(_FLOAT32), rows)
+        self._made = _Handle(name, end, c_int(len(shape)), sizes, c_int(kind), rows)
         self.value = self._made.value
 
 
@@ -181,15 +204,16 @@ class Primitive:
 
 
 class Reordering:
-    """From rows to a kernel's layout, or back; nothing to do where the two are the same.
+    """From rows of float32 to a kernel's layout and kind of numbers, or back.
 
-    ``room`` is the number of float32 that the kernel's layout takes.
+    Nothing is to do where the two are the same. ``room`` is what the kernel's layout takes, in
+    numbers of float32.
     """
 
     def __init__(self, shape: Sequence[int], layout: c_void_p, *, back: bool = False) -> None:
         library, (engine, _) = _library(), _engine()
         rows = Layout(shape)
-        self.room = library.dnnl_memory_desc_get_size(layout) // 4
+        self.room = -(-library.dnnl_memory_desc_get_size(layout) // 4)
         self.move: Primitive | None = None
         if library.dnnl_memory_desc_equal(rows.value, layout):
             return

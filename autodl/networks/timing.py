@@ -97,6 +97,8 @@ class Passes:
         def there_and_back() -> None:
             with paddle.enable_grad():
                 outputs = network(*own)
+                if outputs.dtype != gradient.dtype:  # mixed precision on a GPU
+                    outputs = outputs.astype(gradient.dtype)
             if not outputs.stop_gradient:
                 outputs.backward(gradient)
             network.clear_gradients(set_to_zero=False)

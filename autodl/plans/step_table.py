@@ -36,7 +36,7 @@ from autodl.system.files import write_json
 FORMAT = "autodl step table"
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Kernels = Literal["Paddle", "oneDNN"]
+Kernels = Literal["Paddle", "Paddle in float16", "oneDNN", "oneDNN in bfloat16"]
 MEASURE = "autodl latency measure --grid -c CONFIG --out TABLE"
 
 
@@ -96,7 +96,8 @@ class StepTable(TableValue):
 
     ``factor`` is what a whole network takes over the sum of its layers. ``machine`` and ``config``
     say where and of what it was measured, for people. ``kernels`` are whose kernels convolutions
-    and GELUs were trained by; tables without it are from when these were Paddle's everywhere.
+    and GELUs were trained by, and in what numbers with mixed precision; tables without it are from
+    when these were Paddle's everywhere.
     ``kinds`` go by ``Kind.name``.
     """
 
@@ -149,8 +150,8 @@ class StepTable(TableValue):
         if here != self.kernels:
             raise DataError(
                 f"the step table of {self.config} was measured with the kernels of {self.kernels},"
-                f" and a training here uses those of {here}; measure it anew: {MEASURE}"
-                + (f", or {permit}" if permit else "")
+                f" and a training here uses those of {here}; measure it anew, with Train.amp as the"
+                f" search has it: {MEASURE}" + (f", or {permit}" if permit else "")
             )
 
     def predict(self, plan: Plan, forms: Mapping[str, str] | None = None) -> float:

@@ -128,7 +128,11 @@ class TrainOptions(Section):
     weight_decay: float = Field(1e-4, ge=0, description="L2, on weights and batch-norm scales")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     gradient_clip: float | None = Field(None, gt=0, description="largest global gradient norm")
-    amp: bool = Field(False, description="mixed precision: float16 on a GPU, no effect on a CPU")
+    amp: bool = Field(
+        False,
+        description="mixed precision: float16 on a GPU; on a CPU with AMX, convolutions larger than"
+        " 1x1 multiply bfloat16; no effect on other CPUs",
+    )
     pad_crop: int = Field(4, ge=0, description="pixels of padding before a random crop")
     border: Literal["mean", "black", "reflected"] = Field(
         "mean", description="what is padded: the mean colour, black, or the picture continued"

@@ -20,10 +20,12 @@ from paddle import nn
 
 from autodl.data.batches import batch_count
 from autodl.errors import ConfigError
+from autodl.networks.precision import mixed_precision
 from autodl.recipes.pace import Pace
 from autodl.recipes.recipe import Recipe
 from autodl.recipes.schedules import Rate
 from autodl.recipes.stopping import reason_to_stop
+from autodl.system.memory import freed_memory_kept
 from autodl.system.state import decode_state, encode_state
 from autodl.tasks.task import Batch, Drawing, Task
 from autodl.training.device import compute_clock
@@ -122,11 +124,11 @@ class Trainer:
         self._pace = Pace(recipe.epochs * self._steps, recipe.max_seconds)
         self._optimizer = make_optimizer(network, recipe, self._rate(0))
         self._parameters = network.parameters()  # once: Paddle walks over all layers for them
-        # on a CPU Paddle's auto_cast does nothing but warn
         self._on_gpu = paddle.get_device().startswith("gpu")
         self._clock = compute_clock()
-        self._amp = recipe.amp and self._on_gpu
-        self._scaler = paddle.amp.GradScaler(enable=self._amp)
+        self._amp = recipe.amp
+        # bfloat16, on a CPU, has the range of float32
+        self._scaler = paddle.amp.GradScaler(enable=self._amp and self._on_gpu)
 
     def _check_batches(self) -> int:
         """Number of updates in an epoch."""
@@ -234,9 +236,10 @@ class Trainer:
         def ends() -> bool:
             return leave() or self._pace.over(elapsed())
 
-        totals = self._updates(
-            self._batches(drawing), epoch * self._steps, after_step, elapsed, ends
-        )
+        with freed_memory_kept():
+            totals = self._updates(
+                self._batches(drawing), epoch * self._steps, after_step, elapsed, ends
+            )
         if self._on_gpu:
             began = self._clock()
             paddle.device.synchronize()
@@ -341,10 +344,7 @@ class Trainer:
         return paddle.stack(losses).mean(), paddle.stack(tallies).astype("float32").mean()
 
     def _precision(self) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = paddle.amp.auto_cast(
-            enable=self._amp, dtype="float16"
-        )
-        return context
+        return mixed_precision(self._amp)
 
     def _objective(
         self, inputs: paddle.Tensor, truth: Truth, *chosen: Any
@@ -388,7 +388,7 @@ class Trainer:
         restore_optimizer(
             self._optimizer, dict(self.network.named_parameters()), state["optimizer"]
         )
-        if self._amp:  # without mixed precision there is nothing to scale
+        if self._amp and self._on_gpu:  # elsewhere there is nothing to scale
             self._scaler.load_state_dict(dict(state["scaler"]))
         for part in self._parts:
             if part.key:

@@ -11,6 +11,7 @@ import pytest
 from autodl.config.components import make_part, table
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
+from autodl.networks.precision import mixed_precision
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.reparam.training_form import training_network
@@ -61,7 +62,7 @@ def forward(name, weight=None):
     outputs = network(inputs)
     step = Step(
         network, inputs, outputs, truth, Classification(), ALONE,
-        lambda: paddle.amp.auto_cast(enable=False),
+        lambda: mixed_precision(False),
     )  # fmt: skip
     return network, inputs, truth, term.loss(step)
 

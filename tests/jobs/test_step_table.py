@@ -14,7 +14,9 @@ from autodl.jobs.latency import load_search, make_plans
 from autodl.jobs.search.parts import check_step_table
 from autodl.jobs.search.run import run_search
 from autodl.jobs.step_table import check_steps, measure_steps, predict_steps, read_any_table
-from autodl.networks.onednn import training_kernels
+from autodl.networks import onednn, timing
+from autodl.networks.onednn import multiplies_bfloat16, training_kernels
+from autodl.networks.precision import reduced_products
 from autodl.objectives.latency.machine import this_machine
 from autodl.plans.step_table import StepTable
 from autodl.spaces.stage.space import StageSpace
@@ -91,8 +93,44 @@ def test_a_table_says_whose_kernels_it_is_of(table):
     """One of before they were on record: those of Paddle."""
     with computing_on("cpu"):
         assert table.kernels == training_kernels()
+        mixed = "oneDNN in bfloat16" if multiplies_bfloat16() else table.kernels
+        assert training_kernels(amp=True) == mixed
     old = {name: value for name, value in table.to_plain().items() if name != "kernels"}
     assert StepTable.model_validate(old).kernels == "Paddle"
+
+
+@pytest.fixture
+def processor_with_amx(monkeypatch):
+    """As far as tables say; what is computed is what this processor can."""
+    if not onednn.available():
+        pytest.skip("this Paddle brings no oneDNN along")
+    monkeypatch.setattr(onednn, "multiplies_bfloat16", lambda: True)
+
+
+def test_a_table_of_mixed_precision_is_measured_so_and_is_for_that_alone(
+    table, config, tmp_path, monkeypatch, processor_with_amx
+):
+    reduced = []
+
+    def measured(calls, repetitions, **_):
+        reduced.append(reduced_products())
+        return np.ones(len(calls))
+
+    monkeypatch.setattr(timing, "least_times", measured)
+    archive = "Data.path=archive.zip"
+    mixed = measure_steps(config, [archive, "Train.amp=true"], repetitions=1, networks=1)
+    assert mixed.kernels == "oneDNN in bfloat16"
+    check_steps(mixed, config, ["Train.amp=true"], networks=2)
+    check_steps(table, config, networks=2)
+    assert reduced == [True, True, False]
+    for which, amp in ((mixed, False), (table, True)):
+        options = [f"Train.amp={str(amp).lower()}"]
+        with pytest.raises(DataError, match=r"with Train\.amp as the search has it"):
+            check_steps(which, config, options, networks=2)
+        path = write(which, tmp_path / "which.json")
+        options += ["Network.macs=null", "Network.picture_ms=0.5", f"Network.step_table={path}"]
+        with pytest.raises(DataError, match="oneDNN in bfloat16"):
+            check_step_table(load_search(config, options))
 
 
 def test_a_table_of_other_kernels_begins_no_search_and_is_not_checked(

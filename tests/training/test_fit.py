@@ -11,6 +11,7 @@ import pytest
 from autodl.data.augment import mixup
 from autodl.data.dataset import Pictures
 from autodl.errors import CheckpointError, ConfigError
+from autodl.networks import onednn
 from autodl.networks.cell import build_network
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
@@ -246,16 +247,25 @@ def test_it_learns_plain_colours(make_trainer):
     assert trainer.curve[-1]["accuracy"] > 0.6  # chance: 0.25 + 5 * 0.07
 
 
+@pytest.mark.parametrize("multiplies", [False, True])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 @pytest.mark.filterwarnings("error:amp_guard")
-def test_mixed_precision_has_no_effect_on_a_cpu(make_trainer, make_network, label_smoothing):
+def test_mixed_precision_on_a_cpu(
+    make_trainer, make_network, label_smoothing, multiplies, monkeypatch
+):
+    """No effect where the processor does not multiply bfloat16, and a small one elsewhere."""
+    if multiplies and not onednn.multiplies_bfloat16():
+        pytest.skip("this processor does not multiply bfloat16")
+    monkeypatch.setattr(onednn, "multiplies_bfloat16", lambda: multiplies)
     options = {"epochs": 2, "label_smoothing": label_smoothing}
     full = make_trainer(make_network(seed=1), **options)
     half = make_trainer(make_network(seed=1), amp=True, **options)
     full.fit()
     half.fit()
-    assert np.isfinite([epoch["loss"] for epoch in half.curve]).all()
-    assert timeless(half.curve) == timeless(full.curve)
+    losses = [[epoch["loss"] for epoch in trainer.curve] for trainer in (half, full)]
+    assert (losses[0] != losses[1]) == multiplies
+    np.testing.assert_allclose(*losses, rtol=0.05)  # 5 bits above the rounding of bfloat16
+    assert multiplies or timeless(half.curve) == timeless(full.curve)
     assert {str(p.dtype) for p in half.network.parameters()} == {"paddle.float32"}
 
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -344,11 +345,11 @@ def paths() -> Numbers:
     return measure()
 
 
-def update() -> Numbers:
+def update(*, amp: bool = False) -> Numbers:
     """An update of the fast recipe's network beside the matrix products that it needs."""
     from autodl.jobs.bench.update import update as measure
 
-    return measure()
+    return measure(amp=amp)
 
 
 def bits() -> Numbers:
@@ -377,4 +378,5 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "width": width,
     "paths": paths,
     "update": update,
+    "update-amp": partial(update, amp=True),
 }

@@ -13,6 +13,7 @@ import paddle
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
 from autodl.networks.layers import make_layer
+from autodl.networks.precision import mixed_precision
 from autodl.plans.layers import BatchNorm, Conv, Gelu, GlobalMaxPool, Layer, MaxPool
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
@@ -31,23 +32,29 @@ _KINDS: dict[type[Layer], str] = {
 _SIDE = 1024  # of the matrices whose product tells what the processor can do
 
 
-def update(*, batch: int = 256, rounds: int = 5) -> dict[str, Any]:
+def update(*, batch: int = 256, rounds: int = 5, amp: bool = False) -> dict[str, Any]:
     """Processor time of an update of ``Airbench`` by the fast recipe, a picture; the least.
 
     ``floor_ms`` is what its multiply-accumulates, forward and twice back, would take at the rate of
     a product of two matrices. ``..._ms`` of a kind of layers is forward and back of each alone, on
     random maps; the first convolution's pictures and kernels need no gradient.
+
+    Args:
+        batch: pictures of an update.
+        rounds: of which the least counts; one more comes before them.
+        amp: with mixed precision.
     """
     plan = airbench_plan()
     matrix = paddle.randn([_SIDE, _SIDE])
-    trainer, layers = _trainer(batch, rounds + 1), _layers(batch)
+    trainer, layers = _trainer(batch, rounds + 1, amp), _layers(batch)
     spans: dict[str, list[float]] = defaultdict(list)
     for epoch in range(rounds + 1):
         spans["product"].append(_seconds(lambda: paddle.matmul(matrix, matrix)))
         trainer.fit(until=epoch + 1)
         spans["step"].append(trainer.curve[-1]["compute_seconds"])
         for number, (_, work) in enumerate(layers):
-            spans[f"layer {number}"].append(_seconds(work))
+            with mixed_precision(amp):
+                spans[f"layer {number}"].append(_seconds(work))
     least = {name: min(found[1:]) for name, found in spans.items()}  # the first warms up
     rate = _SIDE**3 / least["product"]
     ms, floor = 1e3 * least["step"] / batch, 3e3 * plan.macs / rate
@@ -62,15 +69,16 @@ def update(*, batch: int = 256, rounds: int = 5) -> dict[str, Any]:
         **{kind: round(found, 3) for kind, found in kinds.items()},
         "batch": batch,
         "rounds": rounds,
+        "amp": amp,
     }
 
 
-def _trainer(batch: int, rounds: int) -> Trainer:
+def _trainer(batch: int, rounds: int, amp: bool) -> Trainer:
     """For epochs of one update each, on random pictures."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch, 32, 32, 3), dtype=np.uint8)
     pictures = Pictures(images, np.arange(batch) % 10)
-    options = TrainOptions(recipe={"name": "fast"}, batch_size=batch, epochs=rounds)
+    options = TrainOptions(recipe={"name": "fast"}, batch_size=batch, epochs=rounds, amp=amp)
     task = PictureTask.alone(pictures, Normalisation.of(pictures))
     network = training_network(airbench_plan(), options, 0)
     return Trainer(network, task, recipe_of(options), 0)

@@ -15,6 +15,7 @@ from autodl.jobs.fit.plan import Widths, network_work
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.spaces.classic.airbench import airbench_plan
+from autodl.system.memory import freed_memory_kept
 from autodl.tasks.pictures import PictureTask
 
 SIDE, WIDTHS, BATCH = 32, (32, 64, 64), 64
@@ -57,7 +58,8 @@ def measure_speed(
     trainer = Trainer(network, task, recipe_of(options), 0)
     shown = pictures.take(np.arange(max(1, min(looked, LOOKED))) % batch)
     work = network_work(side, widths)
-    training = _median_seconds(lambda: trainer.updates(1, rng), _UPDATES)
+    with freed_memory_kept():
+        training = _median_seconds(lambda: trainer.updates(1, rng), _UPDATES)
     looking = _median_seconds(lambda: logits_of(network, shown, normalisation), _LOOKS)
     return batch * work / training, len(shown) * work / looking
 

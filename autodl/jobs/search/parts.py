@@ -260,7 +260,9 @@ def check_step_table(config: SearchConfig) -> None:
         from autodl.training.device import computing_on
 
         with computing_on(check_device(config)):
-            table.check_kernels(training_kernels(), "set Objectives.allow_foreign=true")
+            table.check_kernels(
+                training_kernels(config.train.amp), "set Objectives.allow_foreign=true"
+            )
 
 
 def make_limits(config: SearchConfig, space: Any, data: Task | None) -> Limits | None:

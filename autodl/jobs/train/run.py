@@ -191,6 +191,7 @@ def retrain(
         AutoDLError: data, device, folder or checkpoint are unusable.
         TrialFailure: the training loss is not finite.
     """
+    from autodl.networks.onednn import training_kernels
     from autodl.training.device import select_device
     from autodl.training.identity import recipe_identity, recipe_sections
     from autodl.training.parallel import ALONE
@@ -228,7 +229,10 @@ def retrain(
     if run is None:
         metrics = _train(config, trainer, data, share, identity, leave=leave)
         return Retrained(folder, data.metric, metrics[measured], metrics)
-    with run.open(identity, device=device, processes=share.size, **read_from(config.data, data)):
+    start = {"device": device, "processes": share.size, **read_from(config.data, data)}
+    if config.train.amp:  # which numbers are multiplied depends on the processor
+        start["kernels"] = training_kernels(config.train.amp)
+    with run.open(identity, **start):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
         record = TrainingRecord(run, config.train.epochs, data, config.train.max_seconds)

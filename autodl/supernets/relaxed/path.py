@@ -30,6 +30,7 @@ class Relaxed(Path):
     The batch is drawn from all of them, of the training's size and changed as training examples
     are; which it is depends on the seed and the number of the update alone. The logits are constant
     in the update of the weights, and batch-norms keep no statistics of what is computed for them.
+    They are learned in float32, also where ``Train.amp`` trains the weights in mixed precision.
 
     Tells the mean ``entropy`` of the rows' weights, in nats, and the weights by table, edge and
     operation.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from autodl.jobs.bench.parts import BENCHMARKS
 from autodl.jobs.bench.update import update
 
 
-def test_it_measures_the_update_and_each_kind_of_layer():
-    found = update(batch=16, rounds=1)
-    assert "update" in BENCHMARKS
+@pytest.mark.parametrize("amp", [False, True])
+def test_it_measures_the_update_and_each_kind_of_layer(amp):
+    found = update(batch=16, rounds=1, amp=amp)
+    assert {"update", "update-amp"} <= BENCHMARKS.keys()
+    assert found["amp"] == amp
     for kind in ("convolutions", "gelu", "pools", "norms"):
         assert found[f"{kind}_ms"] > 0
     assert found["floor_ms"] > 0
