@@ -70,14 +70,12 @@ def measure_steps(
     check_range(networks=(networks, 1), seed=(seed, 0))
     device = select_device(checked.general.device)
     space, make_plan = sampled_space(checked), make_plans(checked)
-    rng = np.random.default_rng((seed, 1))
-    whole = distinct_networks(space, make_plan, networks, rng)
-    for _, plan in whole:
-        if len(plan.input_shape) != 3:
-            raise ConfigError(
-                f"a grid is of networks for pictures, those of {config} read something else; leave"
-                " out --grid"
-            )
+    whole = distinct_networks(space, make_plan, networks, np.random.default_rng((seed, 1)))
+    if any(len(plan.input_shape) != 3 for _, plan in whole):
+        raise ConfigError(
+            f"a grid is of networks for pictures, those of {config} read something else; leave out"
+            " --grid"
+        )
     axes = axes_of(kinds_of(space, make_plan, whole, seed))
     points = [point for kind in axes for point in points_of(kind, axes[kind], batch_size)]
     progress(

@@ -22,6 +22,7 @@ from autodl.jobs.train.record import TrainingRecord
 from autodl.plans.plan import Plan
 from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
+from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
     ARCHITECTURE,
@@ -191,7 +192,6 @@ def retrain(
         AutoDLError: data, device, folder or checkpoint are unusable.
         TrialFailure: the training loss is not finite.
     """
-    from autodl.networks.onednn import training_kernels
     from autodl.training.device import select_device
     from autodl.training.identity import recipe_identity, recipe_sections
     from autodl.training.parallel import ALONE
@@ -229,10 +229,8 @@ def retrain(
     if run is None:
         metrics = _train(config, trainer, data, share, identity, leave=leave)
         return Retrained(folder, data.metric, metrics[measured], metrics)
-    start = {"device": device, "processes": share.size, **read_from(config.data, data)}
-    if config.train.amp:  # which numbers are multiplied depends on the processor
-        start["kernels"] = training_kernels(config.train.amp)
-    with run.open(identity, **start):
+    computed = {"device": device, "processes": share.size, **_kernels(config.train)}
+    with run.open(identity, **computed, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
         record = TrainingRecord(run, config.train.epochs, data, config.train.max_seconds)
@@ -241,6 +239,13 @@ def retrain(
         metrics = {"device": device, **_conditions(data, plan), **found}
         run.finish(metrics, files=_FILES, **{measured: metrics[measured]})
     return Retrained(folder, data.metric, metrics[measured], metrics)
+
+
+def _kernels(options: TrainOptions) -> dict[str, str]:
+    """Whose kernels a training of mixed precision computes by, which depends on the processor."""
+    from autodl.networks.onednn import training_kernels
+
+    return {"kernels": training_kernels(amp=True)} if options.amp else {}
 
 
 def _finished(

@@ -9,6 +9,7 @@ import paddle
 import pytest
 
 from autodl.errors import ConfigError
+from autodl.jobs.search.parts import load_search
 from autodl.networks.costs import network_costs
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Add, BatchNorm, Conv, MaxPool, Relu
@@ -76,6 +77,16 @@ def test_the_searched_network_is_airbench_with_two_sums():
     assert plain == list(base.present)
 
 
+def test_the_network_from_scratch_is_of_the_space_of_its_search():
+    chosen = point("stages-searched")
+    config = load_search("search/stages-seconds.yaml", ["Data.path=archive.zip"])
+    space = StageSpace(**config.space.arguments())
+    assert space.decode(space.encode(chosen)) == space.canonical(chosen) == chosen
+    assert chosen.training_choices().first_size == 20
+    convolutions = kinds(chosen, "stage").count(Conv)
+    assert convolutions == sum(stage.convolutions for stage in chosen.present) == 6
+
+
 def test_repvgg_is_a_point():
     """As small as stages are here, with the widths of A1: 64, 64, 128, 256 and 1280."""
     chosen = point("repvgg")
@@ -99,8 +110,10 @@ def test_vgg_is_a_point_up_to_its_classifier():
 
 
 def test_the_points_are_of_the_default_space():
-    points = [load_architecture(p) for p in resource("configs", "architectures").glob("*.json")]
-    assert len(points) == 7
+    """But for the one of a search with fewer stages."""
+    names = [path.stem for path in resource("configs", "architectures").glob("*.json")]
+    assert len(names) == 8
+    points = [point(name) for name in names if name != "stages-searched"]
     assert all(StageSpace().check(chosen) is chosen for chosen in points)
 
 
