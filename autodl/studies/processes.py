@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, set_start_method
+from multiprocessing import get_context, parent_process, set_start_method
+from threading import Thread
 from typing import Protocol, TypeVar
 
 from autodl.errors import AutoDLError
@@ -32,7 +34,7 @@ def pool(workers: int) -> Iterator[Mapped]:
         yield map
         return
     context = get_context("spawn")  # a forked Paddle hangs
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_fork_from_here) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin) as executor:
         try:
             yield executor.map
         except BrokenProcessPool:
@@ -42,6 +44,17 @@ def pool(workers: int) -> Iterator[Mapped]:
             ) from None
 
 
-def _fork_from_here() -> None:
-    """Let PARL start the process that it starts when it is imported: it cannot be spawned."""
+def _begin() -> None:
+    """Let PARL start the process that it starts when it is imported, and end with the parent.
+
+    PARL's process cannot be spawned. A parent that was killed cannot end its workers itself.
+    """
     set_start_method("fork", force=True)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # whatever is being written is written aside

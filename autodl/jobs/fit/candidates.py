@@ -109,6 +109,7 @@ def released(plan: Plan) -> Candidate:
         {"name": network.name, **network.options.to_plain()},
         {
             "batch_size": plan.batch,
+            "amp": True,
             "learning_rate": 0.05 * min(plan.batch, 128) / 128,
             "warmup_epochs": 1.0,
             "weight_decay": 5e-4,
@@ -144,7 +145,7 @@ def searched_sections(plan: Plan) -> dict[str, Any]:
 
 def recipe(plan: Plan) -> dict[str, Any]:
     """``Train`` of the hand-made network, and of what is searched for."""
-    return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch}
+    return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch, "amp": True}
 
 
 def best_other(trials: Sequence[Trial], config: SearchConfig) -> Architecture | None:

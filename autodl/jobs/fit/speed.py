@@ -53,7 +53,7 @@ def measure_speed(
     pictures = Pictures(images, np.arange(batch) % 10)
     normalisation = Normalisation.of(pictures)
     task = PictureTask.alone(pictures, normalisation)
-    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": batch})
+    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": batch, "amp": True})
     network = training_network(airbench_plan(image_size=side, widths=widths), options, 0)
     trainer = Trainer(network, task, recipe_of(options), 0)
     shown = pictures.take(np.arange(max(1, min(looked, LOOKED))) % batch)
