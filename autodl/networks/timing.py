@@ -19,6 +19,7 @@ from autodl.networks.layers import make_layer
 from autodl.networks.network import PlanNetwork
 from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan
+from autodl.system.memory import freed_memory_kept
 
 Call: TypeAlias = Callable[[], object]
 WARM_UP, TRIES = 2, 3
@@ -214,7 +215,7 @@ def least_times(
     """
     clock = time.process_time if paddle.get_device() == "cpu" else time.perf_counter
     rng, least = np.random.default_rng(seed), np.full(len(calls), np.inf)
-    with _no_garbage_collection():
+    with _no_garbage_collection(), freed_memory_kept():
         for number in range(repetitions):
             for done, position in enumerate(rng.permutation(len(calls)), start=1):
                 began = clock()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process, set_start_method
-from threading import Thread
+from multiprocessing import get_context, set_start_method
 from typing import Protocol, TypeVar
 
 from autodl.errors import AutoDLError
+from autodl.system.parent import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,16 +44,6 @@ def pool(workers: int) -> Iterator[Mapped]:
 
 
 def _begin() -> None:
-    """Let PARL start the process that it starts when it is imported, and end with the parent.
-
-    PARL's process cannot be spawned. A parent that was killed cannot end its workers itself.
-    """
+    """Let PARL start the process that it starts when it is imported: it cannot be spawned."""
     set_start_method("fork", force=True)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # whatever is being written is written aside
+    end_with_parent()

@@ -10,9 +10,12 @@ from functools import lru_cache
 from threading import Lock
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # parameters of mallopt
-_KEEPS = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 2**26}
+_KEEPS = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: 2**26}
 # what glibc comes to by itself in a process of large arrays
 _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26, _TOP_PAD: 2**17}
+_OF_THE_USER = tuple(
+    f"MALLOC_{name}_" for name in ("TRIM_THRESHOLD", "TOP_PAD", "MMAP_THRESHOLD", "MMAP_MAX")
+)
 _LOCK = Lock()
 _depth = 0
 
@@ -20,7 +23,8 @@ _depth = 0
 @lru_cache(maxsize=1)
 def _glibc() -> ctypes.CDLL | None:
     """The allocator's library; None: it is another one, or the user has set it by himself."""
-    if "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if "glibc.malloc" in tunables or any(name in os.environ for name in _OF_THE_USER):
         return None
     try:
         library = ctypes.CDLL(None)
@@ -30,16 +34,28 @@ def _glibc() -> ctypes.CDLL | None:
     return library
 
 
+def _outside() -> None:
+    """In a forked process, whose memory is its own: no block is open."""
+    global _depth
+    _depth = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_outside)
+
+
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
     """Memory that is freed within is used again within, and given back at the end.
 
     By itself glibc asks the system for each large array, and gives it back as soon as it is freed.
-    The system clears the pages every time, which took a quarter of an update of 2,000 pictures of
-    ``Airbench``. What is kept lies in gaps between what is used, so the peak is higher (3.5 GB in
-    place of 2.5 there). Blocks may be nested, and of several threads; the last one gives it back.
-    With another allocator, or where ``GLIBC_TUNABLES`` says how memory is allocated, nothing
-    changes.
+    The system clears the pages every time. Without that an update of 2,000 pictures of ``Airbench``
+    takes three quarters of its time. What is kept lies in gaps between what is used, so the peak is
+    higher (3.5 GB in place of 2.5 there). Blocks may be nested, and of several threads; the last
+    one gives back what the main thread's part of memory has at its end, and leaves the thresholds
+    that glibc comes to by itself in a process of large arrays.
+    With another allocator, or where ``GLIBC_TUNABLES`` or ``MALLOC_..._`` in the environment say
+    how memory is allocated, nothing changes.
     """
     global _depth
     library = _glibc()

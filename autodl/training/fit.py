@@ -188,18 +188,19 @@ class Trainer:
         def elapsed() -> float:
             return time.perf_counter() - began
 
-        while len(self.curve) < end and not self._was_cut():
-            stop = reason_to_stop(
-                [epoch["loss"] for epoch in self.curve],
-                patience=recipe.stop.patience,
-                min_improvement=recipe.stop.min_improvement,
-                divergence=recipe.stop.divergence,
-            )
-            if stop:
-                self._finish()
-                return stop
-            self._train_epoch(after_step, elapsed, leave)
-            after_epoch(self)
+        with freed_memory_kept():
+            while len(self.curve) < end and not self._was_cut():
+                stop = reason_to_stop(
+                    [epoch["loss"] for epoch in self.curve],
+                    patience=recipe.stop.patience,
+                    min_improvement=recipe.stop.min_improvement,
+                    divergence=recipe.stop.divergence,
+                )
+                if stop:
+                    self._finish()
+                    return stop
+                self._train_epoch(after_step, elapsed, leave)
+                after_epoch(self)
         return _CUT if self._was_cut() else ""
 
     def updates(self, number: int, rng: np.random.Generator) -> None:
@@ -236,10 +237,9 @@ class Trainer:
         def ends() -> bool:
             return leave() or self._pace.over(elapsed())
 
-        with freed_memory_kept():
-            totals = self._updates(
-                self._batches(drawing), epoch * self._steps, after_step, elapsed, ends
-            )
+        totals = self._updates(
+            self._batches(drawing), epoch * self._steps, after_step, elapsed, ends
+        )
         if self._on_gpu:
             began = self._clock()
             paddle.device.synchronize()
@@ -388,7 +388,7 @@ class Trainer:
         restore_optimizer(
             self._optimizer, dict(self.network.named_parameters()), state["optimizer"]
         )
-        if self._amp and self._on_gpu:  # elsewhere there is nothing to scale
+        if state["scaler"] and self._amp and self._on_gpu:  # elsewhere there is nothing to scale
             self._scaler.load_state_dict(dict(state["scaler"]))
         for part in self._parts:
             if part.key:

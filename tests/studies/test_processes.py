@@ -38,7 +38,8 @@ from pathlib import Path
 from autodl.studies.processes import pool
 
 def wait(number):
-    Path(f"worker-{number}").write_text(str(os.getpid()))
+    Path(f"new-{number}").write_text(str(os.getpid()))
+    Path(f"new-{number}").rename(f"worker-{number}")
     time.sleep(60)
 
 if __name__ == "__main__":
@@ -61,11 +62,13 @@ def test_workers_of_a_killed_parent_end(tmp_path):
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     parent = subprocess.Popen([sys.executable, "killed.py"], cwd=tmp_path, env=environment)
-    until(lambda: len(list(tmp_path.glob("worker-*"))) == 2)
-    workers = [path.read_text() for path in tmp_path.glob("worker-*")]
-    assert all(map(_alive, workers))
-    parent.kill()
-    parent.wait()
+    try:
+        until(lambda: len(list(tmp_path.glob("worker-*"))) == 2)
+        workers = [path.read_text() for path in tmp_path.glob("worker-*")]
+        assert all(map(_alive, workers))
+    finally:
+        parent.kill()
+        parent.wait()
     until(lambda: not any(map(_alive, workers)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import subprocess
 import sys
@@ -44,15 +45,13 @@ def _resident():
 @needs_glibc
 def test_what_is_freed_is_used_again(library):
     with freed_memory_kept():
-        first = _pages_asked_for(library)
+        _pages_asked_for(library)
         with freed_memory_kept():
             second = _pages_asked_for(library)
         third = _pages_asked_for(library)
         kept = _resident()
     assert second + third < 0.1 * _BYTES / _PAGE
-    assert second + third <= first or not first
     assert kept - _resident() > 0.9 * _BYTES
-    assert _pages_asked_for(library) > 0.9 * _BYTES / _PAGE
 
 
 def test_an_error_ends_it_too():
@@ -61,15 +60,18 @@ def test_an_error_ends_it_too():
     assert memory._depth == 0
 
 
-@pytest.mark.parametrize("tunables", ["", "glibc.malloc.hugetlb=1"])
-def test_what_the_user_has_set_counts(tunables):
+@pytest.mark.parametrize(
+    "set_by_user", [{}, {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}, {"MALLOC_MMAP_MAX_": "9"}]
+)
+def test_what_the_user_has_set_counts(set_by_user):
+    usual = {k: v for k, v in os.environ.items() if "GLIBC" not in k and "MALLOC" not in k}
     code = "from autodl.system.memory import _glibc; print(_glibc() is None)"
     told = subprocess.run(
         [sys.executable, "-c", code],
-        env={"GLIBC_TUNABLES": tunables, "PATH": ""},
+        env=usual | set_by_user,
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
     ).stdout
-    assert (told == "True\n") == bool(tunables) or memory._glibc() is None
+    assert (told == "True\n") == bool(set_by_user) or memory._glibc() is None

@@ -19,6 +19,7 @@ from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.reparam.training_form import training_network
 from autodl.spaces.classic.airbench import airbench_plan
+from autodl.system.memory import freed_memory_kept
 from autodl.tasks.pictures import PictureTask
 from autodl.training.fit import Trainer
 
@@ -48,12 +49,12 @@ def update(*, batch: int = 256, rounds: int = 5, amp: bool = False) -> dict[str,
     matrix = paddle.randn([_SIDE, _SIDE])
     trainer, layers = _trainer(batch, rounds + 1, amp), _layers(batch)
     spans: dict[str, list[float]] = defaultdict(list)
-    for epoch in range(rounds + 1):
-        spans["product"].append(_seconds(lambda: paddle.matmul(matrix, matrix)))
-        trainer.fit(until=epoch + 1)
-        spans["step"].append(trainer.curve[-1]["compute_seconds"])
-        for number, (_, work) in enumerate(layers):
-            with mixed_precision(amp):
+    with freed_memory_kept(), mixed_precision(amp):
+        for epoch in range(rounds + 1):
+            spans["product"].append(_seconds(lambda: paddle.matmul(matrix, matrix)))
+            trainer.fit(until=epoch + 1)
+            spans["step"].append(trainer.curve[-1]["compute_seconds"])
+            for number, (_, work) in enumerate(layers):
                 spans[f"layer {number}"].append(_seconds(work))
     least = {name: min(found[1:]) for name, found in spans.items()}  # the first warms up
     rate = _SIDE**3 / least["product"]

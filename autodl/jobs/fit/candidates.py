@@ -109,7 +109,7 @@ def released(plan: Plan) -> Candidate:
         {"name": network.name, **network.options.to_plain()},
         {
             "batch_size": plan.batch,
-            "amp": True,
+            "amp": on_cpu(),
             "learning_rate": 0.05 * min(plan.batch, 128) / 128,
             "warmup_epochs": 1.0,
             "weight_decay": 5e-4,
@@ -145,7 +145,14 @@ def searched_sections(plan: Plan) -> dict[str, Any]:
 
 def recipe(plan: Plan) -> dict[str, Any]:
     """``Train`` of the hand-made network, and of what is searched for."""
-    return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch, "amp": True}
+    return {"recipe": {"name": "fast-muon"}, "batch_size": plan.batch, "amp": on_cpu()}
+
+
+def on_cpu() -> bool:
+    """Whether trainings are of mixed precision; on a GPU, in float16, this was never tried."""
+    import paddle
+
+    return bool(paddle.get_device() == "cpu")
 
 
 def best_other(trials: Sequence[Trial], config: SearchConfig) -> Architecture | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
+from autodl.jobs.fit.candidates import on_cpu
 from autodl.jobs.fit.plan import Widths, network_work
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
@@ -53,7 +54,7 @@ def measure_speed(
     pictures = Pictures(images, np.arange(batch) % 10)
     normalisation = Normalisation.of(pictures)
     task = PictureTask.alone(pictures, normalisation)
-    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": batch, "amp": True})
+    options = TrainOptions.model_validate({"recipe": _RECIPE, "batch_size": batch, "amp": on_cpu()})
     network = training_network(airbench_plan(image_size=side, widths=widths), options, 0)
     trainer = Trainer(network, task, recipe_of(options), 0)
     shown = pictures.take(np.arange(max(1, min(looked, LOOKED))) % batch)

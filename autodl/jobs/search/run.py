@@ -200,6 +200,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
             "workers": executor.workers,
             "executor": config.search.executor,
             "device": device,
+            **_kernels(config, device),
             "repeat": "allowed" if tried.repeat else "never",
             **read_from(config.data, data),
         },
@@ -215,6 +216,17 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         space=space,
         data=data,
     )
+
+
+def _kernels(config: SearchConfig, device: str) -> dict[str, str]:
+    """Whose kernels trials of mixed precision compute by here, which depends on the processor."""
+    if not (config.train.amp and config.evaluator.entry.trains):
+        return {}
+    from autodl.networks.onednn import training_kernels
+    from autodl.training.device import computing_on
+
+    with computing_on(device):
+        return {"kernels": training_kernels(amp=True)}
 
 
 def _seen(config: SearchConfig, data: Task) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from autodl.errors import AutoDLError, ConfigError
+from autodl.system.parent import end_with_parent
 from autodl.system.streams import prepare_streams
 
 
@@ -24,7 +25,7 @@ def main(handle: int) -> None:
     connection: Connection[Any, Any] = Connection(handle)
     try:
         factory, argument, seed = connection.recv()
-        _stop_with_parent()
+        end_with_parent()
         try:
             module, _, function = str(factory).partition(":")
             evaluator = getattr(import_module(module), function)(argument)
@@ -50,18 +51,3 @@ def main(handle: int) -> None:
             connection.send(replace(trial, architecture=EncodedArchitecture(text)))
     except (EOFError, ConnectionError):
         return  # the driver is gone, so nobody wants the result
-
-
-def _stop_with_parent() -> None:
-    """End this process soon after its parent, even in the middle of a trial."""
-    import threading
-    import time
-
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
