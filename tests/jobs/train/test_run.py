@@ -17,6 +17,7 @@ from visualdl import LogReader
 
 from autodl.errors import CheckpointError, ConfigError, DeviceError, StoreError
 from autodl.jobs.train.run import best_of_run, retrain
+from autodl.networks.onednn import training_kernels
 from autodl.recipes.config import load_train
 from autodl.runs.folder import CONFIG, SEALS, check_seals, read_manifest, update_manifest
 from autodl.runs.store import Proposal, TrialStore
@@ -233,6 +234,14 @@ def test_a_network_that_does_not_fit_leaves_no_folder(small_training, tmp_path, 
     with pytest.raises(ConfigError, match=r"Network does not fit .*: the pictures are too small"):
         retrain(config, small_training.architecture, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_start_of_mixed_precision_says_whose_kernels_it_has(small_training, tmp_path):
+    config = load_train(small_training.config_file, ["Train.amp=true", "Train.epochs=1"])
+    retrain(config, small_training.architecture, tmp_path / "amp")
+    (start,) = read_manifest(tmp_path / "amp")["starts"]
+    assert start["kernels"] == training_kernels(amp=True)
+    assert "kernels" not in read_manifest(small_training.folder)["starts"][0]
 
 
 def test_processes_that_cannot_share_the_pictures_leave_no_folder(small_training, tmp_path):
