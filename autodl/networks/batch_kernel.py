@@ -189,5 +189,8 @@ class BatchKernel:
 
     def _part(self, size: int) -> _Part:
         if size not in self._parts:
-            self._parts[size] = _Part(self._describe(size), self._operands, size)
+            description = self._describe(size)
+            if ("amx" in description.implementation) != ("amx" in self.implementation):
+                raise Unsupported("a rest of a batch is not computed in another way than the batch")
+            self._parts[size] = _Part(description, self._operands, size)
         return self._parts[size]
