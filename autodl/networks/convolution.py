@@ -23,6 +23,7 @@ from autodl.networks.batch_kernel import (
 )
 from autodl.networks.onednn import Description, Layout, Unsupported, numbers
 from autodl.networks.precision import reduced_products
+from autodl.networks.scoring import scores_fast
 
 
 @dataclass(frozen=True)
@@ -236,22 +237,25 @@ class _BackByConvolution(PyLayer):
 class Convolution(nn.Conv2D):
     """A convolution that trains faster on a CPU than Paddle's, and is Paddle's otherwise.
 
-    Sums are rounded in another order. In evaluation it is Paddle's own, to the last bit. In
-    training ``paddle.grad`` by the input alone, or by some of the parameters, needs
+    Sums are rounded in another order. In evaluation it is Paddle's own, to the last bit, but where
+    ``fast_scoring`` is asked for. In training ``paddle.grad`` by the input alone, or by some of the parameters, needs
     ``stop_gradient`` on the others: Paddle cannot tell a Python function what it is not asked for.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """``[B, C, H, W]`` to ``[B, O, H', W']``."""
+        bias = [] if self.bias is None else [self.bias]
         if not self.training:  # as it is exported
-            return super().forward(x)
-        kernels = self._compiled(x)
+            kernels = self._compiled(x, reduced=False) if scores_fast() else None
+            if kernels is None:
+                return super().forward(x)
+            return kernels.forward(x, self.weight, *bias)[0]
+        kernels = self._compiled(x, reduced_products() and onednn.multiplies_bfloat16())
         if kernels is not None:
-            bias = [] if self.bias is None else [self.bias]
             return _ByKernels.apply(kernels, x, self.weight, *bias)
         return self._by_paddle(x)
 
-    def _compiled(self, x: paddle.Tensor) -> _Kernels | None:
+    def _compiled(self, x: paddle.Tensor, reduced: bool) -> _Kernels | None:
         """OneDNN's kernels, where they pay: products of single pixels Paddle computes faster."""
         if not (
             paddle.in_dynamic_mode()
@@ -271,7 +275,7 @@ class Convolution(nn.Conv2D):
                 _sides(self._updated_padding),
                 self.bias is not None,
             ),
-            reduced_products() and onednn.multiplies_bfloat16(),
+            reduced,
         )
 
     def _by_paddle(self, x: paddle.Tensor) -> paddle.Tensor:

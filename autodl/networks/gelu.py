@@ -18,6 +18,7 @@ from autodl.networks.batch_kernel import (
     versions,
 )
 from autodl.networks.onednn import Description, Layout, Unsupported
+from autodl.networks.scoring import scores_fast
 
 
 class _Kernels:
@@ -89,22 +90,25 @@ class _ByKernels(PyLayer):
 class Gelu(nn.GELU):
     """``x`` times the share of the standard normal below ``x``.
 
-    In training on a CPU by oneDNN, whose polynomial is within 4e-7 of it, as Paddle's is; in
-    evaluation, as it is exported, Paddle's own.
+    In training on a CPU, and in ``fast_scoring``, by oneDNN, whose polynomial is within 4e-7 of
+    it, as Paddle's is; in evaluation otherwise, as it is exported, Paddle's own.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """A tensor of any shape."""
-        if (
-            self.training
+        kernels = _kernels(tuple(x.shape[1:])) if self._compiled(x) else None
+        if kernels is None:
+            return super().forward(x)
+        return _ByKernels.apply(kernels, x) if self.training else kernels.forward(x)[0]
+
+    def _compiled(self, x: paddle.Tensor) -> bool:
+        """Whether it is for oneDNN's kernels."""
+        return bool(
+            (self.training or scores_fast())
             and paddle.in_dynamic_mode()
             and x.place.is_cpu_place()
             and x.dtype == paddle.float32
             and x.ndim > 0
             and x.size > 0
             and onednn.available()
-        ):
-            kernels = _kernels(tuple(x.shape[1:]))
-            if kernels is not None:
-                return _ByKernels.apply(kernels, x)
-        return super().forward(x)
+        )

@@ -9,6 +9,8 @@ import pytest
 from autodl.networks import convolution, onednn
 from autodl.networks.layers import is_convolution, make_layer
 from autodl.networks.network import PlanNetwork
+from autodl.networks.precision import mixed_precision
+from autodl.networks.scoring import fast_scoring
 from autodl.plans import layers as kinds
 from autodl.plans.plan import PlanBuilder
 
@@ -95,10 +97,24 @@ def test_maps_need_not_lie_in_rows(way):
 def test_which_convolutions_onednn_computes(dtype, groups):
     """Those of float32 that are not cut into groups; the others are Paddle's."""
     layer = make_layer(kinds.Conv(8, 8, (3, 3), groups=groups)).to(dtype=dtype)
-    found = layer._compiled(paddle.ones([2, 8, 5, 5], dtype))
+    found = layer._compiled(paddle.ones([2, 8, 5, 5], dtype), reduced=False)
     suited = dtype == "float32" and groups == 1 and onednn.available()
     assert (found is not None) == suited
     assert layer(paddle.ones([2, 8, 5, 5], dtype)).dtype == getattr(paddle, dtype)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_in_scoring_it_is_that_of_training_in_float32(bias, way):
+    """Without a gradient, whatever the precision; outside Paddle's own to the last bit."""
+    layer, x = make_layer(kinds.Conv(16, 16, (3, 3), bias=bias)), paddle.randn([4, 16, 9, 9])
+    trained = layer(x).numpy()
+    layer.eval()
+    with fast_scoring(), mixed_precision(enabled=True):
+        scored = layer(x)
+    np.testing.assert_array_equal(scored.numpy(), trained)
+    assert scored.stop_gradient
+    plain = paddle.nn.functional.conv2d(x, layer.weight, layer.bias, padding=layer._padding)
+    np.testing.assert_array_equal(layer(x).numpy(), plain.numpy())
 
 
 def test_what_onednn_does_not_know_paddle_computes(monkeypatch):
@@ -108,7 +124,7 @@ def test_what_onednn_does_not_know_paddle_computes(monkeypatch):
     monkeypatch.setattr(convolution, "_Kernels", unknown)
     convolution._kernels.cache_clear()
     layer = make_layer(kinds.Conv(3, 4, (3, 3)))
-    assert layer._compiled(paddle.ones([2, 3, 5, 5])) is None
+    assert layer._compiled(paddle.ones([2, 3, 5, 5]), reduced=False) is None
     assert layer(paddle.ones([2, 3, 5, 5])).shape == [2, 4, 3, 3]
     convolution._kernels.cache_clear()  # what is not known here
 

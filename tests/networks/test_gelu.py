@@ -10,6 +10,7 @@ import pytest
 
 from autodl.networks import onednn
 from autodl.networks.layers import make_layer
+from autodl.networks.scoring import fast_scoring
 from autodl.plans import layers as kinds
 
 
@@ -39,6 +40,14 @@ def test_in_evaluation_it_is_paddles():
     layer.eval()
     expected = paddle.nn.functional.gelu(x).numpy()
     np.testing.assert_array_equal(layer(x).numpy(), expected)
+
+
+def test_in_scoring_it_is_that_of_training():
+    layer, x = make_layer(kinds.Gelu()), paddle.randn([4, 3, 5, 5])
+    trained = layer(x).numpy()
+    layer.eval()
+    with fast_scoring():
+        np.testing.assert_array_equal(layer(x).numpy(), trained)
 
 
 @pytest.mark.parametrize("shape", [[], [4, 0], [0, 3]])
