@@ -112,6 +112,7 @@ def measure_table(
     Raises:
         AutoDLError: the config is unusable, or a number is out of range.
     """
+    from autodl.networks.onednn import training_kernels
     from autodl.networks.precision import mixed_precision
     from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
@@ -141,6 +142,7 @@ def measure_table(
     layers = dict(zip(records, timings, strict=False))
     return LatencyTable(
         mode=mode,
+        kernels=training_kernels(checked.train.amp) if mode == "training" else None,
         machine=this_machine("cpu" if device == "cpu" else "gpu"),
         batch_size=batch_size,
         repetitions=repetitions,

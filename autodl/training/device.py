@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import paddle
 
 from autodl.errors import DeviceError
+from autodl.networks.onednn import training_kernels
 
 _LAUNCHED_GPU = "FLAGS_selected_gpus"  # set by paddle.distributed.launch in every process
 
@@ -49,6 +50,14 @@ def resolve_device(name: str) -> str:
             f" use Global.device=cpu, or {mend}"
         )
     return f"gpu:{number}"
+
+
+def noted_kernels(amp: bool) -> dict[str, str]:
+    """What a start notes of a training of mixed precision: whose kernels it has here, by a name.
+
+    They depend on the processor; of float32 there is nothing to note.
+    """
+    return {"kernels": training_kernels(amp)} if amp else {}
 
 
 def select_device(name: str) -> str:

@@ -10,7 +10,9 @@ import pytest
 from autodl.errors import ConfigError, DataError
 from autodl.jobs import latency as latency_measurement
 from autodl.jobs.latency import Check, check_table, load_network, make_plans, measure_table
-from autodl.jobs.search.parts import check_latency_table, load_search, make_costs
+from autodl.jobs.search.parts import load_search, make_costs
+from autodl.jobs.search.tables import check_latency_table
+from autodl.networks.onednn import training_kernels
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.spaces.cell.space import CellSpace
@@ -66,6 +68,7 @@ def test_training_steps_are_a_cost_that_is_known_before_training(config, table, 
         config, ["Train.batch_size=4"], mode="training", repetitions=2, networks=3
     )
     assert (steps.mode, steps.batch_size) == ("training", 4)
+    assert steps.kernels == training_kernels()
     assert steps.records.keys() == table.records.keys()
     assert check_table(steps, config, networks=2).predicted.shape == (2,)
     steps.write(tmp_path / "steps.json")
@@ -87,6 +90,16 @@ def test_training_steps_are_a_cost_that_is_known_before_training(config, table, 
         r"measure --training",
     ):
         check_latency_table(wrong)
+    others = steps.model_copy(update={"kernels": "Paddle in float16"})
+    others.write(tmp_path / "others.json")
+    foreign = given % (tmp_path / "others.json")
+    with pytest.raises(DataError, match="kernels of Paddle in float16, and trainings here"):
+        check_latency_table(load_search(config, [*own, foreign]))
+    allowed = foreign.replace("reward:", "allow_foreign: true, reward:")
+    check_latency_table(load_search(config, [*own, allowed]))
+    unknown = steps.model_copy(update={"kernels": None})  # as tables of earlier versions are
+    unknown.write(tmp_path / "others.json")
+    check_latency_table(load_search(config, [*own, foreign]))
     with pytest.raises(ConfigError, match="--batch-size must be at least 2, got 1"):
         measure_table(config, mode="training", batch_size=1)
 

@@ -11,8 +11,8 @@ import pytest
 from autodl.errors import ConfigError, DataError
 from autodl.jobs import step_grid
 from autodl.jobs.latency import load_search, make_plans
-from autodl.jobs.search.parts import check_step_table
 from autodl.jobs.search.run import run_search
+from autodl.jobs.search.tables import check_step_table
 from autodl.jobs.step_table import check_steps, measure_steps, predict_steps, read_any_table
 from autodl.networks import onednn, timing
 from autodl.networks.onednn import multiplies_bfloat16, training_kernels

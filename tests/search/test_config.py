@@ -20,6 +20,7 @@ from autodl.jobs.search.parts import (
     register,
 )
 from autodl.jobs.search.run import run_search
+from autodl.jobs.search.tables import check_latency_table
 from autodl.objectives.latency.machine import this_machine
 from autodl.objectives.latency.table import LatencyTable
 from autodl.runs.folder import TRIALS
@@ -295,17 +296,17 @@ def test_a_table_is_of_as_many_threads_as_trials_have(
     monkeypatch.setenv("OMP_NUM_THREADS", driver)
     machine = this_machine().model_copy(update={"threads": measured})
     table = LatencyTable.model_construct(machine=machine)
-    monkeypatch.setattr(assemble.LatencyTable, "read", lambda path: table)
+    monkeypatch.setattr(LatencyTable, "read", lambda path: table)
     given = [
         "Objectives={minimise: [latency_ms], latency_table: a.json}",
         f"Search.executor={executor}",
     ]
     if fits:
-        assemble.check_latency_table(load_search(DEMO, given))
+        check_latency_table(load_search(DEMO, given))
         return
     with pytest.raises(DataError, match=r"threads.*, set Objectives\.allow_foreign=true$"):
-        assemble.check_latency_table(load_search(DEMO, given))
-    assemble.check_latency_table(load_search(DEMO, [*given, "Objectives.allow_foreign=true"]))
+        check_latency_table(load_search(DEMO, given))
+    check_latency_table(load_search(DEMO, [*given, "Objectives.allow_foreign=true"]))
 
 
 class Told:

@@ -16,9 +16,7 @@ from autodl.jobs.search.history import history_identity, inform, read_history
 from autodl.jobs.search.parts import (
     SearchConfig,
     check_device,
-    check_latency_table,
     check_plan,
-    check_step_table,
     load_data,
     make_executor,
     make_limits,
@@ -29,6 +27,7 @@ from autodl.jobs.search.parts import (
 )
 from autodl.jobs.search.screen import check_screen, make_screen
 from autodl.jobs.search.source import Source, find_source, find_start, write_start
+from autodl.jobs.search.tables import check_latency_table, check_step_table
 from autodl.objectives.trade_off import TradeOff
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
@@ -219,14 +218,13 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
 
 
 def _kernels(config: SearchConfig, device: str) -> dict[str, str]:
-    """Whose kernels trials of mixed precision compute by here, which depends on the processor."""
+    """Whose kernels trials compute by here, if the search trains them in mixed precision."""
     if not (config.train.amp and config.evaluator.entry.trains):
         return {}
-    from autodl.networks.onednn import training_kernels
-    from autodl.training.device import computing_on
+    from autodl.training.device import computing_on, noted_kernels
 
     with computing_on(device):
-        return {"kernels": training_kernels(amp=True)}
+        return noted_kernels(amp=True)
 
 
 def _seen(config: SearchConfig, data: Task) -> dict[str, Any]:

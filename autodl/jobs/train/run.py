@@ -22,7 +22,6 @@ from autodl.jobs.train.record import TrainingRecord
 from autodl.plans.plan import Plan
 from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
-from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
     ARCHITECTURE,
@@ -192,7 +191,7 @@ def retrain(
         AutoDLError: data, device, folder or checkpoint are unusable.
         TrialFailure: the training loss is not finite.
     """
-    from autodl.training.device import select_device
+    from autodl.training.device import noted_kernels, select_device
     from autodl.training.identity import recipe_identity, recipe_sections
     from autodl.training.parallel import ALONE
     from autodl.training.weights import save_weights
@@ -229,7 +228,7 @@ def retrain(
     if run is None:
         metrics = _train(config, trainer, data, share, identity, leave=leave)
         return Retrained(folder, data.metric, metrics[measured], metrics)
-    computed = {"device": device, "processes": share.size, **_kernels(config.train)}
+    computed = {"device": device, "processes": share.size, **noted_kernels(config.train.amp)}
     with run.open(identity, **computed, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
@@ -239,13 +238,6 @@ def retrain(
         metrics = {"device": device, **_conditions(data, plan), **found}
         run.finish(metrics, files=_FILES, **{measured: metrics[measured]})
     return Retrained(folder, data.metric, metrics[measured], metrics)
-
-
-def _kernels(options: TrainOptions) -> dict[str, str]:
-    """Whose kernels a training of mixed precision computes by, which depends on the processor."""
-    from autodl.networks.onednn import training_kernels
-
-    return {"kernels": training_kernels(amp=True)} if options.amp else {}
 
 
 def _finished(

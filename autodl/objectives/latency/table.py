@@ -22,6 +22,7 @@ from autodl.errors import DataError, UnknownNameError
 from autodl.objectives.latency.machine import DECISIVE, Machine, this_machine
 from autodl.plans.layers import Layer, Shape
 from autodl.plans.plan import Plan, Record
+from autodl.plans.step_table import Kernels
 from autodl.plans.table_file import TableValue, read_table
 from autodl.system.files import write_json
 
@@ -56,6 +57,7 @@ class LatencyTable(TableValue):
     """Latencies of layers on one machine, for batches of ``batch_size``.
 
     ``mode`` is what was timed: ``inference``, a call in evaluation mode, or ``training``, a step.
+    ``kernels`` are those of convolutions in training steps, None in tables that do not say so.
     ``disturbed`` is the share of calls that another program interrupted; ``config`` names what
     was measured, for people. ``records`` go by ``record_key``. ``path`` is where the table was
     read from, for messages; it is not written.
@@ -66,6 +68,7 @@ class LatencyTable(TableValue):
     format: Literal["autodl latency table"] = "autodl latency table"
     version: Literal[1] = 1
     mode: Mode = "inference"
+    kernels: Kernels | None = None
     machine: Machine
     batch_size: Count
     repetitions: Count
@@ -88,7 +91,7 @@ class LatencyTable(TableValue):
 
     def write(self, path: Path) -> None:
         """Write the table as JSON, whole or not at all; one of calls as it always was."""
-        known = {"mode"} if self.mode == "inference" else set()
+        known = {"mode", "kernels"} if self.mode == "inference" else set()
         write_json(path, self.model_dump(mode="json", exclude=known))
 
     @cached_property
@@ -154,6 +157,23 @@ class LatencyTable(TableValue):
                     f"the latency table {self.path} was measured with another {words}: {there!r},"
                     f" here it is {now!r}. {self._measure_again}{way_out if permit else ''}"
                 )
+
+    def check_kernels(self, here: Kernels, permit: str) -> None:
+        """Refuse a table of training steps that are no longer taken so.
+
+        Args:
+            here: whose kernels a training would use.
+            permit: what to do to allow it, for the message.
+
+        Raises:
+            DataError: it says that it was measured with others.
+        """
+        if self.kernels is not None and self.kernels != here:
+            raise DataError(
+                f"the latency table {self.path} was measured with the kernels of {self.kernels},"
+                f" and trainings here use those of {here}; measure it anew with --training and"
+                f" Train.amp as the search has it, or {permit}"
+            )
 
     @property
     def _measure_again(self) -> str:

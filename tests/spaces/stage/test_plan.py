@@ -236,7 +236,10 @@ def test_a_training_of_fewer_epochs_costs_as_much(length):
     """What a network may cost an epoch is the budget over its length, whatever it is of."""
     whole = point("airbench93")
     shorter = replace(whole, length=length)
-    budgets = ({"macs": 20e6, "value_cost": 60.0}, {"picture_ms": 1.0, "step_table": step_table(whole)})
+    budgets = (
+        {"macs": 20e6, "value_cost": 60.0},
+        {"picture_ms": 1.0, "step_table": step_table(whole)},
+    )
     for budget in budgets:
         name = next(iter(budget))
         larger = {**budget, name: budget[name] / length}

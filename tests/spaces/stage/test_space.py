@@ -34,7 +34,7 @@ def test_lengths_are_a_decision():
     assert space.sizes[-1] == 3
     assert space.decode(np.array([0] * 20 + [1])).length == 0.75
     assert len({space.sample(np.random.default_rng(seed)).length for seed in range(20)}) == 3
-    with pytest.raises(ConfigError, match="Space.lengths: a network's length is a share"):
+    with pytest.raises(ConfigError, match=r"Space\.lengths: a network's length is a share"):
         StageSpace(lengths=(2.0,))
 
 
