@@ -54,6 +54,4 @@ def _training(architecture: StageArchitecture) -> list[Box]:
     ]
     if architecture.first_size is not None:
         lines.append(f"pictures from {architecture.first_size} on")
-    if architecture.length != 1:
-        lines.append(f"{architecture.length:g} of the epochs")
     return [Box("\n".join(("training:", *lines)))] if lines else []

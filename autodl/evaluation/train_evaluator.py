@@ -59,8 +59,7 @@ class TrainEvaluator:
         Raises:
             TrialFailure: the training loss or the held-out loss is not finite.
         """
-        epochs = training_of(self._options, architecture).epochs
-        return self._evaluate(architecture, rng, Stage(epochs))
+        return self._evaluate(architecture, rng, Stage(self._options.epochs))
 
     def stage(
         self, architecture: Architecture, rng: np.random.Generator, stage: Stage
@@ -93,7 +92,7 @@ class TrainEvaluator:
         elif stage.parent:
             inherited = self._inherit(network, decode_state(stage.parent))
         before = trainer.seconds
-        stopped = trainer.fit(until=min(stage.epochs, options.epochs))
+        stopped = trainer.fit(until=stage.epochs)
         clock = compute_clock()
         began = clock()
         held_out = final_score(network, self._measured(options, len(trainer.curve)), "held_out")
@@ -127,7 +126,7 @@ class TrainEvaluator:
             reward=metric.reward(held_out.value),
             metrics=metrics,
             curve=tuple(trainer.curve),
-            fidelity=min(stage.epochs / options.epochs, 1.0),
+            fidelity=min(stage.epochs / self._options.epochs, 1.0),
             checkpoint=encode_state(state) if keep else b"",
         )
 

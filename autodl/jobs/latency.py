@@ -272,10 +272,11 @@ def check_table(
     """Measure random networks, none of which the table was measured with, and predict them.
 
     Raises:
-        DataError: the table is of another machine.
+        DataError: the table is of another machine, or of other kernels than the config trains by.
         AutoDLError: the table is of another config, the config is unusable, a number is out of
             range, or the space has fewer networks.
     """
+    from autodl.networks.onednn import training_kernels
     from autodl.networks.precision import mixed_precision
     from autodl.networks.timing import Inputs, time_calls
     from autodl.training.device import select_device
@@ -287,6 +288,8 @@ def check_table(
     drawn = other_networks(checked, networks, seed, measured)
     predicted = [table.predict(plan) for _, plan in drawn]
     select_device("cpu" if table.machine.kind == "cpu" else "gpu")
+    if table.kernels is not None:
+        table.check_kernels(training_kernels(checked.train.amp))
     inputs, (_, of_network) = Inputs(table.batch_size), _timed(table.mode)
     with mixed_precision(checked.train.amp and table.mode == "training"):
         times, disturbed = time_calls(

@@ -237,10 +237,10 @@ class _BackByConvolution(PyLayer):
 class Convolution(nn.Conv2D):
     """A convolution that trains faster on a CPU than Paddle's, and is Paddle's otherwise.
 
-    Sums are rounded in another order. In evaluation it is Paddle's own, to the last bit, but within
-    ``fast_scoring``. In training ``paddle.grad`` by the input alone, or by some of the parameters,
-    needs ``stop_gradient`` on the others: Paddle cannot tell a Python function what it is not asked
-    for.
+    Sums are rounded in another order. In evaluation it is Paddle's own, to the last bit, except
+    within ``fast_scoring``. In training ``paddle.grad`` by the input alone, or by some of the
+    parameters, needs ``stop_gradient`` on the others: Paddle cannot tell a Python function what it
+    is not asked for.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

@@ -25,8 +25,6 @@ def training_of(options: TrainOptions, architecture: Architecture) -> TrainOptio
     changes = {**_rate(options, choices), **_decay(options, choices)}
     if choices.first_size is not None:
         changes["first_size"] = choices.first_size
-    if choices.length != 1:
-        changes["epochs"] = max(1, round(choices.length * options.epochs))
     if not choices.whiten:
         changes["whiten"] = False
         changes["hooks"] = tuple(hook for hook in options.hooks if hook["name"] != "Whitening")

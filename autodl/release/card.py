@@ -81,8 +81,6 @@ def _decided(choices: TrainingChoices) -> str:
     ]
     if choices.first_size is not None:
         changes.append(f"pictures that grow from {choices.first_size} on")
-    if choices.length != 1:
-        changes.append(f"{choices.length:g} of the epochs")
     changes += [f"{blocks} branches in {part}" for part, blocks in choices.branches]
     if not changes:
         return ""

@@ -74,12 +74,6 @@ class SearchConfig(Sections):
                 f"Train.max_seconds={self.train.max_seconds:g} may end a trial before its pictures"
                 " have their full size; leave it out, or Space.first_sizes"
             )
-        lengths = getattr(self.space.options, "lengths", (1.0,))
-        if self.fidelity is not None and set(lengths) != {1.0}:
-            raise ConfigError(
-                f"Fidelity.name={self.fidelity.name} compares trials of as many epochs, and"
-                f" Space.lengths={list(lengths)} gives them different ones; leave out one of them"
-            )
         if not self.network.entry.searched:
             raise ConfigError(
                 f"Network.name {self.network.name} has nothing to search for; train it by"

@@ -20,7 +20,6 @@ class TrainingChoices:
         rate: factor of the learning rate, all along its schedule.
         decay: factor of the share of the weights that decays in an update, whatever the rate.
         first_size: side of the pictures at first, which then grow; None leaves that to ``Train``.
-        length: share of the epochs that it is trained for, above 0 and at most 1.
         whiten: whether the first layer may be whitened, where ``Train`` does that.
         branches: paths of parts of the network, each with the blocks that its convolutions are
             trained as (``acb``, ``dbb``, ``repvgg``); where there are none, ``Train`` says it.
@@ -29,7 +28,6 @@ class TrainingChoices:
     rate: float = 1.0
     decay: float = 1.0
     first_size: int | None = None
-    length: float = 1.0
     whiten: bool = True
     branches: tuple[tuple[str, str], ...] = ()
 

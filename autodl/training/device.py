@@ -53,9 +53,9 @@ def resolve_device(name: str) -> str:
 
 
 def noted_kernels(amp: bool) -> dict[str, str]:
-    """What a start notes of a training of mixed precision: whose kernels it has here, by a name.
+    """Whose kernels a training of mixed precision computes by here, for ``run.json``.
 
-    They depend on the processor; of float32 there is nothing to note.
+    Those of float32 are not noted.
     """
     return {"kernels": training_kernels(amp)} if amp else {}
 

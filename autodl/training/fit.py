@@ -100,7 +100,7 @@ class Trainer:
         stream: tuple[int, ...] = (),
         keeper: Keeper | None = None,
     ) -> None:
-        self.network, self.task, self.epochs = network, task, recipe.epochs
+        self.network, self.task = network, task
         self.curve: list[dict[str, float]] = []
         self._recipe, self._seeds, self._share = recipe, (seed, *stream), share
         if recipe.max_seconds is not None and share.size > 1:

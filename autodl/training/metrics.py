@@ -18,6 +18,7 @@ from autodl.tasks.task import Batch, Part, Rows, Score, Task
 from autodl.training.parallel import ALONE, Share
 
 _BATCH = 256  # examples at a time; it has no influence on what is measured
+_MANY = 16  # examples for which it pays to compile kernels
 
 Measure = Callable[[NDArray[np.float64], Rows], tuple[NDArray[Any], NDArray[Any]]]
 """(outputs ``[N, ...]``, targets ``[N, ...]``) -> (metric ``[N]``, loss ``[N]``) of each."""
@@ -50,7 +51,7 @@ def outputs_of(
     targets: list[Rows] = []
     for batch in batches:
         seen = views(batch.inputs)
-        with fast_scoring():
+        with fast_scoring() if len(batch.inputs) >= _MANY else paddle.no_grad():
             once = {
                 id(view): network(paddle.to_tensor(view)).astype("float32").numpy()
                 for view in {id(view): view for view in seen}.values()

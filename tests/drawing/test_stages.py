@@ -37,7 +37,7 @@ def test_every_stage_that_is_there_says_what_it_is(tmp_path):
 
 
 def test_a_training_of_its_own_is_said():
-    own = replace(NETWORK, stem="whitened", rate=0.5, first_size=20, length=0.75)
+    own = replace(NETWORK, stem="whitened", rate=0.5, first_size=20)
     shown, _ = words(own)
     assert shown[0] == "whitened stem"
-    assert shown[-1] == "training:\nrate × 0.5\npictures from 20 on\n0.75 of the epochs"
+    assert shown[-1] == "training:\nrate × 0.5\npictures from 20 on"

@@ -104,13 +104,19 @@ def test_which_convolutions_onednn_computes(dtype, groups):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_in_scoring_it_is_that_of_training_in_float32(bias, way):
+def test_in_scoring_it_is_that_of_training_in_float32(bias, way, monkeypatch):
     """Without a gradient, whatever the precision; outside Paddle's own to the last bit."""
-    layer, x = make_layer(kinds.Conv(16, 16, (3, 3), bias=bias)), paddle.randn([4, 16, 9, 9])
+    layer, x = make_layer(kinds.Conv(16, 16, (3, 3), bias=bias)), paddle.randn([35, 16, 9, 9])
     trained = layer(x).numpy()
     layer.eval()
+    monkeypatch.setattr(onednn, "multiplies_bfloat16", lambda: True)
+    asked, compiled = [], layer._compiled
+    monkeypatch.setattr(
+        layer, "_compiled", lambda *given, **by: asked.append(by) or compiled(*given, **by)
+    )
     with fast_scoring(), mixed_precision(enabled=True):
         scored = layer(x)
+    assert asked == [{"reduced": False}]
     np.testing.assert_array_equal(scored.numpy(), trained)
     assert scored.stop_gradient
     plain = paddle.nn.functional.conv2d(x, layer.weight, layer.bias, padding=layer._padding)

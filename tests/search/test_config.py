@@ -89,12 +89,6 @@ def test_trials_that_a_clock_ends_have_no_pictures_that_grow():
     load_search("search/stages.yaml", [grow])
 
 
-def test_halving_wants_trials_of_one_length():
-    said = refused("search/stages.yaml", "Space.lengths=[0.5,1.0]")
-    assert "Fidelity.name=AsynchronousSuccessiveHalving compares trials of as many epochs" in said
-    load_search("search/stages.yaml", ["Space.lengths=[0.5,1.0]", "Fidelity=null"])
-
-
 def test_evaluators_that_do_not_train_may_tell_of_anything():
     config = load_search(QUICK, ["Objectives={minimise: [watts]}"])
     assert config.objectives.names == ("watts",)

@@ -9,6 +9,7 @@ from paddle import nn
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
+from autodl.networks.scoring import scores_fast
 from autodl.tasks.pictures import PictureTask
 from autodl.training.goal import score
 from autodl.training.metrics import cross_entropy, logits_of
@@ -43,6 +44,22 @@ def test_logits_are_those_of_every_picture_in_order(count, batch_size):
     assert found.dtype == np.float32
     # one float32 rounding in the normalisation and one in the division
     np.testing.assert_allclose(found, pictures.images[:, 0, :4, 0] / 10.0, rtol=1e-6)
+
+
+class Asked(FirstPixels):
+    """Notes how many pictures it sees, whether they are scored fast, and with gradients."""
+
+    def forward(self, x):
+        self.modes.append((x.shape[0], scores_fast(), paddle.is_grad_enabled()))
+        return super().forward(x)
+
+
+def test_many_pictures_are_looked_at_by_fast_kernels():
+    """Of fewer than 16 it would take longer to compile them; gradients are off in any case."""
+    network = Asked()
+    logits_of(network, drawn(35), PLAIN, 16)
+    assert network.modes[::2] == [(16, True, False), (16, True, False), (3, False, False)]
+    assert not scores_fast()
 
 
 @pytest.mark.parametrize("count", [1, 23, 300])

@@ -14,6 +14,7 @@ _FOREIGN = "set Objectives.allow_foreign=true"
 def check_latency_table(config: SearchConfig) -> None:
     """Refuse tables of layers that are not of this machine, unless the config allows it.
 
+    It is asked at every start: a search that moves to other kernels would mix milliseconds.
     Worker processes compute with one thread, whatever this process does.
 
     Raises:
@@ -29,7 +30,7 @@ def check_latency_table(config: SearchConfig) -> None:
         if config.search.executor != "inline":
             here = here.model_copy(update={"threads": 1})
         table.check_machine(here=here, permit=_FOREIGN)
-        if table.kernels is not None:
+        if table.kernels is not None and config.evaluator.entry.trains:
             table.check_kernels(_kernels(config), _FOREIGN)
 
 

@@ -232,7 +232,7 @@ def retrain(
     with run.open(identity, **computed, **read_from(config.data, data)):
         run.tell(f"data: {data.headline}")
         save_architecture(architecture, folder / ARCHITECTURE)
-        record = TrainingRecord(run, train.epochs, data, config.train.max_seconds)
+        record = TrainingRecord(run, config.train.epochs, data, config.train.max_seconds)
         found = _train(config, trainer, data, share, identity, record, leave)
         save_weights(trainer.network, folder / WEIGHTS)
         metrics = {"device": device, **_conditions(data, plan), **found}
@@ -326,7 +326,7 @@ def _train(
 
     def end_epoch(trainer: Trainer) -> None:
         number, epoch = len(trainer.curve), trainer.curve[-1]
-        if number % config.evaluation.interval == 0 or number == trainer.epochs:
+        if number % config.evaluation.interval == 0 or number == config.train.epochs:
             held_out = score(trainer.network, data, "held_out", share)
             epoch[measured], epoch["held_out_loss"] = held_out.value, held_out.loss
         if record is not None:

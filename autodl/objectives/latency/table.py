@@ -91,7 +91,9 @@ class LatencyTable(TableValue):
 
     def write(self, path: Path) -> None:
         """Write the table as JSON, whole or not at all; one of calls as it always was."""
-        known = {"mode", "kernels"} if self.mode == "inference" else set()
+        known = {"mode"} if self.mode == "inference" else set()
+        if self.kernels is None:
+            known.add("kernels")
         write_json(path, self.model_dump(mode="json", exclude=known))
 
     @cached_property
@@ -158,12 +160,12 @@ class LatencyTable(TableValue):
                     f" here it is {now!r}. {self._measure_again}{way_out if permit else ''}"
                 )
 
-    def check_kernels(self, here: Kernels, permit: str) -> None:
+    def check_kernels(self, here: Kernels, permit: str = "") -> None:
         """Refuse a table of training steps that are no longer taken so.
 
         Args:
             here: whose kernels a training would use.
-            permit: what to do to allow it, for the message.
+            permit: what to do to allow it, for the message; empty where it cannot be allowed.
 
         Raises:
             DataError: it says that it was measured with others.
@@ -172,7 +174,7 @@ class LatencyTable(TableValue):
             raise DataError(
                 f"the latency table {self.path} was measured with the kernels of {self.kernels},"
                 f" and trainings here use those of {here}; measure it anew with --training and"
-                f" Train.amp as the search has it, or {permit}"
+                " Train.amp as the search has it" + (f", or {permit}" if permit else "")
             )
 
     @property

@@ -107,7 +107,7 @@ class StageArchitecture:
             first stage.
         stem_width: channels of ``conv_3x3``.
         head: what the classifier reads of a map, its ``mean`` or its ``max``.
-        rate, decay, first_size, length: see ``TrainingChoices``.
+        rate, decay, first_size: see ``TrainingChoices``.
 
     Raises:
         EncodingError: another value.
@@ -120,7 +120,6 @@ class StageArchitecture:
     rate: float = 1.0
     decay: float = 1.0
     first_size: int | None = None
-    length: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
@@ -129,13 +128,8 @@ class StageArchitecture:
         _one_of("a network's stem", self.stem, STEMS)
         _whole("a network's stem_width", self.stem_width, MAX_WIDTH)
         _one_of("a network's head", self.head, HEADS)
-        for name in ("rate", "decay", "length"):
+        for name in ("rate", "decay"):
             object.__setattr__(self, name, _factor(f"a network's {name}", getattr(self, name)))
-        if self.length > 1:
-            raise EncodingError(
-                "a network's length is a share of the epochs, above 0 and at most 1, got"
-                f" {self.length:g}"
-            )
         if self.first_size is not None:
             _whole("a network's first_size", self.first_size, MAX_WIDTH)
 
@@ -145,23 +139,19 @@ class StageArchitecture:
         return tuple(stage for stage in self.stages if stage.convolutions)
 
     def training_choices(self) -> TrainingChoices:
-        """What is named so; no whitening of a 3x3 stem; the branches of stages."""
+        """Rate, decay and first size; no whitening of a 3x3 stem; the branches of stages."""
         branches = tuple(
             (f"stage{number}", stage.form)
             for number, stage in enumerate(self.present, start=1)
             if stage.form in BRANCHES
         )
         whiten = self.stem == "whitened"
-        return TrainingChoices(
-            self.rate, self.decay, self.first_size, self.length, whiten, branches
-        )
+        return TrainingChoices(self.rate, self.decay, self.first_size, whiten, branches)
 
     def to_json(self) -> dict[str, Any]:
-        """A versioned JSON object; everything is stored by name, a length of 1 is left out."""
+        """A versioned JSON object; everything is stored by name."""
         stages = [{name: getattr(stage, name) for name in _OF_STAGE} for stage in self.stages]
         rest = {name: getattr(self, name) for name in _OF_NETWORK if name != "stages"}
-        if self.length == 1:  # as in all files of before there were others
-            del rest["length"]
         return {"kind": "stages", "version": JSON_VERSION, "stages": stages, **rest}
 
     @classmethod
@@ -173,7 +163,6 @@ class StageArchitecture:
                 refuse.
         """
         check_version(value, "stages", JSON_VERSION)
-        value = {"length": 1.0, **value}
         check_keys(value, {"kind", "version", *_OF_NETWORK}, "a network of stages")
         stages = value["stages"]
         if not isinstance(stages, list):

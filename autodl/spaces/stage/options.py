@@ -51,9 +51,6 @@ class StageSpaceOptions(Section):
     first_sizes: tuple[Annotated[int, Field(ge=8, multiple_of=4)] | None, ...] = Field(
         (None,), description="sides of pictures that grow; null: as Train says"
     )
-    lengths: tuple[float, ...] = Field(
-        (1.0,), description="shares of Train.epochs; a budget of Network is divided by them"
-    )
 
 
 def _read_table(value: object) -> object:
@@ -74,8 +71,7 @@ class StageNetworkOptions(Section):
     macs: float | None = Field(
         None,
         gt=0,
-        description="all widths are multiplied to cost as much, over the network's length; null:"
-        " they stay",
+        description="all widths are multiplied to cost as much; null: they stay",
     )
     value_cost: float = Field(
         0.0, ge=0, description="added to the MACs for each value that no convolution reads"
@@ -84,7 +80,7 @@ class StageNetworkOptions(Section):
         None,
         gt=0,
         description="in place of macs: all widths are multiplied so that a picture takes as long,"
-        " forth and back, by step_table, over the network's length",
+        " forth and back, by step_table",
     )
     step_table: Annotated[StepTable | None, BeforeValidator(_read_table)] = Field(
         None, description="file made by autodl latency measure --grid, for picture_ms"

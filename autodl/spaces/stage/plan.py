@@ -54,10 +54,8 @@ def stage_plan(
 
     Args:
         image_size: height and width of the RGB input.
-        macs: what the network may cost where it is trained for all epochs, and over its length
-            otherwise, so that trainings cost the same: all widths are multiplied by the largest
-            factor with which it does (``budget.widest``), and rounded to multiples of 8. None takes
-            them as they are.
+        macs: what the network may cost: all widths are multiplied by the largest factor with which
+            it does (``budget.widest``), and rounded to multiples of 8. None takes them as they are.
         value_cost: counted for each value of a map that something but a convolution reads.
         picture_ms: what a picture may take, forth and back, by ``step_table``, in place of
             ``macs``. Branches and pictures that grow count as in the architecture's training.
@@ -100,7 +98,7 @@ def stage_plan(
 def _solved(
     maker: _Maker, architecture: StageArchitecture, cost: Callable[[Plan], float], budget: float
 ) -> Plan:
-    """The plan of the largest widths that keep to a budget for all epochs."""
+    """The plan of the largest widths that keep to a budget."""
 
     def plan(factor: float) -> Plan:
         return maker.plan(_widened(architecture, factor))
@@ -108,8 +106,7 @@ def _solved(
     widths = [stage.width for stage in architecture.present]
     if architecture.stem != "whitened":
         widths.append(architecture.stem_width)
-    allowed = budget / architecture.length
-    return plan(widest(lambda factor: cost(plan(factor)), max(widths, default=1), allowed))
+    return plan(widest(lambda factor: cost(plan(factor)), max(widths, default=1), budget))
 
 
 def _widened(architecture: StageArchitecture, factor: float) -> StageArchitecture:

@@ -46,7 +46,6 @@ _OF_NETWORK = {
     "rates": "rate",
     "decays": "decay",
     "first_sizes": "first_size",
-    "lengths": "length",
 }
 
 
@@ -76,7 +75,6 @@ class StageSpace:
     rates: tuple[float, ...] = FACTORS
     decays: tuple[float, ...] = FACTORS
     first_sizes: tuple[int | None, ...] = (None,)
-    lengths: tuple[float, ...] = (1.0,)
 
     kind: ClassVar[str] = "stages"
 
@@ -107,7 +105,7 @@ class StageSpace:
         return (*of_stages, *(name.replace("_", " ") for name in _OF_NETWORK.values()))
 
     def decode(self, row: Integers) -> StageArchitecture:
-        """The architecture with these codes: int ``[7 * stages + 7]``.
+        """The architecture with these codes: int ``[7 * stages + 6]``.
 
         Raises:
             EncodingError: another number of codes, no integers, or one that is out of range.
@@ -118,7 +116,7 @@ class StageSpace:
         return StageArchitecture(tuple(stages), *values[end:])
 
     def encode(self, architecture: StageArchitecture) -> Integers:
-        """Codes of an architecture: the inverse of ``decode``, int64 ``[7 * stages + 7]``.
+        """Codes of an architecture: the inverse of ``decode``, int64 ``[7 * stages + 6]``.
 
         Raises:
             ConfigError: it is none of this space.

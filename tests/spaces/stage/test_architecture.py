@@ -28,8 +28,6 @@ NETWORK = StageArchitecture((STAGE, ConvStage(128)))
         ({"decay": float("nan")}, "a network's decay is a factor above 0, at most 1000, got nan"),
         ({"decay": True}, "got True"),
         ({"first_size": "16"}, "first_size is a whole number from 1 to 4096, got '16'"),
-        ({"length": 0}, "a network's length is a factor above 0, at most 1000, got 0"),
-        ({"length": 1.5}, "a network's length is a share of the epochs, above 0 and at most 1"),
         ({"tail": 1}, "got 'tail'"),
     ],
 )
@@ -66,17 +64,6 @@ def test_a_factor_is_the_same_network_however_it_is_written():
     assert encode_text(whole) == encode_text(StageArchitecture((STAGE,), rate=2.0))
 
 
-def test_a_length_of_one_is_not_written():
-    """So files of before there were lengths, and of networks that are trained in full, stay."""
-    assert "length" not in NETWORK.to_json()
-    shorter = StageArchitecture((STAGE,), length=0.5)
-    assert shorter.to_json()["length"] == 0.5
-    for network in (NETWORK, shorter):
-        assert StageArchitecture.from_json(network.to_json()) == network
-    whole = {**NETWORK.to_json(), "length": 1}
-    assert encode_text(StageArchitecture.from_json(whole)) == encode_text(NETWORK)
-
-
 def test_what_it_decides_about_its_training():
     assert isinstance(NETWORK, ChoosesTraining)
     assert NETWORK.training_choices() == TrainingChoices()
@@ -86,7 +73,7 @@ def test_what_it_decides_about_its_training():
         ConvStage(8),
         ConvStage(8, form="repvgg"),
     )
-    own = StageArchitecture(stages, "conv_3x3", rate=0.5, decay=2.0, first_size=20, length=0.75)
+    own = StageArchitecture(stages, "conv_3x3", rate=0.5, decay=2.0, first_size=20)
     assert own.training_choices() == TrainingChoices(
-        0.5, 2.0, 20, 0.75, whiten=False, branches=(("stage1", "acb"), ("stage3", "repvgg"))
+        0.5, 2.0, 20, whiten=False, branches=(("stage1", "acb"), ("stage3", "repvgg"))
     )

@@ -231,24 +231,6 @@ def test_widths_are_solved_for_milliseconds_of_training():
     assert max(widths_of(dearer)) < max(widths_of(plan)) < max(widths_of(growing))
 
 
-@pytest.mark.parametrize("length", [0.5, 0.75])
-def test_a_training_of_fewer_epochs_costs_as_much(length):
-    """What a network may cost an epoch is the budget over its length, whatever it is of."""
-    whole = point("airbench93")
-    shorter = replace(whole, length=length)
-    budgets = (
-        {"macs": 20e6, "value_cost": 60.0},
-        {"picture_ms": 1.0, "step_table": step_table(whole)},
-    )
-    for budget in budgets:
-        name = next(iter(budget))
-        larger = {**budget, name: budget[name] / length}
-        plan = stage_plan(shorter, **budget)
-        assert plan.records == stage_plan(whole, **larger).records
-        assert plan.macs > stage_plan(whole, **budget).macs
-    assert stage_plan(shorter).records == stage_plan(whole).records
-
-
 @pytest.mark.parametrize(
     "architecture, options, message",
     [

@@ -17,25 +17,16 @@ SPACE = StageSpace(stages=2)
 
 
 def test_a_row_names_stage_by_stage_then_the_network_and_its_training():
-    assert SPACE.sizes == (*(8, 6, 5, 2, 7, 3, 2) * 2, 2, 2, 2, 5, 5, 1, 1)
+    assert SPACE.sizes == (*(8, 6, 5, 2, 7, 3, 2) * 2, 2, 2, 2, 5, 5, 1)
     assert SPACE.labels[:3] == ("stage 1 width", "stage 1 reduction", "stage 1 convolutions")
-    assert SPACE.labels[-5:] == ("head", "rate", "decay", "first size", "length")
-    network = SPACE.decode(np.array([1, 3, 2, 0, 0, 0, 1] + [0] * 7 + [0, 1, 1, 0, 4, 0, 0]))
+    assert SPACE.labels[-4:] == ("head", "rate", "decay", "first size")
+    network = SPACE.decode(np.array([1, 3, 2, 0, 0, 0, 1] + [0] * 7 + [0, 1, 1, 0, 4, 0]))
     assert network.stages[0] == ConvStage(64, "conv_pool", 2, 3, "dense", "none", "gelu")
     assert (network.stem_width, network.head, network.rate, network.decay) == (64, "max", 0.5, 2.0)
 
 
 def test_the_section_has_the_defaults_of_the_space():
     assert StageSpace(**dict(StageSpaceOptions())) == StageSpace()
-
-
-def test_lengths_are_a_decision():
-    space = StageSpace(stages=2, lengths=(0.5, 0.75, 1.0))
-    assert space.sizes[-1] == 3
-    assert space.decode(np.array([0] * 20 + [1])).length == 0.75
-    assert len({space.sample(np.random.default_rng(seed)).length for seed in range(20)}) == 3
-    with pytest.raises(ConfigError, match=r"Space\.lengths: a network's length is a share"):
-        StageSpace(lengths=(2.0,))
 
 
 def test_twins_have_one_plan_and_one_training():
