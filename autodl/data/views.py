@@ -18,6 +18,8 @@ def mirrored(inputs: Planes) -> Planes:
 def six_views(inputs: Planes) -> tuple[Planes, ...]:
     """Pictures, pictures shifted up and left by a pixel and down and right, and all mirrored.
 
+    The first one is the picture, the second one its mirror image.
+
     Borders continue the picture. Those that are not shifted stand there twice, so that in a mean
     over all they weigh a quarter each and the others an eighth.
 

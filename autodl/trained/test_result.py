@@ -64,10 +64,11 @@ def result_lines(name: str, result: Mapping[str, Any]) -> list[str]:
         f" loss {result['loss']:.4f}, {result[examples]} {examples} of {of}",
         *_notes(result),
     ]
-    if "six_views" in result:
-        more = result["six_views"]
-        low, high = more["interval"]
-        lines.append(f"  of six views: {more['accuracy']:.4f} (95 %: {low:.4f} to {high:.4f})")
+    for key, words in (("one_view", "one view"), ("six_views", "six views")):
+        if key in result:
+            low, high = result[key]["interval"]
+            accuracy = result[key]["accuracy"]
+            lines.append(f"  of {words}: {accuracy:.4f} (95 %: {low:.4f} to {high:.4f})")
     worst = sorted((v, k) for k, v in result["per_class"].items() if v is not None)
     return [*lines, "  per class: " + ", ".join(f"{label} {value:.3f}" for value, label in worst)]
 

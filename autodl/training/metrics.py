@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,26 @@ def outputs_of(
         views: of several views of each example, the mean of the outputs is given. An array that
             is among them twice counts twice.
     """
+    each, targets = outputs_by_view(network, batches, views)
+    return mean_of_views(each), targets
+
+
+def mean_of_views(each: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of arrays of one shape, summed up in their order."""
+    mean: NDArray[np.float32] = np.add.reduce(each) / np.float32(len(each))
+    return mean
+
+
+def outputs_by_view(
+    network: nn.Layer, batches: Iterable[Batch], views: Views
+) -> tuple[list[NDArray[np.float32]], Rows]:
+    """Outputs of every example as ``outputs_of``, of each view by itself, and the targets.
+
+    An array that is among the views of a batch twice is looked at once.
+    """
     was_training = network.training
     network.eval()
-    outputs: list[NDArray[np.float32]] = []
+    outputs: list[list[NDArray[np.float32]]] = []
     targets: list[Rows] = []
     for batch in batches:
         seen = views(batch.inputs)
@@ -56,11 +73,12 @@ def outputs_of(
                 id(view): network(paddle.to_tensor(view)).astype("float32").numpy()
                 for view in {id(view): view for view in seen}.values()
             }
-        outputs.append(np.add.reduce([once[id(view)] for view in seen]) / np.float32(len(seen)))
+        outputs.append([once[id(view)] for view in seen])
         targets.append(batch.targets)
     if was_training:
         network.train()
-    return np.concatenate(outputs), np.concatenate(targets)
+    each = [np.concatenate(of_view) for of_view in zip(*outputs, strict=True)]
+    return each, np.concatenate(targets)
 
 
 def logits_of(
@@ -81,6 +99,14 @@ def logits_of(
     task = PictureTask.alone(pictures, normalisation)
     views = views or (task.views if mirrored else _as_it_is)
     return outputs_of(network, task.batches("train", batch_size), views)[0]
+
+
+def logits_by_view(
+    network: nn.Layer, pictures: Pictures, normalisation: Normalisation, views: Views
+) -> list[NDArray[np.float32]]:
+    """Logits of every picture, float32 ``[N, classes]``, of each view; see ``outputs_by_view``."""
+    task = PictureTask.alone(pictures, normalisation)
+    return outputs_by_view(network, task.batches("train", _BATCH), views)[0]
 
 
 def mean_score(

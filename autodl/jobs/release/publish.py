@@ -299,12 +299,13 @@ def _test_on_record(
             raise StoreError(f"{record} is of other weights; run autodl eval {training}")
         return None
     if views != usual_views(facts):
-        if views != 6 or "six_views" not in known:
+        of_views = {1: "one_view", 6: "six_views"}.get(views)
+        if of_views not in known:
             raise StoreError(
                 f"{record} has no accuracy of {views} views; release it with those that its"
                 " training has measured"
             )
-        known = {**known, **known["six_views"]}
+        known = {**known, **known[of_views]}
     try:
         kept = {name: known[name] for name in TestScores.model_fields if name != "data"}
         return TestScores(**kept, data=public_name(known["data"], known["checksum"]))

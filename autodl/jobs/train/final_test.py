@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
-from autodl.data.views import six_views
+from autodl.data.views import mirrored, six_views
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train.task_test import test_task
 from autodl.plans.signature import picture_signature
@@ -100,13 +100,12 @@ def _test_pictures(
 ) -> dict[str, Any]:
     """What ``test_result`` says of the test pictures, and which these are."""
     dataset = _load_same(config, folder)
-    logits, of_six = _logits(config, architecture, metrics, folder, dataset)
+    logits, of_others = _logits(config, architecture, metrics, folder, dataset)
     labels, classes = dataset.test.labels, metrics["classes"]
     seen(logits, labels)
-    more = {} if of_six is None else {"six_views": test_result(of_six, labels, classes)}
     return {
         **test_result(logits, labels, classes),
-        **more,
+        **{name: test_result(other, labels, classes) for name, other in of_others.items()},
         "data": dataset.name,
         "official": dataset.official,
         "checksum": dataset.checksum,
@@ -148,13 +147,14 @@ def _logits(
     metrics: dict[str, Any],
     folder: Path,
     dataset: Dataset,
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Logits ``[N, classes]`` that the trained network gives the test pictures.
 
-    And, if its training measured them, those of six views.
+    They are of one view or two, as its training measured it; beside them, those of ``one_view``
+    where they are of two, and of ``six_views`` where the training has measured these as well.
     """
     from autodl.training.device import select_device
-    from autodl.training.metrics import logits_of
+    from autodl.training.metrics import logits_by_view, mean_of_views
 
     select_device(config.general.device)
     weights = weights_file(folder)
@@ -167,13 +167,22 @@ def _logits(
     give_weights(network, weights)
     check_seals(folder, (weights.name,))
     normalisation = Normalisation.from_plain(metrics)
-    logits: NDArray[np.float32] = logits_of(
-        network, dataset.test, normalisation, mirrored=bool(metrics.get("mirrored", False))
-    )
-    if "held_out_accuracy_six_views" not in metrics:
-        return logits.astype(np.float64), None
-    of_six = logits_of(network, dataset.test, normalisation, views=six_views)
-    return logits.astype(np.float64), of_six.astype(np.float64)
+    two, six = bool(metrics.get("mirrored", False)), "held_out_accuracy_six_views" in metrics
+    views = six_views if six else _two_views if two else _one_view
+    each = logits_by_view(network, dataset.test, normalisation, views)
+    found = {"one_view": each[:1]} if two else {}
+    if six:
+        found["six_views"] = each
+    others = {name: mean_of_views(some).astype(np.float64) for name, some in found.items()}
+    return mean_of_views(each[: 1 + two]).astype(np.float64), others
+
+
+def _one_view(inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    return (inputs,)
+
+
+def _two_views(inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    return inputs, mirrored(inputs)
 
 
 def _weights_sha256(folder: Path) -> str:

@@ -252,8 +252,16 @@ def test_fewer_views_where_they_were_measured(six, tmp_path):
     assert made.metrics.held_out.accuracy == facts["held_out_accuracy"]
     assert made.metrics.test.loss == six.tested["loss"]
     assert load("two", models=tmp_path).six_views is False
+    single = publish(six.root / "training", tmp_path / "one", views=1, **ready)
+    assert single.metrics.test.loss == six.tested["one_view"]["loss"] != six.tested["loss"]
+    earlier = tmp_path / "earlier"  # whose test did not say it
+    shutil.copytree(six.root / "training", earlier)
+    (earlier / "test.json").unlink()
+    known = json.loads((earlier / "run.json").read_text())
+    del known["test"]["one_view"]
+    (earlier / "run.json").write_text(json.dumps(known))
     with pytest.raises(StoreError, match=r"test\.json has no accuracy of 1 views"):
-        publish(six.root / "training", tmp_path / "one", views=1, **ready)
+        publish(earlier, tmp_path / "none", views=1, **ready)
     with pytest.raises(ConfigError, match="over 1, 2 or 6 views of a picture, got 3"):
         publish(six.root / "training", tmp_path / "three", views=3, **ready)
 

@@ -186,5 +186,22 @@ def test_six_views_are_measured_beside(small_training, trained, tmp_path):
     found = measure_once(tmp_path / "run")
     assert found["six_views"]["accuracy"] == six["test"]
     assert found["accuracy"] == measure_once(trained)["accuracy"]
+    assert "one_view" not in found  # it is the accuracy
     line = f"  of six views: {six['test']:.4f} (95 %: "
     assert any(text.startswith(line) for text in result_lines("run", found))
+
+
+def test_one_view_is_measured_beside_two(small_training, trained, tmp_path):
+    """The same network as ``trained``, of which one view was asked for; each view is seen once."""
+    config = load_train(
+        small_training.config_file, ["Evaluation={mirrored: true, six_views: true}"]
+    )
+    result = retrain(config, small_training.architecture, tmp_path / "run")
+    found = measure_once(tmp_path / "run")
+    one = measure_once(trained)
+    assert found["one_view"] == {name: one[name] for name in found["one_view"]}
+    network, pictures = load_trained_network(tmp_path / "run"), load(config.data).test
+    logits = logits_of(network.network, pictures, network.normalisation, mirrored=True)
+    assert found["accuracy"] == (logits.argmax(axis=1) == pictures.labels).mean()
+    assert result.metrics["mirrored"] is True
+    assert "  of one view: " in "\n".join(result_lines("run", found))

@@ -77,9 +77,10 @@ def test_the_searched_network_is_airbench_with_two_sums():
     assert plain == list(base.present)
 
 
-def test_the_network_from_scratch_is_of_the_space_of_its_search():
-    chosen = point("stages-searched")
-    config = load_search("search/stages-seconds.yaml", ["Data.path=archive.zip"])
+@pytest.mark.parametrize("name, search", [("searched", "seconds"), ("longer", "longer")])
+def test_networks_from_scratch_are_of_the_spaces_of_their_searches(name, search):
+    chosen = point(f"stages-{name}")
+    config = load_search(f"search/stages-{search}.yaml", ["Data.path=archive.zip"])
     space = StageSpace(**config.space.arguments())
     assert space.decode(space.encode(chosen)) == space.canonical(chosen) == chosen
     assert chosen.training_choices().first_size == 20
@@ -110,10 +111,10 @@ def test_vgg_is_a_point_up_to_its_classifier():
 
 
 def test_the_points_are_of_the_default_space():
-    """But for the one of a search with fewer stages."""
+    """But for those of searches with fewer stages."""
     names = [path.stem for path in resource("configs", "architectures").glob("*.json")]
-    assert len(names) == 8
-    points = [point(name) for name in names if name != "stages-searched"]
+    assert len(names) == 9
+    points = [point(name) for name in names if not name.startswith("stages-")]
     assert all(StageSpace().check(chosen) is chosen for chosen in points)
 
 
