@@ -136,11 +136,13 @@ def release(args: argparse.Namespace) -> None:
         if (votes := made.cross_validated) is not None:
             print(
                 f"on pictures that chose no votes: greedy selection {votes.selected:.4f}, one vote"
-                f" for each {votes.mean:.4f}"
+                f" for each {votes.mean:.4f}{_bounds(votes.interval)}"
             )
         print(f"held-out accuracy {made.held_out.accuracy:.4f}")
         if made.test is not None:
             print(f"test accuracy {made.test.accuracy:.4f}")
+        for each in made.gains:
+            print(f"  {each.gain:+.4f} over {each.than}{_bounds(each.interval)}")
         return
     from autodl.jobs.release.publish import publish, tell_anew
 
@@ -164,6 +166,11 @@ def release(args: argparse.Namespace) -> None:
         print(f"; no test accuracy: run autodl eval {args.training} before releasing it")
     else:
         print(f", test {published.metrics.test.accuracy:.4f}")
+
+
+def _bounds(interval: tuple[float, float] | None) -> str:
+    """Of a difference of accuracies."""
+    return "" if interval is None else f" (95 %: {interval[0]:+.4f} to {interval[1]:+.4f})"
 
 
 def release_fluid(args: argparse.Namespace) -> None:

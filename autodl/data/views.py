@@ -15,6 +15,16 @@ def mirrored(inputs: Planes) -> Planes:
     return np.ascontiguousarray(inputs[..., ::-1])
 
 
+def one_view(inputs: Planes) -> tuple[Planes, ...]:
+    """Inputs of any shape as they are."""
+    return (inputs,)
+
+
+def two_views(inputs: Planes) -> tuple[Planes, ...]:
+    """Pictures ``[N, C, H, W]`` and their mirror images."""
+    return inputs, mirrored(inputs)
+
+
 def six_views(inputs: Planes) -> tuple[Planes, ...]:
     """Pictures, pictures shifted up and left by a pixel and down and right, and all mirrored.
 
@@ -33,5 +43,5 @@ def six_views(inputs: Planes) -> tuple[Planes, ...]:
     shifted = [
         np.ascontiguousarray(framed[..., top : top + height, top : top + width]) for top in (0, 2)
     ]
-    twice = (inputs, mirrored(inputs)) * 2
+    twice = two_views(inputs) * 2
     return (*twice, *shifted, *map(mirrored, shifted))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
@@ -23,23 +24,38 @@ def measure(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> dict[str
     """Accuracy, loss and accuracies of the classes on the test part of a data set.
 
     Returns:
-        What ``final_test.test_result`` gives (the loss is that on record: of a network's logits
-        as they are, of an ensemble's calibrated probabilities), ``data``, ``checksum`` and
-        ``official``.
+        As ``measured``; the loss is that on record: of a network's logits as they are, of an
+        ensemble's calibrated probabilities.
 
     Raises:
         ConfigError: the data have other classes than the network.
+    """
+    check_classes(predictor, dataset)
+    if isinstance(predictor, Ensemble):
+        chances = predictor.predict(dataset.test.images).probabilities
+        return measured(np.log(np.maximum(chances, 1e-300)), dataset)
+    return measured(predictor.logits(dataset.test.images), dataset)
+
+
+def check_classes(predictor: ReleasedNetwork | Ensemble, dataset: Dataset) -> None:
+    """Refuse data of other classes than the network knows.
+
+    Raises:
+        ConfigError: they are others, or in another order.
     """
     if dataset.classes != predictor.classes:
         raise ConfigError(
             f"{dataset.name} has the classes {', '.join(dataset.classes[:4])}, ..., the network"
             f" knows {', '.join(predictor.classes[:4])}, ...; give data with these classes"
         )
-    if isinstance(predictor, Ensemble):
-        chances = predictor.predict(dataset.test.images).probabilities
-        logits = np.log(np.maximum(chances, 1e-300))
-    else:
-        logits = predictor.logits(dataset.test.images)
+
+
+def measured(logits: NDArray[np.float64], dataset: Dataset) -> dict[str, Any]:
+    """What logits ``[N, classes]`` of the test part say.
+
+    Returns:
+        What ``test_result`` gives, ``data``, ``checksum`` and ``official``.
+    """
     return {
         **test_result(logits, dataset.test.labels, dataset.classes),
         "data": dataset.name,

@@ -14,6 +14,7 @@ from autodl.errors import CheckpointError
 from autodl.system.files import write_json
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Difference = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Three = tuple[float, float, float]
@@ -134,12 +135,23 @@ class VoteScores(Section):
 
     selected: Annotated[float, Field(ge=0, le=1)]
     mean: Annotated[float, Field(ge=0, le=1)]
+    interval: tuple[Difference, Difference] | None = None
+
+
+class GainScores(Section):
+    """How many more of the test pictures the ensemble names rightly, as a share; 95 %."""
+
+    than: str
+    gain: Difference
+    interval: tuple[Difference, Difference]
 
 
 class EnsembleMetrics(Section):
     """``ensemble.json``: how often each released network counts, and what they are worth.
 
-    ``cross_validated`` is not there where votes were chosen before it was measured.
+    ``gains`` are over what costs as much or less: the plain mean of all networks that could be
+    chosen, and the member that is best on the held-out pictures. Neither they nor
+    ``cross_validated`` are there where votes were chosen before it was measured.
     """
 
     format: Literal[1]
@@ -149,6 +161,7 @@ class EnsembleMetrics(Section):
     held_out: HeldOutScores
     test: TestScores | None
     cross_validated: VoteScores | None = None
+    gains: tuple[GainScores, ...] = ()
 
 
 def write_metrics(metrics: Section, path: Path) -> None:

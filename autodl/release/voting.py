@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from autodl.trained.test_result import gain_interval
+
 Vote: TypeAlias = Literal["soft", "hard", "weighted"]
 
 
@@ -90,12 +92,14 @@ def select_greedily(
 class Choice(NamedTuple):
     """Votes ``[members]``, and accuracies on pictures that the votes were not chosen on.
 
-    ``selected`` is that of greedy selection, ``mean`` that of one vote for each.
+    ``selected`` is that of greedy selection, ``mean`` that of one vote for each, and ``interval``
+    has the bounds of their difference (95 %, ``gain_interval``).
     """
 
     counts: NDArray[np.int64]
     selected: float
     mean: float
+    interval: tuple[float, float]
 
 
 def choose_votes(
@@ -114,16 +118,17 @@ def choose_votes(
         seed: draws the folds.
     """
     count, equal = len(labels), np.ones(len(chances), np.int64)
-    right = (np.tensordot(equal, chances, axes=1).argmax(axis=1) == labels).mean()
+    by_mean = np.tensordot(equal, chances, axes=1).argmax(axis=1) == labels
     if count < 2:
-        return Choice(equal, float(right), float(right))
-    hits = 0
+        alone = float(by_mean.mean())
+        return Choice(equal, alone, alone, gain_interval(by_mean, by_mean))
+    by_votes = np.zeros(count, np.bool_)
     order = np.random.default_rng(seed).permutation(count)
     for left_out in np.array_split(order, min(folds, count)):
         others = np.setdiff1d(order, left_out)
         counts = select_greedily(chances[:, others], labels[others])
         mixed = np.tensordot(counts, chances[:, left_out], axes=1)
-        hits += int((mixed.argmax(axis=1) == labels[left_out]).sum())
-    selected = hits / count
-    counts = select_greedily(chances, labels) if selected > right else equal
-    return Choice(counts, selected, float(right))
+        by_votes[left_out] = mixed.argmax(axis=1) == labels[left_out]
+    selected, mean = float(by_votes.mean()), float(by_mean.mean())
+    counts = select_greedily(chances, labels) if selected > mean else equal
+    return Choice(counts, selected, mean, gain_interval(by_votes, by_mean))

@@ -14,7 +14,7 @@ from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData, describe, headline, load_split
 from autodl.data.options import DataOptions
 from autodl.data.resize import picture_side, resize_batch
-from autodl.data.views import mirrored
+from autodl.data.views import two_views
 from autodl.plans.signature import Signature, picture_signature
 from autodl.tasks.task import ACCURACY, Batch, Changes, Drawing, Metric, Part, Rows
 
@@ -119,7 +119,7 @@ class PictureTask(SearchData):
 
     def views(self, inputs: Rows) -> tuple[Rows, ...]:
         """The pictures and their mirror images."""
-        return inputs, mirrored(inputs)
+        return two_views(inputs)
 
     def identity(self) -> dict[str, Any]:
         """Checksum and split: exactly which pictures a run saw."""

@@ -22,6 +22,31 @@ def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, flo
     return max(middle - reach, 0.0), min(middle + reach, 1.0)
 
 
+def gain_interval(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], z: float = 1.96
+) -> tuple[float, float]:
+    """Interval of how much more often the first of two classifiers is right on the same pictures.
+
+    Agresti and Min (Statistics in Medicine 24, 2005): half a picture more is counted in each of
+    the four cells of right and wrong, so that the interval has a width where both are always
+    alike, too.
+
+    Args:
+        first: whether each of ``N`` pictures is named rightly, ``[N]``; 0 pictures do as well.
+        second: the same of the other one.
+        z: of the normal distribution; 95 % at the default.
+
+    Returns:
+        The lower and the upper bound of the difference of the accuracies, in ``[-1, 1]``.
+    """
+    gained = int((first & ~second).sum()) + 0.5
+    lost = int((second & ~first).sum()) + 0.5
+    count = len(first) + 2
+    middle = (gained - lost) / count
+    reach = z * sqrt(gained + lost - (gained - lost) ** 2 / count) / count
+    return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
 def test_result(
     logits: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> dict[str, Any]:

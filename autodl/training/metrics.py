@@ -12,6 +12,7 @@ from paddle import nn
 
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Pictures
+from autodl.data.views import one_view
 from autodl.networks.scoring import fast_scoring
 from autodl.tasks.pictures import PictureTask
 from autodl.tasks.task import Batch, Part, Rows, Score, Task
@@ -28,14 +29,10 @@ Views = Callable[[Rows], tuple[Rows, ...]]
 """Inputs ``[B, ...]`` -> inputs of the same shape that show the same."""
 
 
-def _as_it_is(inputs: Rows) -> tuple[Rows, ...]:
-    return (inputs,)
-
-
 def outputs_of(
     network: nn.Layer,
     batches: Iterable[Batch],
-    views: Views = _as_it_is,
+    views: Views = one_view,
 ) -> tuple[NDArray[np.float32], Rows]:
     """Outputs for every example, float32 ``[N, ...]``, in evaluation mode, and the targets.
 
@@ -97,7 +94,7 @@ def logits_of(
         views: give the mean over these in the place of that.
     """
     task = PictureTask.alone(pictures, normalisation)
-    views = views or (task.views if mirrored else _as_it_is)
+    views = views or (task.views if mirrored else one_view)
     return outputs_of(network, task.batches("train", batch_size), views)[0]
 
 
@@ -129,7 +126,7 @@ def mean_score(
         share = ALONE  # all of them look at all
     batches = (batch.rows(share.part) for batch in task.batches(part, _BATCH))
     own = (batch for batch in batches if len(batch))  # the last one may be too small to share
-    chosen = task.views if views is True else views or _as_it_is
+    chosen = task.views if views is True else views or one_view
     outputs, targets = outputs_of(network, own, chosen)
     values, losses = measure(outputs.astype(np.float64), targets)
     sums = [float(values.sum()), float(losses.sum())]

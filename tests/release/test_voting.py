@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autodl.release.voting import choose_votes, hard_vote, select_greedily, soft_vote
+from autodl.trained.test_result import gain_interval
 
 CHANCES = np.array([[[0.9, 0.1, 0.0]], [[0.2, 0.5, 0.3]], [[0.2, 0.6, 0.2]]])
 EQUAL = np.ones(3)
@@ -117,5 +118,8 @@ def test_the_control_is_the_accuracy_of_equal_votes():
         accuracy(few[:, [i]], own[[i]], select_greedily(np.delete(few, i, 1), np.delete(own, i)))
         for i in range(6)
     ]
-    assert choose_votes(few, own, folds=9).selected == np.mean(hits)
+    alone = choose_votes(few, own, folds=9)
+    assert alone.selected == np.mean(hits)
+    by_mean = few.mean(axis=0).argmax(axis=1) == own
+    assert alone.interval == gain_interval(np.array(hits) == 1, by_mean)
     assert choose_votes(chances[:, :1], labels[:1]).counts.tolist() == [1, 1]

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from autodl.data.dataset import Dataset
 from autodl.data.load import SearchData, load, load_split, public_name
 from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.release.publish import check_overrides
 from autodl.recipes.config import TrainConfig
 from autodl.release.calibration import calibration_error, log_loss
-from autodl.release.ensemble import FILE, calibrated, select
-from autodl.release.evaluation import measure
+from autodl.release.ensemble import FILE, Ensemble, calibrated, select
+from autodl.release.evaluation import check_classes, measured
 from autodl.release.metrics import (
     EnsembleMetrics,
+    GainScores,
     HeldOutScores,
     ReleaseMetrics,
     TestScores,
@@ -23,11 +25,12 @@ from autodl.release.metrics import (
     read_metrics,
     write_metrics,
 )
-from autodl.release.network import find, training_config
+from autodl.release.network import ReleasedNetwork, find, training_config
 from autodl.release.network import load as load_network
 from autodl.release.voting import choose_votes
 from autodl.runs.folder import METRICS
 from autodl.system.files import check_writable
+from autodl.trained.test_result import gain_interval
 
 
 def publish_ensemble(
@@ -70,8 +73,8 @@ def publish_ensemble(
     outcome = chosen.predict_from([logits[list(names).index(name)] for name in kept])
     chances = outcome.probabilities
     right = int((outcome.labels == labels).sum())
-    tested = measure(chosen, load(configs[0].data))
-    tested["data"] = public_name(tested["data"], tested["checksum"])
+    best = members[max(range(len(names)), key=lambda i: facts[names[i]].held_out.accuracy)]
+    test, gains = _test(chosen, members, best, load(configs[0].data))
     made = EnsembleMetrics(
         format=1,
         members={
@@ -86,11 +89,47 @@ def publish_ensemble(
             loss=log_loss(np.log(np.maximum(chances, 1e-300)), labels),
             calibration_error=calibration_error(chances, labels),
         ),
-        test=TestScores(**{name: tested[name] for name in TestScores.model_fields}),
-        cross_validated=VoteScores(selected=choice.selected, mean=choice.mean),
+        test=test,
+        cross_validated=VoteScores(
+            selected=choice.selected, mean=choice.mean, interval=choice.interval
+        ),
+        gains=gains,
     )
     write_metrics(made, models / FILE)
     return made
+
+
+def _test(
+    chosen: Ensemble, members: Sequence[ReleasedNetwork], best: ReleasedNetwork, dataset: Dataset
+) -> tuple[TestScores, tuple[GainScores, ...]]:
+    """The ensemble on the test pictures, which every network looks at once, and its gains.
+
+    Args:
+        chosen: some of the members.
+        members: all that could be chosen; their plain mean is the first control.
+        best: one of them, the second control.
+    """
+    check_classes(chosen, dataset)
+    labels = dataset.test.labels
+    logits = {member.name: member.logits(dataset.test.images) for member in members}
+    outcome = chosen.predict_from([logits[member.name] for member in chosen.members])
+    tested = measured(np.log(np.maximum(outcome.probabilities, 1e-300)), dataset)
+    tested["data"] = public_name(tested["data"], tested["checksum"])
+    mean = calibrated(members, list(logits.values())).mean(axis=0)
+    controls = {
+        f"the plain mean of the {len(members)} networks": mean.argmax(axis=1) == labels,
+        best.name: logits[best.name].argmax(axis=1) == labels,
+    }
+    right = outcome.labels == labels
+    gains = tuple(
+        GainScores(
+            than=name,
+            gain=float(right.mean() - other.mean()),
+            interval=gain_interval(right, other),
+        )
+        for name, other in controls.items()
+    )
+    return TestScores(**{name: tested[name] for name in TestScores.model_fields}), gains
 
 
 def _same_data(names: Sequence[str], configs: Sequence[TrainConfig]) -> SearchData:

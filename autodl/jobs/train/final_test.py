@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from autodl.data.batches import Normalisation
 from autodl.data.dataset import Dataset
 from autodl.data.load import load
-from autodl.data.views import mirrored, six_views
+from autodl.data.views import one_view, six_views, two_views
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError
 from autodl.jobs.train.task_test import test_task
 from autodl.plans.signature import picture_signature
@@ -168,21 +168,13 @@ def _logits(
     check_seals(folder, (weights.name,))
     normalisation = Normalisation.from_plain(metrics)
     two, six = bool(metrics.get("mirrored", False)), "held_out_accuracy_six_views" in metrics
-    views = six_views if six else _two_views if two else _one_view
+    views = six_views if six else two_views if two else one_view
     each = logits_by_view(network, dataset.test, normalisation, views)
     found = {"one_view": each[:1]} if two else {}
     if six:
         found["six_views"] = each
     others = {name: mean_of_views(some).astype(np.float64) for name, some in found.items()}
     return mean_of_views(each[: 1 + two]).astype(np.float64), others
-
-
-def _one_view(inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    return (inputs,)
-
-
-def _two_views(inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    return inputs, mirrored(inputs)
 
 
 def _weights_sha256(folder: Path) -> str:

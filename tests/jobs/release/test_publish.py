@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 import pytest
 
+from autodl.data.load import load as load_data
 from autodl.data.load import load_split
 from autodl.data.views import six_views
 from autodl.errors import ConfigError, DataError, StoreError
@@ -186,6 +187,24 @@ def test_the_ensemble_says_what_it_is_made_of(models):
     assert np.isfinite(made.held_out.loss)
     assert 0 <= made.cross_validated.selected <= 1
     assert content["cross_validated"]["mean"] == made.cross_validated.mean
+
+
+def test_the_ensemble_says_what_it_gains_on_the_test_pictures(models):
+    """Over the plain mean of all that could be chosen, and over the best of them."""
+    members = [load(name, models=models.folder) for name in ("tiny_a", "tiny_b")]
+    test = load_data(load_trained(models.training / "a")[0].data).test
+    logits = [member.logits(test.images) for member in members]
+    mean = Ensemble(members).predict(test.images).labels == test.labels
+    best = max((0, 1), key=lambda i: members[i].metrics.held_out.accuracy)
+    alone = logits[best].argmax(axis=1) == test.labels
+    together = models.ensemble.test.accuracy
+    over_mean, over_best = models.ensemble.gains
+    assert over_mean.than == "the plain mean of the 2 networks"
+    assert over_mean.gain == pytest.approx(together - mean.mean(), abs=1e-12)
+    assert over_best.than == members[best].name
+    assert over_best.gain == pytest.approx(together - alone.mean(), abs=1e-12)
+    for each in models.ensemble.gains:
+        assert each.interval[0] < each.gain < each.interval[1]
 
 
 SIX_VIEWS = """
