@@ -17,7 +17,7 @@ from autodl.data.load import load_split
 from autodl.jobs.width.config import WidthConfig
 from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig
-from autodl.runs.folder import ARCHITECTURE, BEST, METRICS
+from autodl.runs.folder import ARCHITECTURE, BEST, MANIFEST, METRICS, read_manifest
 from autodl.runs.lost_trials import check_result
 from autodl.spaces.codec import decode_architecture, load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
@@ -108,10 +108,25 @@ def _train(study: Study, run: Planned, config: object, out: Path, tell: Tell) ->
     if "again" in study.steps(run.variation):
         architecture = decode_architecture(read_json(folder / CHOSEN)["architecture"])
     elif study.options.job == "search":
-        architecture = _best(folder, 1)[0][1]
+        architecture = _best_to_train(folder, tell)
     else:
         architecture = load_architecture(folder / ARCHITECTURE)
     _trained(study.training(run), architecture, folder / TRAINED, tell)
+
+
+def _best_to_train(folder: Path, tell: Tell) -> Architecture:
+    """The best of a search, or the one that was best when its training was begun."""
+    [(name, best)] = _best(folder, 1)
+    if not (folder / TRAINED / MANIFEST).exists():
+        return best
+    begun = read_manifest(folder / TRAINED).get("identity", {}).get("Architecture")
+    if begun is None or begun == best.to_json():
+        return best
+    tell(
+        f"its search has gone on to {name}; {TRAINED} stays that of the best before"
+        f" (remove {folder / TRAINED} to train anew)"
+    )
+    return decode_architecture(begun)
 
 
 def _trained(config: TrainConfig, architecture: Architecture, folder: Path, tell: Tell) -> None:

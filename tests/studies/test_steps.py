@@ -95,6 +95,23 @@ def test_the_best_of_a_search_is_trained_and_tested(tmp_path):
     assert (tmp_path / "run-3" / "trained" / "test.json").exists()
 
 
+def test_what_was_best_stays_trained_where_a_search_goes_on(tmp_path):
+    def of_trials(trials):
+        base = {**SEARCH, "Search": {**SEARCH["Search"], "max_trials": trials}}
+        section = {"seeds": [3], "then": ["train", "test"]}
+        return Study.resolve(RawConfig({**base, "Study": section}))
+
+    folder = tmp_path / "run-3"
+    run_study(of_trials(1), tmp_path)
+    first = (folder / "trained" / "architecture.json").read_text()
+    told = []
+    assert run_study(of_trials(40), tmp_path, tell=told.append) == []
+    assert json.loads((folder / "best.json").read_text()) != json.loads(first)
+    assert (folder / "trained" / "architecture.json").read_text() == first
+    assert any("its search has gone on to trial-" in line for line in told)
+    assert not any("Epoch" in line for line in told)
+
+
 def again(options):
     then = {"again": options, "train": {"Train": {"epochs": 2}}}
     return Study.resolve(RawConfig({**SEARCH, "Study": {"seeds": [3], "then": then}}))
