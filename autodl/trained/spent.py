@@ -10,11 +10,15 @@ def core_seconds(metrics: Mapping[str, Any]) -> float | None:
     """Seconds of the processor in forward, backward and update of all epochs, and of a teacher.
 
     Args:
-        metrics: what a training's ``metrics.json`` says.
+        metrics: what a training's ``metrics.json`` says, or that of a compression or a release,
+            which have the sum alone.
 
     Returns:
         None where they were not written down, as of imported networks.
     """
+    if "core_seconds" in metrics:
+        known: float | None = metrics["core_seconds"]
+        return known
     curve = metrics.get("curve", [])
     spent = [epoch.get("compute_seconds") for epoch in curve]
     return None if not spent or None in spent else float(sum(spent)) + teacher_seconds(curve)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodl.compression.bits.packed_network import load_packed_weights
 from autodl.data.load import describe, read_from
+from autodl.data.views import six_views
 from autodl.errors import ConfigError
 from autodl.jobs.compress.config import CompressConfig
 from autodl.jobs.compress.result import sizes
@@ -156,6 +157,9 @@ class _Work:
         self._layers = layers_to_round(
             self._network, keep_ends=config.layers.keep_ends, keep=config.layers.keep
         )
+        whitened = source.whitened()
+        if whitened is not None and whitened not in self._layers.values():
+            whitened.weight.stop_gradient = True  # its kernels stay what they were made
 
     def check_fine_tuning(self) -> dict[str, Any]:
         """Refuse a recipe that does not fit before bits are chosen, which takes long.
@@ -181,16 +185,19 @@ class _Work:
         before, size = self._accuracy(self._network), len(encode_weights(self._network))
         self._run.tell(f"held-out accuracy before: {before:.4f}")
         choice = self._choose(method)
-        rounded, seconds = self._fine_tune(choice.levels)
+        rounded, seconds, epochs = self._fine_tune(choice.levels)
         tensors = self._pack(choice.levels)
-        after = self._accuracy(self._unpacked())
+        unpacked = self._unpacked()
+        after = self._accuracy(unpacked)
         facts = self._source.facts()
-        spent = choice.epochs + self._config.fine_tuning.epochs
+        spent, core = choice.seconds + seconds, facts["core_seconds"]
         return {
             **facts,
-            "epochs": facts["epochs"] + spent,
-            "seconds": facts["seconds"] + choice.seconds + seconds,
+            "epochs": facts["epochs"] + choice.epochs + epochs,
+            "seconds": facts["seconds"] + spent,
+            "core_seconds": None if core is None else core + spent,
             "held_out_accuracy": after,
+            **self._of_six_views(unpacked),
             **sizes(size, self._run.folder / PACKED, tensors, self._layers),
             "original_sha256": checksum(self._source.weights_file),
             "accuracy_before": before,
@@ -234,8 +241,8 @@ class _Work:
         self._run.save(state, CHOICE)
         return choice
 
-    def _fine_tune(self, levels: Mapping[str, Levels]) -> tuple[float, float]:
-        """Round and train on; the accuracy in between, and the seconds it took."""
+    def _fine_tune(self, levels: Mapping[str, Levels]) -> tuple[float, float, int]:
+        """Round and train on; the accuracy in between, and the seconds and epochs it took."""
         from autodl.compression.batch_norms import estimate_again
         from autodl.compression.bits.rounded_layers import assign
         from autodl.compression.bits.straight_through import rounded_forward
@@ -275,7 +282,7 @@ class _Work:
             trainer.fit(end_epoch)
         assign(self._layers, levels)
         network.eval()
-        return rounded, seconds()
+        return rounded, seconds(), len(trainer.curve)
 
     def _pack(self, levels: Mapping[str, Levels]) -> Tensors:
         from autodl.compression.bits.packing import Rounded, save_packed
@@ -304,6 +311,15 @@ class _Work:
 
         mirrored = self._source.trained.mirrored
         return final_score(network, self._task, "held_out", views=mirrored).value
+
+    def _of_six_views(self, network: nn.Layer) -> dict[str, float]:
+        """The accuracy of means over six views, where the source's is known of these."""
+        from autodl.training.goal import final_score
+
+        if not self._source.six_views:
+            return {}
+        found = final_score(network, self._task, "held_out", views=six_views)
+        return {"held_out_accuracy_six_views": found.value}
 
     def _save(self, stage: str, state: Mapping[str, Any]) -> None:
         self._run.save({"stage": stage, "state": state})

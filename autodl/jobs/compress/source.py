@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,19 @@ from autodl.data.dataset import Pictures
 from autodl.data.load import SearchData, left_over, load_split
 from autodl.data.options import DataOptions
 from autodl.errors import CheckpointError, ConfigError, DataError, StoreError, UnknownNameError
+from autodl.recipes.chosen import training_of
 from autodl.recipes.config import TrainConfig
 from autodl.recipes.options import TrainOptions
 from autodl.recipes.recipe import form_of, recipe_of
-from autodl.runs.folder import METRICS
+from autodl.runs.folder import ARCHITECTURE, METRICS
+from autodl.spaces.codec import load_architecture
 from autodl.trained.folder import load_same, load_trained
 from autodl.trained.model import weights_file
 from autodl.trained.network import TrainedNetwork, best_trained, load_trained_network
+from autodl.trained.spent import core_seconds
+
+if TYPE_CHECKING:
+    from paddle import nn
 
 _BATCH = 256  # pictures at once, for statistics of batch-norms
 
@@ -46,13 +52,14 @@ class Source:
     def facts(self) -> dict[str, Any]:
         """What a training's ``metrics.json`` says of its network, and a compression's keeps.
 
-        ``epochs`` and ``seconds`` are those of the training.
+        ``epochs``, ``seconds`` and ``core_seconds`` are those of the training; the last are None
+        where they were not written down.
         """
         from autodl.networks.costs import network_costs
 
         trained, size = self.trained, self.trained.image_size
         costs = network_costs(trained.network, (3, size, size))
-        known = json.loads((trained.folder / METRICS).read_text(encoding="utf-8"))
+        known = self._metrics()
         spent = known.get("training", known)  # of a release, or of a training
         return {
             "classes": list(trained.classes),
@@ -63,22 +70,46 @@ class Source:
             "macs": costs.macs,
             "epochs": spent.get("epochs", 0),
             "seconds": spent.get("seconds", 0.0),
+            "core_seconds": core_seconds(spent),
         }
+
+    @property
+    def six_views(self) -> bool:
+        """Whether its accuracy is known of six views of each picture, too."""
+        known = self._metrics()  # of a release, or of a training
+        return bool(known.get("six_views", "held_out_accuracy_six_views" in known))
+
+    def whitened(self) -> nn.Layer | None:
+        """Its first convolution, where that was whitened and then kept as it was."""
+        architecture = load_architecture(self.trained.folder / ARCHITECTURE)
+        hooks = recipe_of(training_of(self.config.train, architecture)).hooks
+        if not any(hook.name == "Whitening" for hook in hooks):
+            return None
+        network = self.trained.network
+        return network.layer(network.plan.records[1].name)
+
+    def _metrics(self) -> dict[str, Any]:
+        text = (self.trained.folder / METRICS).read_text(encoding="utf-8")
+        known: dict[str, Any] = json.loads(text)
+        return known
 
 
 def find_source(model: str) -> Path:
     """The folder of a trained network.
 
     Args:
-        model: the folder of a training, or one with several, of which the best is taken, or the
-            name of a released network.
+        model: the folder of a training or of ``autodl fit``, or one with several trainings, of
+            which the best is taken, or the name of a released network.
 
     Raises:
         StoreError: no finished training there, and no released network of that name.
     """
+    from autodl.release.network import CARD, NETWORK, find
+
+    if (Path(model) / NETWORK / CARD).exists():  # of autodl fit
+        return Path(model) / NETWORK
     if Path(model).is_dir():
         return best_trained(Path(model))
-    from autodl.release.network import find
 
     try:
         return find(model)

@@ -302,8 +302,8 @@ def _test_on_record(
         of_views = {1: "one_view", 6: "six_views"}.get(views)
         if of_views not in known:
             raise StoreError(
-                f"{record} has no accuracy of {views} views; release it with those that its"
-                " training has measured"
+                f"{record} has no accuracy of {views} views; release it with those that its test"
+                f" is of, by --views {usual_views(facts)}"
             )
         known = {**known, **known[of_views]}
     try:
