@@ -37,8 +37,12 @@ os.register_at_fork(after_in_child=_let_go)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
     """Be the only process that writes to a folder, which is made if missing.
+
+    Args:
+        folder: to lock.
+        patience: seconds to wait for another process, which may be infinite.
 
     Raises:
         StoreError: another one does, or the folder cannot be written or locked.
@@ -52,7 +56,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     with lock:
         try:
-            _lock_soon(lock)
+            _lock_soon(lock, patience)
         except BlockingIOError:
             raise StoreError(
                 f"another process is writing to {folder} (its id: {_holder(lock) or 'unknown'});"
@@ -69,8 +73,8 @@ def locked(folder: Path) -> Iterator[None]:
             _held.discard(lock)
 
 
-def _lock_soon(lock: IO[str]) -> None:
-    """Take a lock, and wait a moment for it; longer while the process that holds it is dying.
+def _lock_soon(lock: IO[str], patience: float) -> None:
+    """Take a lock, and wait so long for it; longer while the process that holds it is dying.
 
     Raises:
         BlockingIOError: another process keeps it.
@@ -82,7 +86,7 @@ def _lock_soon(lock: IO[str]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waited = time.monotonic() - began
-            if waited > _DYING or (waited > _PATIENCE and not is_dying(_holder(lock))):
+            if waited > max(patience, _DYING if is_dying(_holder(lock)) else 0.0):
                 raise
         else:
             lock.truncate(0)

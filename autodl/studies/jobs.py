@@ -25,6 +25,7 @@ from autodl.runs.folder import (
 from autodl.search.config import SearchConfig
 from autodl.search.observers.outcome import recorded_as, shown_as
 from autodl.search.spent import core_seconds
+from autodl.studies.ended import ended_by_itself
 from autodl.studies.hours import SEARCH_HOURS, TRAINING_HOURS
 from autodl.studies.outcome import Trials, numbers
 from autodl.system.files import checksum
@@ -115,6 +116,9 @@ def _looks_itself(config: Sections, folder: Path) -> bool:
 # -- a search
 
 
+_BUDGET = ("max_trials", "max_hours", "max_core_hours", "target_reward", "first_failures")
+
+
 def _search(config: SearchConfig, folder: Path, source: str | None, tell: Tell) -> None:
     from autodl.jobs.search.run import run_search
     from autodl.search.budget import INTERRUPTED
@@ -132,7 +136,9 @@ def _searched(config: SearchConfig, folder: Path) -> bool:
     if not (folder / BEST).exists():
         return False
     finished: int = read_manifest(folder).get("finished_trials", 0)
-    return finished >= config.search.max_trials
+    budget = run_config(folder).values.get("Search", {})
+    same = all(budget.get(name) == getattr(config.search, name) for name in _BUDGET)
+    return finished >= config.search.max_trials or (same and ended_by_itself(folder))
 
 
 def read_search(folder: Path) -> Found:
@@ -260,6 +266,9 @@ def read_training(folder: Path) -> Found:
         sealed = checksum(weights)
     if sealed is not None and (record := read_test(folder, sealed)) is not None:
         tested = numbers(record)
+        for views in ("one_view", "six_views"):
+            if views in record:
+                tested[f"accuracy_{views}"] = record[views]["accuracy"]
         names = [name.removeprefix("held_out_") for name in values if name.startswith("held_out_")]
         values |= {f"test_{name}": tested[name] for name in names if name in tested}
     return Found(values)

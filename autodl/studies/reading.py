@@ -8,14 +8,13 @@ from typing import Any
 
 from autodl.config.reading import load_config
 from autodl.errors import ConfigError, StoreError
-from autodl.runs.folder import MANIFEST, METRICS, TRIALS, read_manifest
-from autodl.runs.lost_trials import check_result
-from autodl.search.budget import INTERRUPTED
+from autodl.runs.folder import MANIFEST, TRIALS, read_manifest
 from autodl.search.likeness import INHERITANCE, differences, known_plugins, setting_part
 from autodl.studies import earlier
+from autodl.studies.ended import has_ended
 from autodl.studies.hours import with_total
 from autodl.studies.jobs import JOBS, Job, read_search
-from autodl.studies.milestones import milestone_lines, with_earlier, with_front
+from autodl.studies.milestones import with_earlier, with_front
 from autodl.studies.outcome import Outcome
 from autodl.studies.results import Results, distinct, notes_of
 from autodl.studies.steps import read_steps
@@ -72,31 +71,15 @@ def read_study(study: Study, out: Path) -> Results:
     Raises:
         StoreError: nothing is, or a file is damaged.
     """
-    done = [read_run_of(study.job, run, out) for run in study.runs if _has_ended(out / run.name)]
+    done = [read_run_of(study.job, run, out) for run in study.runs if has_ended(out / run.name)]
     if not done:
         raise StoreError(f"{out} holds nothing finished of its study; run it first")
     options = study.options
     done = [with_front(outcome, options.front) for outcome in done]
     done = [with_earlier(outcome, options.columns) for outcome in done]
-    notes = (*milestone_lines(done, options.reach), *notes_of(out, done))
-    asked = options.columns, options.plot
+    notes = tuple(notes_of(out, done))
+    asked = options.columns, options.plot, options.reach
     return Results(study.job, tuple(done), options.control, notes, *asked)
-
-
-def _has_ended(folder: Path) -> bool:
-    """Whether a run has ended there; a search that was interrupted has not.
-
-    Raises:
-        StoreError: its result is gone.
-    """
-    check_result(folder)
-    if (folder / METRICS).exists():
-        return True
-    if not (folder / TRIALS).exists():
-        return False
-    manifest = read_manifest(folder)
-    ended = manifest.get("ended", "failed")  # a run that is under way, or was killed, has not
-    return bool(manifest.get("finished_trials")) and not ended.startswith((INTERRUPTED, "failed"))
 
 
 def _read_studies(folders: Sequence[Path]) -> Results:
@@ -106,8 +89,9 @@ def _read_studies(folders: Sequence[Path]) -> Results:
         if (other.job, other.control) != (first.job, first.control):
             raise ConfigError(f"{out} and {folders[0]} are studies of different jobs or controls")
     outcomes = tuple(outcome for one in found for outcome in one.outcomes)
-    asked = first.asked, first.plot
-    return Results(first.job, distinct(outcomes), first.control, first.notes, *asked)
+    notes = tuple(note for one in found for note in one.notes)
+    asked = first.asked, first.plot, first.reach
+    return Results(first.job, distinct(outcomes), first.control, notes, *asked)
 
 
 # -- searches by themselves

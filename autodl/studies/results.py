@@ -9,10 +9,11 @@ from pathlib import Path
 from autodl.errors import ConfigError
 from autodl.studies.fronts import HYPERVOLUME
 from autodl.studies.jobs import Job
+from autodl.studies.milestones import milestone_lines
 from autodl.studies.options import PlotOptions
 from autodl.studies.outcome import Outcome
 from autodl.studies.statistics import Spread, rank_correlation
-from autodl.studies.steps import read_alone
+from autodl.studies.steps import read_alone, trained_before
 from autodl.studies.text import spread_text
 from autodl.tasks.task import REWARD, Metric
 
@@ -21,7 +22,8 @@ from autodl.tasks.task import REWARD, Metric
 class Results:
     """Outcomes to compare, the job they are of, the control, lines about what is beside.
 
-    ``asked`` are columns to show in place of the usual ones, ``plot`` is what to draw.
+    ``asked`` are columns to show in place of the usual ones, ``plot`` is what to draw, ``reach``
+    has rewards that searches may come to.
     """
 
     job: Job
@@ -30,6 +32,12 @@ class Results:
     notes: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     plot: PlotOptions = field(default_factory=PlotOptions)
+    reach: tuple[float, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is said beside the table: after how many trials ``reach`` is come to, and notes."""
+        return (*milestone_lines(self.outcomes, self.reach), *self.notes)
 
     @property
     def metric(self) -> Metric:
@@ -72,7 +80,7 @@ def distinct(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
 
 
 def notes_of(out: Path, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Lines about stand-alone trainings, and about curves."""
+    """Lines about stand-alone trainings, about curves, and about searches that have gone on."""
     alone = read_alone(out)
     if len(alone) >= 2:
         accuracies = [accuracy for accuracy, _ in alone]
@@ -85,3 +93,6 @@ def notes_of(out: Path, outcomes: Sequence[Outcome]) -> Iterator[str]:
         for name, curve in outcome.curves.items():
             shares = " ".join(f"{100 * value:.0f}" for value in curve)
             yield f"{name}, %, of {outcome.variation}-{outcome.seed}: {shares}"
+        name = f"{outcome.variation}-{outcome.seed}"
+        if trained_before(out / name):
+            yield f"{name} has gone on: what is trained was the best of its search before"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import StoreError, lookup
+from autodl.studies.ended import has_ended
 from autodl.studies.jobs import Tell, check_same
 from autodl.studies.processes import pool
 from autodl.studies.reading import STUDY, read_run_of
@@ -49,6 +50,7 @@ def run_study(
     for run in chosen if only else study.runs:
         if not (out / run.name).exists() and (source := study.source(run.seed)) is not None:
             study.job.find(source)
+    _check_finished(study, out, chosen if only else study.runs)
     _open(study, out)
     tuned = tuned_sections(study, out, workers, tell) if study.options.tune else None
     failures: list[str] = []
@@ -77,6 +79,10 @@ def do_run(
     def progress(line: str) -> None:
         tell(f"{run.name} {line}")
 
+    for variation in study.waits_for(run.variation):
+        other = Planned(variation, run.seed)
+        if (out / other.name).is_dir() and not has_ended(out / other.name):
+            return f"waits for {other.name}, which has no result"
     config = study.config(run, tuned, known)
     try:
         if folder.is_dir() and job.done(config, folder):
@@ -88,6 +94,24 @@ def do_run(
     except TrialFailure as failure:
         return str(failure)
     return ""
+
+
+def _check_finished(study: Study, out: Path, runs: Sequence[Planned]) -> None:
+    """Refuse finished runs of another configuration before anything is written.
+
+    Of a run whose configuration depends on others, ``do_run`` finds out.
+
+    Raises:
+        StoreError: a folder holds one.
+    """
+    for run in runs:
+        folder = out / run.name
+        if run.variation not in study.options.vary or study.waits_for(run.variation):
+            continue
+        if folder.is_dir():
+            config = study.config(run)
+            if study.job.done(config, folder):
+                check_same(config, folder)
 
 
 def _groups(study: Study, runs: Sequence[Planned]) -> list[list[Planned]]:

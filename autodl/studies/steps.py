@@ -8,6 +8,7 @@ trained in ``standalone`` beside the runs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from autodl.jobs.width.config import WidthConfig
 from autodl.jobs.width.run import gradient_cosine, shared_accuracies, space_for
 from autodl.recipes.config import TrainConfig
 from autodl.runs.folder import ARCHITECTURE, BEST, MANIFEST, METRICS, read_manifest
+from autodl.runs.lock import locked
 from autodl.runs.lost_trials import check_result
 from autodl.spaces.codec import decode_architecture, load_architecture
 from autodl.spaces.width.architecture import WidthArchitecture
@@ -129,6 +131,18 @@ def _best_to_train(folder: Path, tell: Tell) -> Architecture:
     return decode_architecture(begun)
 
 
+def trained_before(folder: Path) -> bool:
+    """Whether a search has found something better since its best was trained.
+
+    Of a choice by ``again`` it is not known.
+    """
+    files = folder / BEST, folder / TRAINED / ARCHITECTURE
+    if (folder / CHOSEN).exists() or not all(file.exists() for file in files):
+        return False
+    best, trained = map(read_json, files)
+    return bool(best != trained)
+
+
 def _trained(config: TrainConfig, architecture: Architecture, folder: Path, tell: Tell) -> None:
     """Train an architecture in a folder unless that is done."""
     from autodl.jobs.train.run import retrain
@@ -154,8 +168,9 @@ def _rank(study: Study, run: Planned, config: object, out: Path, tell: Tell) -> 
         return  # which trains nothing
     options, training = study.alone()
     known = known_architectures(config, options.architectures)
-    for number, widths in enumerate(known):
-        _trained(training, widths, out / STANDALONE / f"{number:02d}", tell)
+    with locked(out / STANDALONE, math.inf):  # runs side by side share them
+        for number, widths in enumerate(known):
+            _trained(training, widths, out / STANDALONE / f"{number:02d}", tell)
     if not (out / run.name / SHARED).exists():
         found = shared_accuracies(config, out / run.name, known)
         write_json(out / run.name / SHARED, found)

@@ -43,19 +43,27 @@ class Study:
 
     @classmethod
     def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Study:
-        """Read a study, and check the configuration of every run that waits for no other.
+        """Read a study; check its steps, and every run that waits for no other.
 
         Args:
             path: a YAML file, or the name of a shipped one such as ``study/table.yaml``.
             overrides: ``Section.key=value`` each.
 
         Raises:
-            ConfigError: the file, an override, or a run's configuration is unusable.
+            ConfigError: the file, an override, a run's configuration or a step's is unusable.
         """
         study = cls.resolve(load_config(Path(path), overrides))
         for variation in study.options.vary:
+            run = Planned(variation, study.options.seeds[0])
             if not study.waits_for(variation):
-                study.config(Planned(variation, study.options.seeds[0]))
+                study.config(run)
+            steps = study.steps(variation)
+            if "again" in steps:
+                study.again(run)
+            if "train" in steps:
+                study.training(run)
+            if "rank" in steps:
+                study.alone()
         return study
 
     @classmethod
@@ -75,6 +83,7 @@ class Study:
                 check_sections(raw.below(SECTION, "vary", variation), (*sections, THEN))
             own = study.steps(variation).items()
             study._check_steps(own, (SECTION, "vary", variation, THEN))
+            study._check_together(variation)
         every = {*options.then, *(s for name in options.vary for s in study.steps(name))}
         trains = TRAINING if {"again", "train", "rank"} & every else ()
         check_sections(raw, tuple(dict.fromkeys([*job.sections.names(), *trains, SECTION])))
@@ -181,7 +190,10 @@ class Study:
             ConfigError: it is unusable.
         """
         options = AgainOptions(**self.steps(run.variation)["again"])
-        shared = self.raw.only(TRAINING)
+        own = RawConfig({})
+        if run.variation in self.options.vary:
+            own = self.raw.below(SECTION, "vary", run.variation).only(TRAINING)
+        shared = self.raw.only(TRAINING).merged(own)
         seeds = (RawConfig({"Global": {"seed": seed}}) for seed in range(options.seeds))
         return options, tuple(TrainConfig.resolve(shared.merged(seed)) for seed in seeds)
 
@@ -216,6 +228,21 @@ class Study:
                 validate(_STEP_OPTIONS[step], values, self.raw, (*path, step))
             elif step != "train" and values:
                 raise ConfigError(f"{where}.{step} takes no options, got {values}")
+
+    def _check_together(self, variation: str) -> None:
+        """Refuse steps of a variation that need others, or that all variations share."""
+        where, steps = f"Study.vary.{variation}.then", self.steps(variation)
+        if "test" in steps and "train" in self.job.steps and "train" not in steps:
+            raise ConfigError(
+                f"{variation}: what is tested has to be trained; add train to Study.then, or leave"
+                f" it out by {where}={{test: null}}"
+            )
+        own = self.options.vary[variation].get(THEN) or {}
+        if own.get("rank") is not None:
+            raise ConfigError(
+                f"{where}.rank: what is trained by itself serves all variations; give rank in"
+                " Study.then, or null here"
+            )
 
     def _references(self, variation: str, values: Any) -> list[Reference]:
         if isinstance(values, Mapping):

@@ -55,7 +55,7 @@ def study_table(results: Results) -> dict[str, Any]:
             for column in columns
         ],
         "reached": list(_reached_by(outcomes, pairs(names, results.control), results.metric)),
-        "notes": list(results.notes),
+        "notes": list(results.lines),
         "runs": [outcome.to_json() for outcome in outcomes],
     }
     found: dict[str, Any] = _known(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -92,13 +93,16 @@ def ended():
     os.waitpid(child, 0)
 
 
-def test_a_dying_process_is_waited_for_as_long_as_it_is_there(tmp_path, ended, monkeypatch):
-    monkeypatch.setattr(lock, "_PATIENCE", 0.05)
+def test_a_dying_process_is_waited_for_as_long_as_it_is_there(tmp_path, ended):
     with held_for(tmp_path, 0.5):
         (tmp_path / LOCK).write_text(f"{ended}\n")
-        with locked(tmp_path):
+        with locked(tmp_path, 0.05):
             pass
-    with held_for(tmp_path, 0.5), pytest.raises(StoreError, match="another"), locked(tmp_path):
+    with (
+        held_for(tmp_path, 0.5),
+        pytest.raises(StoreError, match="another"),
+        locked(tmp_path, 0.05),
+    ):
         pass
 
 
@@ -113,3 +117,19 @@ def test_a_lock_of_a_version_that_kept_no_id(tmp_path):
         (tmp_path / LOCK).write_text("")
         with pytest.raises(StoreError, match="its id: unknown"), locked(tmp_path):
             pass
+
+
+def test_who_has_patience_waits_until_the_first_one_has_done(tmp_path):
+    order = []
+
+    def second():
+        with locked(tmp_path, math.inf):
+            order.append("second")
+
+    with locked(tmp_path):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        time.sleep(1.5 * lock._PATIENCE)  # longer than others wait
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]

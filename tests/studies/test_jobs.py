@@ -100,6 +100,7 @@ def test_trainings_of_forms(tmp_path):
         "Network": {"name": "ResNet", "depth": 8, "width": 2},
         "Data": {"name": "cifar10-mini", "image_size": 8, "train": 40, "held_out": 40},
         "Train": {"epochs": 1, "batch_size": 20, "pad_crop": 1},
+        "Evaluation": {"mirrored": True, "six_views": True},
         "Study": {
             "job": "train",
             "seeds": [0, 1],
@@ -110,7 +111,8 @@ def test_trainings_of_forms(tmp_path):
     run_study(Study.resolve(RawConfig(base)), tmp_path)
     table = study_table(read_results([tmp_path]))
     for row in table["variations"]:
-        assert row["values"]["test_accuracy"]["n"] == 2
+        for name in ("test_accuracy", "test_accuracy_six_views"):
+            assert row["values"][name]["n"] == 2
         assert row["values"]["parameters"]["sd"] == 0
 
 

@@ -132,3 +132,49 @@ def test_a_simulation_that_reached_its_target_is_finished(tmp_path, monkeypatch)
     monkeypatch.setattr(simulate, "simulated", asked.append)
     run_study(load(study, enough), tmp_path / "cut")
     assert not asked
+
+
+@pytest.mark.parametrize(
+    "enough", ["Search.target_reward=1", "Search.max_hours=1e-6", "Search.max_core_hours=1e-9"]
+)
+def test_a_search_that_ended_by_its_own_budget_is_finished(tmp_path, enough):
+    """It is not given the same again by each start of the study; more of it is."""
+    study = "{job: search, seeds: [1], vary: {few: {}}}"
+    run_study(load(study, enough), tmp_path)
+    manifest = json.loads((tmp_path / "few-1" / "run.json").read_text())
+    trials = manifest.get("finished_trials")
+    if trials:  # a millionth of an hour may be over before the first one
+        run_study(load(study, enough), tmp_path)
+        assert json.loads((tmp_path / "few-1" / "run.json").read_text()) == manifest
+    run_study(load(study), tmp_path)
+    assert json.loads((tmp_path / "few-1" / "run.json").read_text())["finished_trials"] == 8
+
+
+def test_what_waits_for_a_run_without_a_result_says_so(tmp_path):
+    """The run before has failed, and left its folder; other seeds are done all the same."""
+    hours = "{of: first, value: search_core_hours, whole: true}"  # 0: nothing is trained
+    later = f"{{Evaluator: {{token: {hours}}}}}"
+    own = load(f"{{job: search, seeds: 2, vary: {{first: {{}}, later: {later}}}}}")
+    run_study(own, tmp_path, only=["first-0"])
+    (tmp_path / "first-1").mkdir()
+    failures = run_study(own, tmp_path, only=["later-0", "later-1"])
+    assert failures == ["later-1: waits for first-1, which has no result"]
+    assert len(read_results([tmp_path / "later-0"]).outcomes[0].trials.rewards) == 8
+
+
+def test_the_study_on_file_stays_where_another_one_is_refused(tmp_path):
+    run_study(load(TWO), tmp_path / "out")
+    known = (tmp_path / "out" / "study.yaml").read_text()
+    with pytest.raises(StoreError, match="few-0 holds another run"):
+        run_study(load(TWO.replace("many", "more"), "Evaluator.token=2"), tmp_path / "out")
+    assert (tmp_path / "out" / "study.yaml").read_text() == known
+
+
+def test_studies_that_are_read_together_are_said_of_together(tmp_path):
+    """After how many trials searches reach a reward is said of all of them, not of the first."""
+    for seed in (0, 1):
+        text = f"{{job: simulate, seeds: [{seed}], reach: [0], vary: {{few: {{}}}}}}"
+        run_study(load(text), tmp_path / str(seed))
+    both = read_results([tmp_path / "0", tmp_path / "1"])
+    _, line = study_table(both)["notes"]
+    assert "(2 of 2)" in line

@@ -148,3 +148,45 @@ def test_every_shipped_study_is_valid(name):
     assert Study.resolve(RawConfig(own.to_plain())).to_plain() == own.to_plain()
     if own.options.then.keys() & {"train", "rank"}:
         assert own.training(own.runs[0]).train.epochs > 0
+
+
+TRAINED = {**SEARCH, "Data": {"name": "cifar10-mini", "train": 60}, "Train": {"epochs": 3}}
+
+
+def test_the_best_are_trained_again_as_in_the_search_of_their_variation():
+    wide = {"Train": {"epochs": 5}, "Space": {"nodes": 4}}
+    own = study(TRAINED, vary={"wide": wide, "plain": {}}, then={"again": {"seeds": 2}})
+    for variation, epochs in (("wide", 5), ("plain", 3)):
+        options, trainings = own.again(Planned(variation, 7))
+        assert options.seeds == len(trainings) == 2
+        assert [training.train.epochs for training in trainings] == [epochs] * 2
+
+
+@pytest.mark.parametrize(
+    "then, message",
+    [
+        ("{train: {Train: {epoch: 20}}}", r"unknown key Train.epoch. Did you mean 'epochs'"),
+        ("{test: {}}", "what is tested has to be trained; add train to Study.then"),
+    ],
+)
+def test_mistakes_in_what_follows_are_said_before_anything_runs(tmp_path, then, message):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"_BASE_: search/cell-agent.yaml\nStudy: {{then: {then}}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        Study.load(path)
+
+
+def test_a_variation_without_training_has_no_test():
+    vary = {"plain": {}, "short": {"then": {"train": None}}}
+    with pytest.raises(
+        ConfigError, match=r"short: what is tested .*vary\.short\.then=\{test: null"
+    ):
+        study(TRAINED, vary=vary, then=["train", "test"])
+
+
+def test_known_architectures_are_not_trained_for_one_variation():
+    vary = {"own": {"then": {"rank": {"epochs": 2}}}}
+    base = {"Width": {"budget_macs": 1e6}, "Supernet": {}}
+    with pytest.raises(ConfigError, match=r"own.then.rank: what is trained by itself serves all"):
+        study(base, job="supernet", vary=vary)
+    assert study(base, job="supernet", vary={"own": {"then": {"rank": None}}}, then=["rank"])
