@@ -154,6 +154,23 @@ class StepTable(TableValue):
                 f" search has it: {MEASURE}" + (f", or {permit}" if permit else "")
             )
 
+    def check_processor(self, here: str, permit: str = "") -> None:
+        """Refuse a table of another processor, whose milliseconds are not those of this one.
+
+        Args:
+            here: the model of the CPU or GPU that a training would compute on.
+            permit: as for ``check_kernels``.
+
+        Raises:
+            DataError: it was measured on another one.
+        """
+        if not self.machine.startswith(f"{here}, "):
+            raise DataError(
+                f"the step table of {self.config} was measured on {self.machine}, and a training"
+                f" here runs on {here}; measure it anew: {MEASURE}"
+                + (f", or, if that is where networks are to be trained, {permit}" if permit else "")
+            )
+
     def predict(self, plan: Plan, forms: Mapping[str, str] | None = None) -> float:
         """Milliseconds for a picture's way forth and back, as a part of a batch.
 

@@ -154,6 +154,16 @@ def test_a_table_of_other_kernels_begins_no_search_and_is_not_checked(
     assert checked.identity()["Network"]["step_table"] == table.digest  # runs keep theirs
 
 
+def test_a_table_of_another_processor_begins_no_search(table, config, tmp_path):
+    elsewhere = table.model_copy(update={"machine": f"Another {table.machine}"})
+    path = write(elsewhere, tmp_path / "elsewhere.json")
+    given = ["Network.macs=null", "Network.picture_ms=0.5", f"Network.step_table={path}"]
+    message = r"was measured on Another .*or, if that .*set Objectives\.allow_foreign=true"
+    with pytest.raises(DataError, match=message):
+        run_search(load_search(config, given), tmp_path / "run")
+    check_step_table(load_search(config, [*given, "Objectives.allow_foreign=true"]))
+
+
 def test_where_nothing_trains_no_kernels_are_asked_for(other, config, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "autodl.networks.onednn", None)  # importing it would fail
     path = write(other, tmp_path / "other.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autodl.jobs.search.parts import check_device
-from autodl.objectives.latency.machine import this_machine
+from autodl.objectives.latency.machine import Kind, this_machine
 from autodl.objectives.latency.table import LatencyTable, Mode
 from autodl.plans.step_table import Kernels, StepTable
 from autodl.search.config import SearchConfig
@@ -35,7 +35,7 @@ def check_latency_table(config: SearchConfig) -> None:
 
 
 def check_step_table(config: SearchConfig) -> None:
-    """Refuse a step table of other kernels than those of this device, as ``check_latency_table``.
+    """Refuse a step table of another processor, or of other kernels than a training here has.
 
     It is for the start of a search: one that was begun by a table goes on by it, and what it has
     found is trained with the widths of that table. Where nothing trains no kernels are asked for,
@@ -49,6 +49,8 @@ def check_step_table(config: SearchConfig) -> None:
     table = getattr(config.network.options, "step_table", None)
     if isinstance(table, StepTable) and not config.objectives.allow_foreign:
         table.check_kernels(_kernels(config), _FOREIGN)
+        kind: Kind = "cpu" if check_device(config) == "cpu" else "gpu"
+        table.check_processor(this_machine(kind).device, _FOREIGN)
 
 
 def _kernels(config: SearchConfig) -> Kernels:
