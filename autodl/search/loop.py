@@ -192,13 +192,18 @@ class _Proposer:
     first: Sequence[Architecture]
 
     def prepared(self) -> Iterator[Architecture]:
-        """What is proposed before the strategy is asked for anything."""
+        """What is proposed before the strategy is asked for anything.
+
+        Unless repeats are allowed, what is among the first is not proposed twice.
+        """
         yield from self.first
+        known = () if self.tried is None else self.first
         if isinstance(self.strategy, Prepared):
             more = isinstance(self.strategy, Breeder)
-            yield from keep_within(self.strategy.initial(), self.limits, more_to_come=more)
+            own = (one for one in self.strategy.initial() if one not in known)
+            yield from keep_within(own, self.limits, more_to_come=more)
         elif self.screen is not None:
-            yield from self.screen.first
+            yield from (one for one in self.screen.first if one not in known)
 
     def ask(self, ids: Sequence[int]) -> Answers:
         """What the strategy proposes for these ids."""

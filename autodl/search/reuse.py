@@ -79,7 +79,9 @@ class Reuse:
         """The key to propose an architecture with that descends from a trial, or from none."""
         if self._weights is None or parent is None:
             return self._keys.key(architecture)
-        return self._keys.key(architecture, self._store.key(parent))
+        of_parent = self._store.key(parent)
+        # without a key its parent is like no other trial, and neither is it
+        return self._keys.key(architecture, of_parent) if of_parent else ""
 
     def find(self, proposal: Proposal) -> Trial | None:
         """The finished trial with the result, the unfinished one to wait for, or None.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Generic
 
@@ -12,8 +12,11 @@ from autodl.errors import ConfigError
 from autodl.spaces.codec import decode_text, encode_text
 from autodl.spaces.rows import as_coded
 from autodl.spaces.space import Arch, Coded, canonical_form
+from autodl.strategies.strategy import Exhausted, Fits
 from autodl.strategies.surrogate.candidates import neighbours
 from autodl.trial import Architecture, Trial, TrialState
+
+_ATTEMPTS = 1000  # random starts
 
 
 class LocalSearch(Generic[Arch]):
@@ -24,6 +27,8 @@ class LocalSearch(Generic[Arch]):
     architecture is the next start. Rewards are remembered: of neighbours that are known already,
     the best is moved to without proposing it again, so a start near a known optimum ends there at
     once. A failed trial, or one that was not trained in full, counts as worse than all others.
+    Neighbours that will not do, as those over a limit, are passed over; where none is left besides,
+    there is a new start, too.
 
     Source: White, Nolen and Savani, UAI 2021 (arXiv:2005.02960), who take the first improvement and
     the best one to be about equally good.
@@ -51,16 +56,32 @@ class LocalSearch(Generic[Arch]):
 
     def ask(self, rng: np.random.Generator) -> Arch:
         """A neighbour of the current architecture, or a new start."""
-        if not self._open:
-            return self._space.sample(rng)
-        return list(self._open.values())[int(rng.integers(len(self._open)))]
+        return self.ask_where(rng, lambda architecture: True, ())
+
+    def ask_where(
+        self, rng: np.random.Generator, fits: Fits, running: Sequence[Architecture]
+    ) -> Arch:
+        """A neighbour of the current architecture that fits, or else a new start.
+
+        Raises:
+            Exhausted: of so many random architectures none fits.
+        """
+        left = list(self._open.values())
+        while left:
+            one = left.pop(int(rng.integers(len(left))))
+            if fits(one):
+                return one
+        for _ in range(_ATTEMPTS):
+            if fits(start := self._space.sample(rng)):
+                return start
+        raise Exhausted(f"none of {_ATTEMPTS} random architectures will do as a new start")
 
     def tell(self, trial: Trial) -> None:
         """Take in a trial, and go on from it if it is better, or the next start."""
         form = self._canonical(trial.architecture)
         complete = trial.state is TrialState.COMPLETE and trial.reward is not None
         reward = trial.reward if complete and trial.reward is not None else -inf
-        starts = not self._open
+        starts = not self._open or (form not in self._open and self._is_apart(form))
         self._open.pop(form, None)
         self._rewards[form] = max(reward, self._rewards.get(form, -inf))
         if reward == -inf:
@@ -80,6 +101,10 @@ class LocalSearch(Generic[Arch]):
                 self._open = {one: near[one] for one in near if one not in self._rewards}
                 return
             form = best
+
+    def _is_apart(self, form: Architecture) -> bool:
+        """Whether nothing around an architecture is known: a start, and no neighbour of before."""
+        return not any(one in self._rewards for one in self._neighbours(form))
 
     def _neighbours(self, form: Architecture) -> dict[Architecture, Arch]:
         row = self._space.encode(self._space.check(form))

@@ -118,9 +118,8 @@ class Trainer:
             self.path = recipe.path.factory()(setting, recipe.path.options)
         self._terms: list[Term] = [part.factory()(setting, part.options) for part in recipe.terms]
         self._goal = goal_of(task, recipe.label_smoothing)
-        self._rate: Rate = recipe.schedule.factory()(
-            recipe.schedule.options, recipe.epochs, self._steps
-        )
+        schedule = recipe.schedule
+        self._rate: Rate = schedule.factory()(schedule.options, recipe.epochs, self._steps)
         self._pace = Pace(recipe.epochs * self._steps, recipe.max_seconds)
         self._optimizer = make_optimizer(network, recipe, self._rate(0))
         self._parameters = network.parameters()  # once: Paddle walks over all layers for them
@@ -292,10 +291,11 @@ class Trainer:
         totals = _Totals()
         for step, batch in enumerate(batches, start=first):
             paths = _WHOLE if self.path is None else self.path.choices()
-            totals.rate = self._rate(self._pace.position(step, elapsed()))
+            position = self._pace.position(step, elapsed())
+            totals.rate = self._rate(position)
             began = self._clock()
             for part in self._parts:
-                part.before_step(Update(batch, totals.rate, self._optimizer))
+                part.before_step(Update(batch, totals.rate, self._optimizer, position))
             loss, tally = self._step(batch, totals.rate, paths)
             totals.compute_seconds += self._clock() - began
             after_step()

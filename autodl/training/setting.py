@@ -64,8 +64,13 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An update that will be made next: of what, at which learning rate, and by what."""
+    """An update that will be made next: of what, at which learning rate, and by what.
+
+    ``position`` is its number, from 0 on, or that of the update to which the clock has brought the
+    schedule forward (``Pace``).
+    """
 
     batch: Batch
     rate: float
     optimizer: paddle.optimizer.Optimizer
+    position: int

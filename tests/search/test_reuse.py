@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,6 +82,15 @@ def test_nothing_is_known_of_another_architecture_or_of_one_without_a_key(store)
     assert reuse.key(OTHER) == KEYS.key(OTHER)
     assert reuse.find(asked(1, OTHER)) is None
     assert reuse.find(Proposal(1, ONE, 0)) is None
+
+
+def test_a_child_of_a_parent_without_a_key_is_like_no_other(store):
+    """It is not taken for the same network that was trained from scratch."""
+    own = store(COMPLETE)
+    own.propose([Proposal(1, OTHER, 0)])  # as with Search.reuse=false
+    reuse = Reuse(own, KEYS, weights=SimpleNamespace())
+    assert reuse.key(ONE, parent=1) == ""
+    assert reuse.key(ONE, parent=0) == KEYS.key(ONE, KEYS.key(ONE)) != KEYS.key(ONE)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from autodl.errors import ConfigError
 from autodl.spaces.chain.space import ChainSpace
 from autodl.spaces.edge_cell.space import EdgeCellSpace
 from autodl.strategies.local_search import LocalSearch
+from autodl.strategies.strategy import Exhausted
 from autodl.trial import Evaluation, Trial, TrialState
 
 CHAINS = ChainSpace()
@@ -79,6 +80,34 @@ def test_a_failed_trial_is_not_proposed_again_and_no_start():
     assert strategy.diagnostics() == {"update": 1, "starts": 0, "unknown_neighbours": 0}
     strategy.tell(trial(1, chain(1, 0, 0, 0, 0, 0, 0, 0), 0.1))
     assert chain(0, 0, 0, 0, 0, 0, 0, 0) not in {strategy.ask(rng(n)) for n in range(300)}
+
+
+def test_what_will_not_do_is_passed_over_and_no_reason_to_stay():
+    """With a limit of 9 on the sum, the top is 9; around it nothing that will do is left."""
+
+    def fits(architecture):
+        return ones(architecture) <= 9
+
+    strategy, found = LocalSearch(CHAINS), []
+    for number in range(150):
+        architecture = strategy.ask_where(np.random.default_rng((0, number)), fits, ())
+        assert fits(architecture)
+        found.append(ones(architecture))
+        strategy.tell(trial(number, architecture, found[-1]))
+    assert max(found) == 9.0
+    assert strategy.diagnostics()["starts"] > 1
+    with pytest.raises(Exhausted, match="none of 1000 random architectures"):
+        strategy.ask_where(rng(0), lambda architecture: False, ())
+
+
+def test_a_neighbour_of_before_is_no_start():
+    """It was proposed beside the one that is current now, and comes in later."""
+    strategy = LocalSearch(CHAINS)
+    strategy.tell(trial(0, chain(1, 1, 1, 1, 1, 1, 1, 1), 0.5))
+    strategy.tell(trial(1, chain(1, 1, 1, 2, 1, 1, 1, 1), 0.6))
+    around = strategy.diagnostics()["unknown_neighbours"]
+    strategy.tell(trial(2, chain(0, 1, 1, 1, 1, 1, 1, 1), 0.4))
+    assert strategy.diagnostics() == {"update": 3, "starts": 1, "unknown_neighbours": around}
 
 
 def test_a_space_of_one_architecture_is_refused():

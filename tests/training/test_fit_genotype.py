@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import paddle
 import pytest
@@ -70,6 +72,7 @@ def gradients(trainer, epoch):
     images = np.random.default_rng(3).normal(size=(12, 3, 32, 32)).astype("float32")
     for hook in trainer.hooks:
         hook.before_epoch(Epoch(epoch, np.random.default_rng(0), 0))
+        hook.before_step(SimpleNamespace(position=epoch * trainer._steps))
     paddle.seed(11)
     trainer.network.train()
     truth = Truth(paddle.to_tensor(np.arange(12) % 4))

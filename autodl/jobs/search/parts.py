@@ -57,12 +57,23 @@ def make_space(config: SearchConfig) -> Any:
     return options.within(space) if isinstance(options, SupernetRunOptions) else space
 
 
-def make_strategy(config: SearchConfig, space: Any, source: Architecture | None = None) -> Strategy:
+def make_strategy(
+    config: SearchConfig,
+    space: Any,
+    source: Architecture | None = None,
+    trials: int | None = None,
+) -> Strategy:
     """The strategy.
 
     Its factory is called with the space, and with ``seed``, its options, ``trials`` if it has a
     parameter of that name (how many there will be) and, if there is one, the ``source`` to start
     from as keywords.
+
+    Args:
+        config: of the search.
+        space: that it searches.
+        source: to start from, for strategies that do.
+        trials: how many there were to be when the search began; None for as many as now.
 
     Raises:
         ConfigError: the space is none for it, or children are to inherit and it breeds none.
@@ -70,7 +81,7 @@ def make_strategy(config: SearchConfig, space: Any, source: Architecture | None 
     """
     given: dict[str, Any] = {} if source is None else {"source": source}
     if config.strategy.takes("trials"):
-        given["trials"] = config.search.max_trials
+        given["trials"] = config.search.max_trials if trials is None else trials
     strategy: Strategy = build(config.strategy, space, seed=config.general.seed, **given)
     check_strategy(config.strategy, strategy)
     if config.train.inherit:

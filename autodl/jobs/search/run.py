@@ -38,6 +38,7 @@ from autodl.runs.folder import (
     PARENT_WEIGHTS,
     PICTURE,
     TRIALS,
+    read_manifest,
 )
 from autodl.runs.lost_trials import check_trials
 from autodl.runs.run import Run
@@ -159,6 +160,18 @@ class _Parts:
     data: Task | None
 
 
+def _trials_at_first(folder: Path) -> int | None:
+    """How many trials a search was to have when it began; None of one that begins.
+
+    What a strategy makes of that number stays as it is when the search goes on to others.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+    starts = read_manifest(folder)["starts"]
+    trials: int | None = starts[0].get("max_trials") if starts else None
+    return trials
+
+
 def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     """Make the parts, which ``stack`` closes; what cannot be made leaves no folder behind."""
     device = check_device(config)
@@ -169,7 +182,8 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     space = make_space(config)
     check_plan(config, space, data)
     source = find_source(config, space, folder)
-    strategy = make_strategy(config, space, source.architecture if source else None)
+    origin = source.architecture if source else None
+    strategy = make_strategy(config, space, origin, _trials_at_first(folder))
     history = read_history(config, space, folder)
     inform(strategy, config.strategy.name, history)
     check_screen(config, strategy, space)

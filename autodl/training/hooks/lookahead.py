@@ -10,14 +10,15 @@ import paddle
 from autodl.errors import CheckpointError
 from autodl.recipes.parts import LookaheadOptions
 from autodl.training.hooks.hook import Hook
-from autodl.training.setting import Setting
+from autodl.training.setting import Setting, Update
 
 
 class Lookahead(Hook):
     """Every so many updates ``slow <- d slow + (1 - d) weights``, which the weights are then.
 
     ``d = decay (t / T)^power`` at update ``t`` of ``T``: at first the weights stay where they are,
-    at the end they hardly move. It takes in batch-norm statistics, too, so these have to follow
+    at the end they hardly move. A limit of the seconds brings ``t`` forward as it does the learning
+    rate (``Pace``). It takes in batch-norm statistics, too, so these have to follow
     fast (``BatchNorms``). In the end the network has the slow copy. Velocities stay as they are.
     The copy is first made behind the first update, in the source before it. A training that ends
     before the first pull keeps its weights, since that copy would be all but where it began.
@@ -30,8 +31,13 @@ class Lookahead(Hook):
     def __init__(self, setting: Setting, options: LookaheadOptions) -> None:
         self._network, self._options = setting.network, options
         self._updates, self._done = setting.recipe.epochs * setting.steps, 0
+        self._position = 0  # of the schedule
         # of a network that has yet to be given weights, as of a resumed one, nothing is kept
         self._slow: dict[str, paddle.Tensor] = {}
+
+    def before_step(self, update: Update) -> None:
+        """Note how far the schedule is."""
+        self._position = update.position
 
     def after_step(self) -> None:
         """Count, and pull back if it is time."""
@@ -39,7 +45,7 @@ class Lookahead(Hook):
             self._slow = {name: value.detach().clone() for name, value in self._values().items()}
         self._done += 1
         if self._done % self._options.every == 0:
-            time = min(self._done / self._updates, 1.0)
+            time = min((self._position + 1) / self._updates, 1.0)
             self._pull(self._options.decay * time**self._options.power)
 
     def finish(self) -> None:

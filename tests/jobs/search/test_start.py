@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from autodl.errors import AutoDLError, ConfigError, StoreError
+from autodl.jobs.search import run as run_module
 from autodl.jobs.search.parts import load_search
 from autodl.jobs.search.run import run_search
 from autodl.jobs.search.source import find_start
@@ -76,6 +77,33 @@ def test_evolution_breeds_from_what_was_named(config, both, tmp_path):
     # proposals 2 and 3 fill the population, and are those of the search without a start
     assert named[2:4] == alone[2:4]
     assert named[4:] != alone[4:]
+
+
+def test_what_is_named_is_not_proposed_again_by_a_strategy_that_begins_with_it(config, tmp_path):
+    """The source of a transfer is its own first proposal, too."""
+    named = str(tmp_path / "first.json")
+    strategy = "Strategy={name: ElasticTransfer, population: 3, tournament: 2}"
+    transfer = config(strategy, f"Search.source={named}", f"Search.start=[{named}]")
+    run_search(transfer, tmp_path / "run")
+    found = [architecture for architecture, _, _ in tried(tmp_path / "run")]
+    assert found[0] == FIRST
+    assert found.count(FIRST) == 1
+
+
+def test_a_strategy_goes_on_with_the_number_of_trials_that_it_began_with(
+    config, tmp_path, monkeypatch
+):
+    """The agent makes its rate and batches of it: others in mid-run would be another search."""
+    counts, plain = [], run_module.make_strategy
+
+    def make(config, space, source, trials):
+        counts.append(trials)
+        return plain(config, space, source, trials)
+
+    monkeypatch.setattr(run_module, "make_strategy", make)
+    for trials in (2, 3, 4):
+        run_search(config(f"Search.max_trials={trials}"), tmp_path / "run", resume=trials > 2)
+    assert counts == [None, 2, 2]
 
 
 def test_the_best_of_a_run_can_be_named_beside_a_file(config, tmp_path):

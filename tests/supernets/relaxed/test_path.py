@@ -84,7 +84,7 @@ def test_a_step_of_the_logits_leaves_all_else_alone(cells, task, order):
     trainer.fit(until=1)
     before, optimizer = values(cells), trainer.state()["optimizer"]
     batch = next(iter(task.batches("train", 8, Drawing(np.random.default_rng(0)))))
-    trainer.path.before_step(Update(batch, 0.05, trainer._optimizer))
+    trainer.path.before_step(Update(batch, 0.05, trainer._optimizer, 0))
     for name, value in values(cells).items():
         if name == "logits_edges":
             assert (value != before[name]).all()
@@ -154,7 +154,7 @@ def test_the_first_step_is_adams_of_the_gradient(cells, task):
         move[place] = 0.05
         slopes[place] = (loss(start + move) - loss(start - move)) / 0.1
     cells.logits["edges"].set_value(start)
-    path.before_step(Update(held_out, 0.1, trainer._optimizer))
+    path.before_step(Update(held_out, 0.1, trainer._optimizer, 0))
     moved = cells.logits["edges"].numpy() - start
     np.testing.assert_allclose(np.abs(moved), RATE, rtol=0.02)
     clear = np.abs(slopes) > 0.2 * np.abs(slopes).max()
@@ -174,7 +174,7 @@ def test_the_second_order_is_of_the_step_that_sgd_would_make(cells, task, monkey
 
     monkeypatch.setattr(path_module, "second_order", noted)
     batch = next(iter(task.batches("train", 8, Drawing(np.random.default_rng(0)))))
-    trainer.path.before_step(Update(batch, 0.05, trainer._optimizer))
+    trainer.path.before_step(Update(batch, 0.05, trainer._optimizer, 0))
     names = {id(one): name for name, one in cells.named_parameters()}
     assert {names[id(one)] for one in given["weights"]} == {
         name for name, one in cells.named_parameters() if not one.stop_gradient

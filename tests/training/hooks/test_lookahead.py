@@ -26,6 +26,7 @@ def test_every_third_update_by_hand():
     weight, slow = 0.0, 1.0  # the copy is made behind the first update
     for update in range(1, 13):
         weight += 1.0
+        hook.before_step(SimpleNamespace(position=update - 1))
         network.weight.set_value(network.weight + 1.0)
         hook.after_step()
         if update % 3 == 0:
@@ -37,6 +38,19 @@ def test_every_third_update_by_hand():
     network.weight.set_value(network.weight + 5.0)
     hook.finish()
     assert float(network.weight) == pytest.approx(slow, rel=1e-6)
+
+
+def test_a_clock_that_brings_the_schedule_forward_makes_the_pull_as_strong_as_at_the_end():
+    """The third of 12 updates, at whose time the seconds are used up: d = 0.8, not 0.8 / 16."""
+    network = nn.Linear(1, 1, bias_attr=False)
+    network.weight.set_value(paddle.zeros([1, 1]))
+    hook = make(network, every=3, decay=0.8, power=2.0)
+    for position in (3, 7, 11):
+        hook.before_step(SimpleNamespace(position=position))
+        network.weight.set_value(network.weight + 1.0)
+        hook.after_step()
+    # the copy is of the first update; float32
+    assert float(network.weight) == pytest.approx(0.8 * 1 + 0.2 * 3, rel=1e-6)
 
 
 def test_batch_norm_statistics_are_pulled_back_too():
