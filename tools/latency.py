@@ -73,10 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace) -> None:
     """Measure a table and write it."""
+    from autodl.errors import StoreError
     from autodl.jobs.latency import measure_table, table_lines
     from autodl.jobs.step_table import measure_steps, step_lines
     from autodl.system.files import check_writable
 
+    if args.out.is_dir():
+        raise StoreError(f"--out {args.out} is a folder; name the file that the table goes to")
     check_writable(args.out, "the table goes there")
     usual = 3 if args.grid else 30
     given = {

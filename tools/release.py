@@ -88,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """End with one line unless exactly one thing is asked for, with all that it needs."""
+    if args.repetitions < 0:
+        parser.error(f"--repetitions must be at least 0, got {args.repetitions}")
     wanted = [value is not None for value in (args.training, args.ensemble, args.fluid)]
     told = args.training is None and args.name is not None
     if sum([*wanted, args.table, told]) != 1:

@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--title", default="", help="of the drawing of a single architecture")
     add_plugin_argument(parser)
     args = parser.parse_args(argv)
+    if args.top < 1:
+        parser.error(f"--top must be at least 1, got {args.top}")
     if args.out is None and len(args.paths) > 1:
         parser.error("give one RUN, or --out FILE to draw several architectures")
     if args.title and len(args.paths) > 1:

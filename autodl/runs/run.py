@@ -252,7 +252,9 @@ class Run:
         text = json_text(metrics)
         seals = read_manifest(self.folder).get(SEALS, {})
         seals |= {name: checksum(self.folder / name) for name in files}
-        seals[METRICS] = hashlib.sha256(text.encode()).hexdigest()
+        # as it is written: names of files may be no text
+        written = text.encode("utf-8", "backslashreplace")
+        seals[METRICS] = hashlib.sha256(written).hexdigest()
         update_manifest(self.folder, ended=ended, **{SEALS: seals}, **facts)
         write_text(self.folder / METRICS, text)
 

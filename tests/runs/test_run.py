@@ -22,6 +22,7 @@ from autodl.runs.folder import (
     CONFIG,
     LOG,
     METRICS,
+    check_seals,
     read_manifest,
     update_manifest,
 )
@@ -217,3 +218,12 @@ def test_how_it_failed_is_on_record(begun):
     with pytest.raises(ZeroDivisionError), begin(begun, resume=True):
         raise ZeroDivisionError("by hand")
     assert read_manifest(begun)["ended"] == "failed: ZeroDivisionError: by hand"
+
+
+def test_metrics_with_names_that_are_no_text_are_sealed_as_they_are_written(tmp_path):
+    """Names of files from an old archive, as the worst mistakes of a fit may have them."""
+    run = Run(tmp_path / "run", CONFIGURED)
+    with run.open(IDENTITY, device="cpu"):
+        run.finish({"worst": ["caf\udce9.png"]})
+    check_seals(tmp_path / "run", ("metrics.json",))
+    assert "caf" in (tmp_path / "run" / "metrics.json").read_text()

@@ -21,7 +21,7 @@ from autodl.jobs.train.final_test import measure_once
 from autodl.release.card import card_text
 from autodl.release.metrics import ReleaseMetrics, read_metrics
 from autodl.release.network import CARD, NETWORK, load, training_config
-from autodl.runs.folder import METRICS
+from autodl.runs.folder import METRICS, TEST
 from autodl.system.files import replacing, replacing_content, write_text
 
 DEPLOYED, REPORT, SCRIPT = "deployed", "report.html", "predict.py"
@@ -159,6 +159,11 @@ def _tested(training: Path) -> NDArray[np.float64]:
         StoreError: they are gone.
     """
     path = training / TESTED
+    if not path.exists():
+        raise StoreError(
+            f"{path} is missing: the network was tested by autodl eval, and not by the fit; remove"
+            f" {training / TEST} to have the fit look at the same pictures with the same weights"
+        )
     try:
         found: NDArray[np.float64] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:

@@ -232,7 +232,7 @@ def _pictures(facts: Facts) -> tuple[int, float]:
     """How many training pictures are used, and the seconds to read all pictures."""
     whole = facts.train + facts.held_out + facts.test
     seconds, most = whole * facts.read_seconds, READING * facts.seconds
-    if seconds <= most:
+    if seconds <= most or not facts.read_seconds:  # gathered before
         return facts.train, seconds
     spare = most - (facts.held_out + facts.test) * facts.read_seconds
     train = max(int(spare / facts.read_seconds), 2 * facts.classes)

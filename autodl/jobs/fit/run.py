@@ -301,10 +301,11 @@ def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:
     Raises:
         StoreError: the plan of the unfinished one is damaged.
     """
-    rounds = _rounds(folder)
+    rounds = _rounds(folder)  # of which earlier ones may have been removed
+    last = int(rounds[-1].name.removeprefix("round-")) if rounds else 0
     if (begun := _begun(folder)) is not None:
-        return len(rounds), begun
-    number = len([path for path in rounds if (path / RESULT).exists()]) + 1
+        return last, begun
+    number = last if rounds and not (rounds[-1] / RESULT).exists() else last + 1
     write_json(folder / f"round-{number}" / PLAN, plan.to_plain())
     return number, plan
 

@@ -58,9 +58,11 @@ def _epoch_line(
     if (measured := f"held_out_{metric.name}") in epoch:
         held_out = f", held-out {metric.label}: {epoch[measured]:.4f}"
     hours, rest = divmod(round(seconds_left), 3600)
+    speed = f" ips: {task.count('train') / epoch['seconds']:.1f} {task.examples}/s,"
+    if "cut" in epoch:  # after some of its examples, which nobody has counted
+        speed = ""
     return (
         f"[Train][Epoch {number}/{total}] lr: {epoch['learning_rate']:.5f},"
         f" loss: {epoch['loss']:.4f}, {metric.label}: {epoch[metric.name]:.4f}{held_out},"
-        f" ips: {task.count('train') / epoch['seconds']:.1f} {task.examples}/s,"
-        f" eta: {hours}:{rest // 60:02d}:{rest % 60:02d}"
+        f"{speed} eta: {hours}:{rest // 60:02d}:{rest % 60:02d}"
     )

@@ -202,3 +202,13 @@ def test_a_round_of_which_nothing_was_begun_is_planned_anew(tmp_path):
     assert run._round(tmp_path, second) == (1, second)
     (tmp_path / "round-1" / "compared").mkdir()
     assert run._round(tmp_path, first) == (1, second)
+
+
+def test_rounds_are_numbered_on_where_earlier_ones_were_removed(tmp_path):
+    """To free the disk, say; a finished round is never begun again."""
+    own = plan.make_plan(plan.Facts(16, 3, 5, 2, 16, 1800.0, Machine(2e9, 6e9, 0.5)))
+    (tmp_path / "round-2").mkdir()
+    (tmp_path / "round-2" / "result.json").write_text("{}")
+    assert run._round(tmp_path, own) == (3, own)
+    (tmp_path / "round-3" / "compared").mkdir()
+    assert run._round(tmp_path, own) == (3, own)

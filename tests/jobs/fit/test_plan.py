@@ -179,3 +179,8 @@ def test_minutes_that_getting_ready_has_used_up_are_asked_for_too():
 def test_a_plan_is_kept_as_json():
     plan = make_plan(FACTS)
     assert Plan.from_plain(json.loads(json.dumps(plan.to_plain()))) == plan
+
+
+def test_pictures_that_were_gathered_before_take_no_time_even_where_none_is_left():
+    with pytest.raises(ConfigError, match="more than there are"):
+        make_plan(replace(FACTS, seconds=-1.0, read_seconds=0.0))
