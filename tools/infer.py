@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--top", type=int, metavar="N", help="classes to list; default: 3 at most")
     parser.add_argument("--json", action="store_true", help="print one JSON object per picture")
     args = parser.parse_args(argv)
-    if args.top is not None and args.top < 1:
+    if args.run and args.top is not None and args.top < 1:
         parser.error(f"--top must be at least 1, got {args.top}")
     return run_tool(lambda: infer_series(args) if args.run else infer(args))
 

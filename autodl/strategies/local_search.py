@@ -52,6 +52,7 @@ class LocalSearch(Generic[Arch]):
         self._rewards: dict[Architecture, float] = {}
         self._current: Architecture | None = None
         self._open: dict[Architecture, Arch] = {}  # neighbours that are not known, by their form
+        self._fresh: set[Architecture] = set()  # starts while there were neighbours left over
         self._starts = 0
 
     def ask(self, rng: np.random.Generator) -> Arch:
@@ -73,6 +74,8 @@ class LocalSearch(Generic[Arch]):
                 return one
         for _ in range(_ATTEMPTS):
             if fits(start := self._space.sample(rng)):
+                if self._open:
+                    self._fresh.add(self._canonical(start))
                 return start
         raise Exhausted(f"none of {_ATTEMPTS} random architectures will do as a new start")
 
@@ -81,7 +84,8 @@ class LocalSearch(Generic[Arch]):
         form = self._canonical(trial.architecture)
         complete = trial.state is TrialState.COMPLETE and trial.reward is not None
         reward = trial.reward if complete and trial.reward is not None else -inf
-        starts = not self._open or (form not in self._open and self._is_apart(form))
+        starts = not self._open or form in self._fresh
+        self._fresh.discard(form)
         self._open.pop(form, None)
         self._rewards[form] = max(reward, self._rewards.get(form, -inf))
         if reward == -inf:
@@ -101,10 +105,6 @@ class LocalSearch(Generic[Arch]):
                 self._open = {one: near[one] for one in near if one not in self._rewards}
                 return
             form = best
-
-    def _is_apart(self, form: Architecture) -> bool:
-        """Whether nothing around an architecture is known: a start, and no neighbour of before."""
-        return not any(one in self._rewards for one in self._neighbours(form))
 
     def _neighbours(self, form: Architecture) -> dict[Architecture, Arch]:
         row = self._space.encode(self._space.check(form))
@@ -130,7 +130,7 @@ class LocalSearch(Generic[Arch]):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to a state that ``state()`` gave."""
         self._rewards = {decode_text(text): reward for text, reward in state["rewards"]}
-        self._current, self._open = None, {}
+        self._current, self._open, self._fresh = None, {}, set()
         self._starts = state["starts"]
         if state["current"]:
             self._climb(decode_text(state["current"]))

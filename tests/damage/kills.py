@@ -37,7 +37,10 @@ JOBS: dict[str, Callable[[Path, Path], None]] = {
     "release": tiny_runs.release,
 }
 PLACE = "it"
-_TIMES = ("seconds", "compute_seconds", "search_seconds", "fine_tuning_seconds")
+_TIMES = (
+    *("seconds", "compute_seconds", "core_seconds"),
+    *("search_seconds", "fine_tuning_seconds"),
+)
 # what a run goes on from and what it says of its starts differ with the moments
 _OF_ITS_WAY = ("run.json", "checkpoint.safetensors", "choice.safetensors")
 
