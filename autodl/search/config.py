@@ -15,7 +15,6 @@ from autodl.errors import ConfigError, did_you_mean
 from autodl.recipes.options import TrainOptions
 from autodl.search.likeness import work_part
 from autodl.search.options import ObjectivesOptions, SearchOptions
-from autodl.spaces.stage.architecture import BRANCHES
 from autodl.tasks.load import declared_metric
 
 PLAN_COSTS = ("parameters", "macs", "latency_ms", "training_ms")  # known before any training
@@ -95,15 +94,6 @@ class SearchConfig(Sections):
 load_search, resolve_search = SearchConfig.load, SearchConfig.resolve
 
 
-def _decides_training(config: SearchConfig) -> str:
-    """The option of the space by which networks decide how long a step of their training takes."""
-    options = config.space.options
-    if any(getattr(options, "first_sizes", ())):
-        return "Space.first_sizes"
-    branched = set(getattr(options, "forms", ())).intersection(BRANCHES)
-    return f"Space.forms={sorted(branched)[0]}" if branched else ""
-
-
 def check_objectives(config: SearchConfig) -> None:
     """Refuse objectives that nothing will tell, as far as it is known here.
 
@@ -119,11 +109,6 @@ def check_objectives(config: SearchConfig) -> None:
             raise ConfigError(
                 f"Objectives names {name} but no {table}; make one by autodl latency{how}"
             )
-    if "training_ms" in options.tables and (decides := _decides_training(config)):
-        raise ConfigError(
-            f"Objectives.training_table knows nothing of {decides}, which networks decide about;"
-            " leave that out, or give a budget by Network.picture_ms and Network.step_table"
-        )
     known = (*PLAN_COSTS, *told_by_training(config.data.name))
     for name in options.names if config.evaluator.name == "TrainEvaluator" else ():
         if name not in known:

@@ -23,6 +23,13 @@ def has_ended(folder: Path) -> bool:
     return bool(read_manifest(folder).get("finished_trials")) and ended_by_itself(folder)
 
 
+def has_result(folder: Path) -> bool:
+    """Whether a run has something that others can go by: its metrics, or trials of a search."""
+    if (folder / METRICS).exists():
+        return True
+    return (folder / TRIALS).exists() and bool(read_manifest(folder).get("finished_trials"))
+
+
 def ended_by_itself(folder: Path) -> bool:
     """Whether a search has come to its end, and was not interrupted, killed or broken off."""
     ended: str = read_manifest(folder).get("ended", "failed")  # one under way has not

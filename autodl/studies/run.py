@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autodl.errors import StoreError, lookup
-from autodl.studies.ended import has_ended
+from autodl.studies.ended import has_result
 from autodl.studies.jobs import Tell, check_same
 from autodl.studies.processes import pool
 from autodl.studies.reading import STUDY, read_run_of
@@ -81,7 +81,7 @@ def do_run(
 
     for variation in study.waits_for(run.variation):
         other = Planned(variation, run.seed)
-        if (out / other.name).is_dir() and not has_ended(out / other.name):
+        if (out / other.name).is_dir() and not has_result(out / other.name):
             return f"waits for {other.name}, which has no result"
     config = study.config(run, tuned, known)
     try:

@@ -57,8 +57,9 @@ class Study:
             run = Planned(variation, study.options.seeds[0])
             if not study.waits_for(variation):
                 study.config(run)
+            study._check_together(variation)
             steps = study.steps(variation)
-            if "again" in steps:
+            if "again" in steps and not study.waits_for(variation):
                 study.again(run)
             if "train" in steps:
                 study.training(run)
@@ -83,7 +84,6 @@ class Study:
                 check_sections(raw.below(SECTION, "vary", variation), (*sections, THEN))
             own = study.steps(variation).items()
             study._check_steps(own, (SECTION, "vary", variation, THEN))
-            study._check_together(variation)
         every = {*options.then, *(s for name in options.vary for s in study.steps(name))}
         trains = TRAINING if {"again", "train", "rank"} & every else ()
         check_sections(raw, tuple(dict.fromkeys([*job.sections.names(), *trains, SECTION])))

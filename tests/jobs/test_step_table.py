@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from autodl.errors import ConfigError, DataError
 from autodl.jobs import step_grid
 from autodl.jobs.latency import load_search, make_plans
 from autodl.jobs.search.run import run_search
-from autodl.jobs.search.tables import check_step_table
+from autodl.jobs.search.tables import check_step_table, check_training_table
 from autodl.jobs.step_table import check_steps, measure_steps, predict_steps, read_any_table
 from autodl.networks import onednn, timing
 from autodl.networks.onednn import multiplies_bfloat16, training_kernels
@@ -225,3 +226,17 @@ def test_a_table_is_written_by_its_search(table, config, tmp_path):
     (tmp_path / "steps.json").unlink()
     assert StepTable.model_validate(checked.to_plain()["Network"]["step_table"]) == table
     assert checked.identity()["Network"]["step_table"] == table.digest
+
+
+@pytest.mark.parametrize(
+    "option, named",
+    [("forms=[dense,dbb]", "Space.forms=dbb"), ("first_sizes=[null,20]", "Space.first_sizes")],
+)
+def test_a_table_of_layers_knows_nothing_of_what_networks_decide(tmp_path, option, named):
+    """A network with branches would have the milliseconds of one without."""
+    (tmp_path / "steps.json").write_text("{}")
+    table = f"Objectives={{minimise: [training_ms], training_table: {tmp_path / 'steps.json'}}}"
+    said = f"training_table knows nothing of {named}, which networks decide"
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        check_training_table(load_search("search/stages.yaml", [table, f"Space.{option}"]))
+    check_training_table(load_search("search/stages.yaml", [table]))

@@ -91,19 +91,6 @@ def test_trials_that_a_clock_ends_have_no_pictures_that_grow():
     assert said.endswith("leave it out, or Train.first_size")
 
 
-@pytest.mark.parametrize(
-    "option, named",
-    [("forms=[dense,dbb]", "Space.forms=dbb"), ("first_sizes=[null,20]", "Space.first_sizes")],
-)
-def test_a_table_of_layers_knows_nothing_of_what_networks_decide(tmp_path, option, named):
-    """A network with branches would have the milliseconds of one without."""
-    (tmp_path / "steps.json").write_text("{}")
-    table = f"Objectives={{minimise: [training_ms], training_table: {tmp_path / 'steps.json'}}}"
-    said = refused("search/stages.yaml", table, f"Space.{option}")
-    assert f"Objectives.training_table knows nothing of {named}, which networks decide" in said
-    load_search("search/stages.yaml", [table])
-
-
 def test_evaluators_that_do_not_train_may_tell_of_anything():
     config = load_search(QUICK, ["Objectives={minimise: [watts]}"])
     assert config.objectives.names == ("watts",)

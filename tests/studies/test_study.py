@@ -188,5 +188,5 @@ def test_known_architectures_are_not_trained_for_one_variation():
     vary = {"own": {"then": {"rank": {"epochs": 2}}}}
     base = {"Width": {"budget_macs": 1e6}, "Supernet": {}}
     with pytest.raises(ConfigError, match=r"own.then.rank: what is trained by itself serves all"):
-        study(base, job="supernet", vary=vary)
+        study(base, job="supernet", vary=vary)._check_together("own")
     assert study(base, job="supernet", vary={"own": {"then": {"rank": None}}}, then=["rank"])

@@ -27,7 +27,7 @@ from autodl.jobs.search.parts import (
 )
 from autodl.jobs.search.screen import check_screen, make_screen
 from autodl.jobs.search.source import Source, find_source, find_start, write_start
-from autodl.jobs.search.tables import check_latency_table, check_step_table
+from autodl.jobs.search.tables import check_latency_table, check_step_table, check_training_table
 from autodl.objectives.trade_off import TradeOff
 from autodl.recipes.recipe import recipe_of
 from autodl.runs.folder import (
@@ -168,7 +168,9 @@ def _trials_at_first(folder: Path) -> int | None:
     if not (folder / MANIFEST).exists():
         return None
     starts = read_manifest(folder)["starts"]
-    trials: int | None = starts[0].get("max_trials") if starts else None
+    # earlier versions went by the number of their last start
+    last = starts[-1] if starts else {}
+    trials: int | None = last.get("strategy_trials", last.get("max_trials"))
     return trials
 
 
@@ -178,12 +180,14 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
     check_latency_table(config)
     if not (folder / MANIFEST).exists():
         check_step_table(config)
+        check_training_table(config)
     data = load_data(config)
     space = make_space(config)
     check_plan(config, space, data)
     source = find_source(config, space, folder)
     origin = source.architecture if source else None
-    strategy = make_strategy(config, space, origin, _trials_at_first(folder))
+    trials = _trials_at_first(folder)
+    strategy = make_strategy(config, space, origin, trials)
     history = read_history(config, space, folder)
     inform(strategy, config.strategy.name, history)
     check_screen(config, strategy, space)
@@ -210,6 +214,7 @@ def _prepare(config: SearchConfig, folder: Path, stack: ExitStack) -> _Parts:
         identity=identity,
         start={
             "max_trials": config.search.max_trials,
+            "strategy_trials": trials or config.search.max_trials,
             "workers": executor.workers,
             "executor": config.search.executor,
             "device": device,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from autodl.errors import ConfigError
 from autodl.jobs.search.parts import check_device
 from autodl.objectives.latency.machine import Kind, this_machine
 from autodl.objectives.latency.table import LatencyTable, Mode
 from autodl.plans.step_table import Kernels, StepTable
 from autodl.search.config import SearchConfig
+from autodl.spaces.stage.architecture import BRANCHES
 
 _FOREIGN = "set Objectives.allow_foreign=true"
 
@@ -51,6 +53,31 @@ def check_step_table(config: SearchConfig) -> None:
         table.check_kernels(_kernels(config), _FOREIGN)
         kind: Kind = "cpu" if check_device(config) == "cpu" else "gpu"
         table.check_processor(this_machine(kind).device, _FOREIGN)
+
+
+def check_training_table(config: SearchConfig) -> None:
+    """Refuse a table of training steps where networks decide how long these take.
+
+    It is for the start of a search, too.
+
+    Raises:
+        ConfigError: by branches, or by pictures that grow, of which the table knows nothing.
+    """
+    decides = _decides_training(config)
+    if decides and "training_ms" in config.objectives.tables:
+        raise ConfigError(
+            f"Objectives.training_table knows nothing of {decides}, which networks decide about;"
+            " leave that out, or give a budget by Network.picture_ms and Network.step_table"
+        )
+
+
+def _decides_training(config: SearchConfig) -> str:
+    """The option of the space by which networks decide how long a step of their training takes."""
+    options = config.space.options
+    if any(getattr(options, "first_sizes", ())):
+        return "Space.first_sizes"
+    branched = set(getattr(options, "forms", ())).intersection(BRANCHES)
+    return f"Space.forms={sorted(branched)[0]}" if branched else ""
 
 
 def _kernels(config: SearchConfig) -> Kernels:
