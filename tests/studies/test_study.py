@@ -181,7 +181,7 @@ def test_a_variation_without_training_has_no_test():
     with pytest.raises(
         ConfigError, match=r"short: what is tested .*vary\.short\.then=\{test: null"
     ):
-        study(TRAINED, vary=vary, then=["train", "test"])
+        study(TRAINED, vary=vary, then=["train", "test"])._check_together("short")
 
 
 def test_known_architectures_are_not_trained_for_one_variation():
