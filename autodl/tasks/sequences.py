@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,15 @@ class SequenceClassification:
         return {"checksum": self.checksum, "split": dict(self.split)}
 
     def record(self) -> Mapping[str, Any]:
-        """Classes, shape and scale of the series, and how many are held out."""
+        """Classes, shape and scale of the series, and how many are held out.
+
+        With the names of the channels, where the file has them.
+        """
+        names = {"columns": list(self.train.channels)} if self.train.channels else {}
         return {
             "held_out_series": len(self.held_out),
             "classes": list(self.classes),
+            **names,
             "shape": list(self.signature.inputs),
             "mean": list(self.scale.mean),
             "std": list(self.scale.std),
@@ -118,7 +123,9 @@ def load_classification(
     """
     path = options.path or SIGNALS
     whole = _read(path, options)
-    extra = None if options.test_path is None else _read(options.test_path, options)
+    extra = None
+    if options.test_path is not None:
+        extra = _read(options.test_path, options, whole.channels)
     classes = class_names(whole.labels)
     _check(path, whole, classes, extra)
     numbers = {name: number for number, name in enumerate(classes)}
@@ -160,8 +167,10 @@ def class_names(labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _read(path: Path, options: SequenceClassificationOptions) -> LabelledSeries:
-    return read_labelled(path, label=options.label, series=options.series)
+def _read(
+    path: Path, options: SequenceClassificationOptions, channels: Sequence[str] = ()
+) -> LabelledSeries:
+    return read_labelled(path, label=options.label, series=options.series, channels=channels)
 
 
 def _check(

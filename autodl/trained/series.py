@@ -123,7 +123,12 @@ class TrainedSeriesNetwork:
         """
         if isinstance(self.options, NextValueOptions):
             return [{"file": str(path), "values": self._next(path)}]
-        series = read_labelled(path, label=_label(path, self.options), series=self.options.series)
+        series = read_labelled(
+            path,
+            label=_label(path, self.options),
+            series=self.options.series,
+            channels=self.record.get("columns", ()),
+        )
         return [
             {"file": str(path), "series": number, "top": self._top(row)}
             for number, row in enumerate(self.compute(series.values))

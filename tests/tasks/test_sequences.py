@@ -116,6 +116,22 @@ def test_a_file_to_test_on_leaves_all_others_to_learn(tmp_path):
     assert (alone.count("train"), alone.count("held_out")) == (10, 6)
 
 
+def test_channels_of_a_file_to_test_on_are_in_the_order_of_those_to_learn(tmp_path):
+    def rows(order):
+        lines = [",".join(("id", "label", *order))]
+        for name in range(8):
+            steps = [{"x": name * 10 + step, "y": -step} for step in range(3)]
+            lines += [",".join(map(str, (name, "ab"[name % 2], *map(s.get, order)))) for s in steps]
+        return "\n".join(lines) + "\n"
+
+    path, test_path = tmp_path / "learn.csv", tmp_path / "test.csv"
+    path.write_text(rows(("x", "y")))
+    test_path.write_text(rows(("y", "x")))
+    task = load_classification(options(path=path, test_path=test_path, series="id"), test=True)
+    assert task.record()["columns"] == ["x", "y"]
+    assert task.held_out.values[0].tolist() == [[0, 1, 2], [0, -1, -2]]
+
+
 def test_classes_that_are_numbers_are_in_the_order_of_numbers():
     assert class_names(("10", "9", "-1", "9")) == ("-1", "9", "10")
     assert class_names(("b", "10", "a")) == ("10", "a", "b")

@@ -21,11 +21,13 @@ SHORTEST = 2
 class LabelledSeries:
     """Series of one length, float32 ``[N, channels, length]``, and their classes' names.
 
-    ``labels`` has a name for each series, or is empty where nobody has named them.
+    ``labels`` has a name for each series, or is empty where nobody has named them; ``channels`` has
+    a name for each channel, or is empty where the file has none.
     """
 
     values: NDArray[np.float32]
     labels: tuple[str, ...]
+    channels: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -41,11 +43,15 @@ class LabelledSeries:
     def take(self, positions: NDArray[np.int64]) -> LabelledSeries:
         """The series at these positions, in that order."""
         labels = tuple(self.labels[i] for i in positions.tolist()) if self.labels else ()
-        return LabelledSeries(self.values[positions], labels)
+        return LabelledSeries(self.values[positions], labels, self.channels)
 
 
 def read_labelled(
-    path: Path, *, label: str | None = "label", series: str | None = None
+    path: Path,
+    *,
+    label: str | None = "label",
+    series: str | None = None,
+    channels: Sequence[str] = (),
 ) -> LabelledSeries:
     """Read a set of series.
 
@@ -56,19 +62,24 @@ def read_labelled(
     Args:
         label: column (or array) of the classes; None where they are not known.
         series: column whose value is the same in all rows of a series.
+        channels: columns that are the channels, in this order, where ``series`` names a column;
+            others are left out. Empty: all but the two, in the order of the file.
 
     Raises:
         DataError: the file is unusable; see the errors of this room.
     """
+    names: tuple[str, ...] = ()
     if path.suffix == ".npz":
         values, labels = _from_archive(path, None if label is None else "labels")
     elif path.suffix == ".csv":
         table = read_table(path)
         if label is not None:
             table.texts(label)  # before its other columns, which may be no numbers without it
-        values, labels = (
-            _row_by_row(table, label) if series is None else _step_by_step(table, label, series)
-        )
+        if series is None:
+            values, labels = _row_by_row(table, label)
+        else:
+            names = tuple(channels) or _channels(table, label, series)
+            values, labels = _step_by_step(table, label, series, names)
     else:
         raise DataError(f"series are read from .npz and .csv files, got {path.name!r}")
     if values.shape[2] < SHORTEST:
@@ -77,7 +88,7 @@ def read_labelled(
         narrow = values.astype(np.float32)
     if not np.isfinite(narrow).all():
         raise DataError(f"{path} holds {values.max():.3g}, too large for float32; scale it down")
-    return LabelledSeries(narrow, labels)
+    return LabelledSeries(narrow, labels, names)
 
 
 def _from_archive(path: Path, label: str | None) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -109,15 +120,20 @@ def _row_by_row(table: Table, label: str | None) -> tuple[NDArray[np.float64], t
     return values, () if label is None else table.texts(label)
 
 
+def _channels(table: Table, label: str | None, series: str) -> tuple[str, ...]:
+    """All columns of values."""
+    columns = tuple(name for name in table.columns if name not in (label, series))
+    if not columns:
+        raise DataError(f"{table.path} has no column of values beside {series!r} and {label!r}")
+    return columns
+
+
 def _step_by_step(
-    table: Table, label: str | None, series: str
+    table: Table, label: str | None, series: str, channels: Sequence[str]
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """A step in each row; the steps of a series are in order, but others may stand between."""
     names = table.texts(series)
-    columns = [name for name in table.columns if name not in (label, series)]
-    if not columns:
-        raise DataError(f"{table.path} has no column of values beside {series!r} and {label!r}")
-    values = table.numbers(columns)
+    values = table.numbers(channels)
     rows: dict[str, list[int]] = {}
     for number, name in enumerate(names):
         rows.setdefault(name, []).append(number)

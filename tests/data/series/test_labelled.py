@@ -33,6 +33,22 @@ def test_an_archive_and_a_table_of_steps_hold_the_same(tmp_path):
     assert stored.checksum == listed.checksum
 
 
+def test_channels_are_taken_by_name(tmp_path):
+    found = read_labelled(table(tmp_path, LONG), label="kind", series="id")
+    assert found.channels == found.take(np.array([1])).channels == ("left", "right")
+    turned = "right,note,id,kind,left\n" + "".join(
+        f"{right},7,{name},{kind},{left}\n"
+        for name, kind, left, right in (line.split(",") for line in LONG.split()[1:])
+    )
+    again = read_labelled(
+        table(tmp_path, turned), label="kind", series="id", channels=found.channels
+    )
+    np.testing.assert_array_equal(again.values, found.values)
+    path = table(tmp_path, LONG.replace("right", "rigth"))
+    with pytest.raises(DataError, match=r"no column 'right'\. Did you mean 'rigth'"):
+        read_labelled(path, label="kind", series="id", channels=found.channels)
+
+
 def test_a_series_in_each_row_has_one_channel(tmp_path):
     rows = read_labelled(table(tmp_path, "t0,label,t1\n1,4,2\n3,5,4\n"))
     flat = read_labelled(

@@ -137,6 +137,26 @@ def test_classes_of_new_series_are_predicted_with_and_without_their_labels(class
         network.predict(table)
 
 
+def test_channels_of_new_series_are_known_by_their_names(tmp_path, monkeypatch):
+    def rows(order):
+        values = np.random.default_rng(0).normal([0, 50], size=(30, 8, 2))
+        lines = [",".join(("id", "label", *order))]
+        for name, series in enumerate(values):
+            steps = (dict(zip("xy", step, strict=True)) for step in series)
+            lines += [",".join(map(str, (name, "ab"[name % 2], *map(s.get, order)))) for s in steps]
+        return "\n".join(lines) + "\n"
+
+    (tmp_path / "xy.csv").write_text(rows("xy"))
+    (tmp_path / "yx.csv").write_text(rows("yx"))
+    data = {"name": "SequenceClassification", "path": str(tmp_path / "xy.csv"), "series": "id"}
+    monkeypatch.setitem(TRAIN, "batch_size", 8)
+    trained(tmp_path / "net", "SequenceResNet", data)
+    network = load_series_network(tmp_path / "net")
+    assert network.interface()["columns"] == ["x", "y"]
+    known, turned = (network.predict(tmp_path / f"{order}.csv") for order in ("xy", "yx"))
+    assert [found["top"] for found in turned] == [found["top"] for found in known]
+
+
 def test_the_next_value_follows_the_last_window_in_the_units_of_the_data(predictor, tmp_path):
     folder, _ = predictor
     network = load_series_network(folder)
