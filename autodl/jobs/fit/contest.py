@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autodl.errors import ConfigError
+from autodl.errors import ConfigError, StoreError
 from autodl.jobs.fit.candidates import (
     FOUND,
     HAND_MADE,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from autodl.recipes.config import TrainConfig
 
 COMPARED, SEARCH, RETRAINED = "compared", "search", "retrained"
+PLAN = "plan.json"
 _AROUND = 1.5  # seconds of a training beside its updates: building, measuring, writing
 _SHORTEST = 1.0  # seconds of a training, where time has run out
 _LINES = 40  # of progress in all, about
@@ -47,6 +50,19 @@ class Round:
     number: int
     folder: Path
     plan: Plan
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a round by its folder.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    path = folder / PLAN
+    try:
+        return Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"cannot read {path}: {error}; remove {folder}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,11 @@ class Entrant:
     def worth(self) -> tuple[float, float]:
         """What is made larger: every class counts alike; of equal ones the smaller loss wins."""
         return self.balanced, -self.loss
+
+    @property
+    def round_folder(self) -> Path:
+        """The folder of its round."""
+        return self.folder.parent.parent
 
     def to_plain(self, base: Path) -> dict[str, Any]:
         """As JSON has it, the folder seen from ``base``."""
@@ -158,6 +179,8 @@ class Contest:
 
         folder = self._folder(step, candidate.name)
         kept = (folder / CONFIG).exists()  # also of one that was killed before its first checkpoint
+        if folder.exists() and not kept and not self._begun(step, candidate):
+            shutil.rmtree(folder)  # killed before it knew what to do; now it has other seconds
         config = self._kept(candidate, step, max(seconds - _AROUND, _SHORTEST))
         cut = False
 

@@ -14,7 +14,7 @@ from autodl.data.subset import Subset
 from autodl.errors import StoreError
 from autodl.jobs.export import export_network
 from autodl.jobs.fit.candidates import PICTURES, data_overrides
-from autodl.jobs.fit.contest import Entrant, Round
+from autodl.jobs.fit.contest import Entrant, Round, read_plan
 from autodl.jobs.fit.verdict import Verdict, judge
 from autodl.jobs.release.publish import publish
 from autodl.jobs.train.final_test import measure_once
@@ -44,7 +44,8 @@ def finish(
 
     Args:
         best: what is released, tested and exported.
-        this: the round that has ended, with its plan, and the trainings ``tried`` in it.
+        this: the round that has ended, and the trainings ``tried`` in it; the best may be of an
+            earlier one, and the plan on record is that of its own.
         pictures: the folder that all began with, for what is to be typed next.
 
     Raises:
@@ -73,7 +74,7 @@ def finish(
             "chosen": best.to_plain(folder),
             "tried": [entrant.to_plain(folder) for entrant in tried],
             "round": this.number,
-            "plan": this.plan.to_plain(),
+            "plan": read_plan(best.round_folder).to_plain(),
             "classes": list(subset.dataset.classes),
             "left_out": {name: dict(counts) for name, counts in subset.dataset.left_out.items()},
             "test": {**test, **verdict.to_plain()},

@@ -23,7 +23,16 @@ from autodl.errors import ConfigError, DataError, StoreError
 from autodl.jobs.fit.candidates import PICTURES, Pictures
 from autodl.jobs.fit.clock import Clock, time_text
 from autodl.jobs.fit.config import FitConfig
-from autodl.jobs.fit.contest import COMPARED, RETRAINED, SEARCH, Contest, Entrant, Round
+from autodl.jobs.fit.contest import (
+    COMPARED,
+    PLAN,
+    RETRAINED,
+    SEARCH,
+    Contest,
+    Entrant,
+    Round,
+    read_plan,
+)
 from autodl.jobs.fit.finish import finish
 from autodl.jobs.fit.plan import (
     Facts,
@@ -39,7 +48,7 @@ from autodl.runs.folder import update_manifest
 from autodl.runs.run import Run
 from autodl.system.files import write_json
 
-PLAN, RESULT = "plan.json", "result.json"
+RESULT = "result.json"
 CHECKED, GATHERED = "Pictures", "gathered"  # a section of the identity; a key of the pictures' file
 _READ = 24  # pictures that are read to know how long reading takes
 
@@ -288,11 +297,7 @@ def _begun(folder: Path) -> Plan | None:
     rounds = _rounds(folder)
     if not rounds or (rounds[-1] / RESULT).exists() or not _is_begun(rounds[-1]):
         return None
-    path = rounds[-1] / PLAN
-    try:
-        return Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"cannot read {path}: {error}; remove {rounds[-1]}") from None
+    return read_plan(rounds[-1])
 
 
 def _round(folder: Path, plan: Plan) -> tuple[int, Plan]:

@@ -15,7 +15,7 @@ from autodl.jobs.fit.candidates import HAND_MADE, Candidate, Pictures, config_of
 from autodl.jobs.fit.contest import COMPARED, RETRAINED, Contest, Entrant, Round, measured
 from autodl.jobs.fit.finishing import Finishing
 from autodl.recipes.config import load_train
-from autodl.runs.folder import CHECKPOINT, CONFIG, TRIALS
+from autodl.runs.folder import CHECKPOINT, CONFIG, MANIFEST, TRIALS
 from autodl.runs.store import TrialStore
 from autodl.system.yaml_text import dump
 from autodl.trial import TrialFailure
@@ -107,6 +107,17 @@ def test_a_training_that_was_begun_ends_with_the_time(begun, trained, epoch):
     begun._try(hand_made(PLAN), RETRAINED, 10.0)
     (_, config, left) = trained.pop()
     assert (config.train.max_seconds, left) == (1.0, False)
+
+
+def test_a_training_that_was_killed_before_its_configuration_was_written_begins_anew(
+    begun, trained
+):
+    folder = begun._folder(COMPARED, HAND_MADE)
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text("{}")
+    begun._try(hand_made(PLAN), COMPARED, 10.0)
+    assert trained.pop()[0] == folder
+    assert not folder.exists()  # which the training itself makes
 
 
 def test_what_was_begun_is_gone_on_with_also_without_time(begun, trained):

@@ -149,6 +149,9 @@ def test_it_goes_on_after_a_full_disk_and_then_with_more_minutes(
     moved = out.rename(tmp_path / "moved")
     record = moved / "round-1" / "result.json"  # the best there is, so that the next round loses
     record.write_text(json.dumps({**json.loads(record.read_text()), "balanced": 2.0}))
+    plan = moved / "round-1" / "plan.json"
+    known = json.loads(plan.read_text())
+    plan.write_text(json.dumps({**known, "reasons": {"search": "as the first round has it"}}))
     whole = {name: (moved / name).stat().st_mtime_ns for name in ("network", "deployed")}
     with monkeypatch.context() as patch:
         patch.setattr(finish, "export_network", full)
@@ -160,6 +163,7 @@ def test_it_goes_on_after_a_full_disk_and_then_with_more_minutes(
     assert more.metrics["round"] == 2
     assert more.metrics["chosen"]["folder"].startswith("round-1/")
     assert {path.name for path in moved.glob("round-*")} == {"round-1", "round-2"}
+    assert "- search: as the first round has it\n" in (moved / "card.md").read_text()
 
 
 def test_ctrl_c_keeps_the_best_so_far(colours, tmp_path, few_epochs):
