@@ -120,8 +120,11 @@ def _around(ladder: Sequence[int], low: float, high: float) -> tuple[int, ...]:
 
 
 def points_of(kind: Kind, axes: Mapping[str, Sequence[int]], batch_size: int) -> list[Point]:
-    """What of a grid is measured: all but what is too large to be worth it, or is no layer."""
-    points = []
+    """What of a grid is measured: all but what is too large to be worth it, or is no layer.
+
+    Where all are too large, the smallest is.
+    """
+    points, costs = [], []
     for place, sizes in enumerate(product(*axes.values())):
         try:
             layer, shapes = kind.of_sizes(sizes)
@@ -129,8 +132,6 @@ def points_of(kind: Kind, axes: Mapping[str, Sequence[int]], batch_size: int) ->
             continue
         output = layer.output_shape(*shapes)
         macs = layer.macs(output)
-        if macs > _MOST_MACS:
-            continue
         values = sum(map(prod, shapes)) + prod(output)
         if macs:
             groups = layer.groups if isinstance(layer, Conv) else 1
@@ -139,7 +140,9 @@ def points_of(kind: Kind, axes: Mapping[str, Sequence[int]], batch_size: int) ->
             fitting = _VALUES // values
         pictures = min(max(fitting, 2), batch_size)
         points.append(Point(kind, place, layer, shapes, output, pictures))
-    return points
+        costs.append(macs)
+    most = max(_MOST_MACS, min(costs, default=0))
+    return [point for point, macs in zip(points, costs, strict=True) if macs <= most]
 
 
 def modules_of(points: Sequence[Point]) -> list[nn.Layer]:
