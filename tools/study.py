@@ -25,6 +25,8 @@ FOLDERS = (
     " after as many trials as all of them have. What the table says: docs/studies.md."
 )
 
+OF_DOING = ("out", "only", "workers")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _start.parser(__doc__, FOLDERS)
@@ -32,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("folders", type=Path, nargs="*", metavar="FOLDER", help="finished ones, to sum up")
     add_config_arguments(parser, "study", required=False)
     add("--out", type=Path, metavar="FOLDER", help="of the study; runs that are there go on")
-    add("--only", nargs="+", default=[], metavar="RUN", help="runs to do, such as agent-0")
-    add("--workers", type=int, default=1, metavar="N", help="runs side by side")
+    add("--only", nargs="+", metavar="RUN", help="runs to do, such as agent-0")
+    add("--workers", type=int, metavar="N", help="runs side by side; else 1")
     add("--then", choices=["alignment"], help="of a study of widths by the version before")
     add("--columns", type=_words, metavar="A,B", help="of the table, in place of the usual ones")
     add("--plot", type=Path, metavar="FILE", help="to write, .svg or .png; else OUT/plot.svg")
@@ -46,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give -c CONFIG to do a study, or the FOLDERs of finished ones")
     if args.config and args.out is None and not args.print_config:
         parser.error("give the folder of the study: --out FOLDER")
-    if args.workers < 1:
+    if args.folders and (idle := [name for name in OF_DOING if getattr(args, name) is not None]):
+        parser.error(f"--{idle[0]} is for doing a study by -c CONFIG; leave it out")
+    if args.workers is not None and args.workers < 1:
         parser.error("--workers must be at least 1")
     return run_tool(lambda: do(args) if args.config else sum_up(args, args.folders))
 
@@ -68,7 +72,7 @@ def do(args: argparse.Namespace) -> int:
     if args.print_config:
         return print_config(study.to_plain())
     say = silent if args.json else tell
-    failures = run_study(study, args.out, only=args.only, workers=args.workers, tell=say)
+    failures = run_study(study, args.out, only=args.only or [], workers=args.workers or 1, tell=say)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     args.plot = args.plot or args.out / "plot.svg"

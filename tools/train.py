@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--architecture", type=Path, metavar="FILE", help="an architecture JSON")
     source.add_argument("--run", type=Path, metavar="RUN", help="folder of a search")
-    parser.add_argument("--top", type=int, default=1, metavar="N", help="with --run: the N best")
+    parser.add_argument("--top", type=int, metavar="N", help="with --run: the N best; else 1")
     parser.add_argument("--out", type=Path, help="folder; each network gets one inside it")
     add_resume_arguments(parser, "go on from the checkpoints there")
     args = parser.parse_args(argv)
@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.print_config:
         if args.out is None:
             parser.error("give --out FOLDER")
-        if args.top < 1:
+        if args.top is not None and args.run is None:
+            parser.error("--top N is of a search: give --run RUN, or leave it out")
+        if args.top is not None and args.top < 1:
             parser.error(f"--top must be at least 1, got {args.top}")
     return run_tool(lambda: choose_job(args))
 
@@ -131,7 +133,7 @@ def train(args: argparse.Namespace) -> int:
     config = load_train(args.config, args.override)
     if args.print_config:
         return print_config(config.to_plain())
-    chosen = choose(config, architecture=args.architecture, run=args.run, top=args.top)
+    chosen = choose(config, architecture=args.architecture, run=args.run, top=args.top or 1)
     check_all(config, chosen, args.out, resume=args.resume)
     from autodl.training.parallel import join
 

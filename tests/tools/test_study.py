@@ -40,6 +40,8 @@ def test_mistakes(refused, done, tmp_path):
     refused("give -c CONFIG to do a study, or the FOLDERs", "study")
     refused("give the folder of the study", "study", *SMALL)
     refused("--workers must be", "study", *SMALL, "--out", tmp_path / "x", "--workers", 0)
+    for option in ("--out", "--only", "--workers"):
+        refused(f"{option} is for doing a study by -c CONFIG", "study", done, option, "1")
     refused("no study with anything finished", "study", tmp_path)
     refused("Did you mean 'reward'", "study", done, "--columns", "rewrd")
     refused(".svg or .png", "study", done, "--plot", tmp_path / "plot.txt")

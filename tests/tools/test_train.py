@@ -111,6 +111,7 @@ def test_a_printed_config_is_a_config(call, base, tmp_path):
         (["--run", "x"], "give --out FOLDER"),
         (["--out", "x"], "CellNetwork needs an architecture: give --architecture FILE or --run"),
         (["--run", "x", "--architecture", "y", "--out", "z"], "not allowed with argument"),
+        (["--top", "2", "--out", "z"], "--top N is of a search: give --run RUN, or leave it out"),
         (["--run", "x", "--top", "0", "--out", "z"], "--top must be at least 1, got 0"),
         (["--run", "x", "--top", "two", "--out", "z"], "invalid int value: 'two'"),
     ],
