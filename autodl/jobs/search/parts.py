@@ -33,6 +33,7 @@ from autodl.search.tried import Tried
 from autodl.spaces.codec import Architecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import Sampled
+from autodl.spaces.stage.options import within_budget
 from autodl.strategies.strategy import Breeder, Strategy
 from autodl.system.cpus import usable_cpus
 from autodl.tasks.load import load_task
@@ -53,6 +54,7 @@ def make_space(config: SearchConfig) -> Any:
     """
     space = build(config.space)
     check_space(config.space, space)
+    space = within_budget(space, config.network.options)
     options = config.evaluator.options
     return options.within(space) if isinstance(options, SupernetRunOptions) else space
 

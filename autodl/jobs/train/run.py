@@ -41,6 +41,7 @@ from autodl.spaces.codec import encode_text, load_architecture, save_architectur
 from autodl.spaces.fixed import FixedArchitecture
 from autodl.spaces.plan_maker import plan_maker
 from autodl.spaces.space import canonical_form
+from autodl.spaces.stage.options import within_budget
 from autodl.system.files import check_writable
 from autodl.tasks.load import load_task
 from autodl.tasks.task import Metric, Task
@@ -92,8 +93,10 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
 
 def _space(run: Path) -> object:
     """The space of a search; the default one if a kill came before its config, and any trial."""
-    space = read_component(run_config(run), "Space")
-    return space.factory()(**space.arguments())
+    config = run_config(run)
+    space = read_component(config, "Space")
+    made = space.factory()(**space.arguments())
+    return within_budget(made, read_component(config, "Network").options)
 
 
 def choose(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,3 +113,17 @@ class StageNetworkOptions(Section):
         if self.step_table is not None:
             found["step_table"] = self.step_table.digest
         return found
+
+
+def within_budget(space: Any, network: object) -> Any:
+    """The space of a search as its network has it: with a budget only ratios of widths count.
+
+    Args:
+        space: any; others than of stages stay as they are.
+        network: options of the section ``Network``.
+    """
+    from autodl.spaces.stage.space import StageSpace
+
+    if not isinstance(space, StageSpace) or not isinstance(network, StageNetworkOptions):
+        return space
+    return replace(space, by_ratio=network.macs is not None or network.picture_ms is not None)

@@ -55,7 +55,8 @@ class StageSpace:
 
     A row has the decisions of each stage, from the stem on, then those of the network and of its
     training; a code is a position among the values of this space. Where ``convolutions`` has a 0,
-    a stage may be missing.
+    a stage may be missing. ``by_ratio`` is whether the network multiplies all widths to meet a
+    budget, so that networks of twice the widths are the same.
 
     Raises:
         ConfigError: not 1 to 8 stages, or nothing to choose from, an unknown value, or one twice.
@@ -75,6 +76,7 @@ class StageSpace:
     rates: tuple[float, ...] = FACTORS
     decays: tuple[float, ...] = FACTORS
     first_sizes: tuple[int | None, ...] = (None,)
+    by_ratio: bool = False
 
     kind: ClassVar[str] = "stages"
 
@@ -146,7 +148,8 @@ class StageSpace:
 
         That is everything about a stage that is missing, which goes to the end; a residual around
         nothing; the kernel of ``repvgg``; the width of a whitened stem; and of one convolution,
-        whether a pool is behind it or behind the stage.
+        whether a pool is behind it or behind the stage. Widths ``by_ratio`` are halved while the
+        space has all halves; other equal ratios may be rounded to other widths.
 
         Raises:
             ConfigError: it is none of this space.
@@ -155,8 +158,23 @@ class StageSpace:
         there = [self._canonical_stage(stage) for stage in known.present]
         first = {name: getattr(self, option)[0] for option, name in _OF_STAGE.items()}
         missing = [ConvStage(**{**first, "convolutions": 0})] * (self.stages - len(there))
-        stem_width = self.stem_widths[0] if known.stem == "whitened" else known.stem_width
+        stem_width = known.stem_width
+        while self.by_ratio and (half := self._half(there, known.stem, stem_width)) is not None:
+            there, stem_width = half
+        if known.stem == "whitened":
+            stem_width = self.stem_widths[0]
         return replace(known, stages=(*there, *missing), stem_width=stem_width)
+
+    def _half(
+        self, stages: list[ConvStage], stem: str, stem_width: int
+    ) -> tuple[list[ConvStage], int] | None:
+        """Stages and stem of half the width; None where the space has none, or there is nothing."""
+        stems = (stem_width,) if stem != "whitened" else ()
+        widths = [(stage.width, self.widths) for stage in stages]
+        widths += [(width, self.stem_widths) for width in stems]
+        if not widths or any(width % 2 or width // 2 not in some for width, some in widths):
+            return None
+        return [replace(stage, width=stage.width // 2) for stage in stages], stem_width // 2
 
     def _canonical_stage(self, stage: ConvStage) -> ConvStage:
         if stage.form == "repvgg":

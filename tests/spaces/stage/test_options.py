@@ -8,6 +8,9 @@ from autodl.config.components import read_component
 from autodl.config.reading import RawConfig
 from autodl.errors import ConfigError
 from autodl.plans.step_table import Grid, StepTable
+from autodl.spaces.cell.space import CellSpace
+from autodl.spaces.stage.options import within_budget
+from autodl.spaces.stage.space import StageSpace
 
 
 @pytest.fixture
@@ -44,6 +47,19 @@ def test_without_a_table_identities_are_those_of_older_runs():
         "name": "StageNetwork", "macs": 1e6, "value_cost": 0.0,
         "norm_momentum": 0.9, "norm_epsilon": 1e-5, "output_scale": None,
     }  # fmt: skip
+
+
+def test_ratios_of_widths_count_where_there_is_a_budget(path):
+    space = StageSpace(stages=1)
+    for options, by_ratio in (
+        ({"macs": 1e6}, True),
+        ({"picture_ms": 9.0, "step_table": path}, True),
+        ({}, False),
+    ):
+        assert within_budget(space, network(**options).options).by_ratio == by_ratio
+    other = CellSpace()
+    assert within_budget(other, network(macs=1e6).options) is other
+    assert within_budget(space, object()) is space
 
 
 @pytest.mark.parametrize(

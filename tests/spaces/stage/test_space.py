@@ -40,6 +40,28 @@ def test_twins_have_one_plan_and_one_training():
         assert form.training_choices() == found.training_choices()
 
 
+@pytest.mark.parametrize("budget", [{"macs": 5e6, "value_cost": 60.0}, {"macs": 3.3e7}])
+def test_with_a_budget_twice_the_widths_are_the_same_network(budget):
+    space = StageSpace(by_ratio=True)
+    halved = 0
+    for seed in range(60):
+        found = space.sample(np.random.default_rng(seed))
+        form = space.canonical(found)
+        assert stage_plan(form, **budget).records == stage_plan(found, **budget).records
+        assert space.canonical(form) == form
+        halved += form != StageSpace().canonical(found)
+    assert halved > 5
+    narrow, wide = (
+        StageArchitecture((ConvStage(width), ConvStage(2 * width)), stem_width=32)
+        for width in (32, 64)
+    )
+    two = StageSpace(stages=2, by_ratio=True)
+    assert two.canonical(wide) == narrow
+    assert SPACE.canonical(wide) == wide
+    stem = replace(wide, stem="conv_3x3")  # there is none of 16 channels
+    assert two.canonical(stem) == stem
+
+
 def test_what_has_no_effect():
     first, second = ConvStage(32, "norm_pool"), ConvStage(64, convolutions=2)
     absent = ConvStage(32, convolutions=0)
