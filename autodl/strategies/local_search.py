@@ -120,17 +120,19 @@ class LocalSearch(Generic[Arch]):
         }
 
     def state(self) -> dict[str, Any]:
-        """Every architecture's reward, the current one, and the count of starts."""
+        """Every architecture's reward, the current one, how many starts there were, which run."""
         return {
             "rewards": [[encode_text(form), reward] for form, reward in self._rewards.items()],
             "current": "" if self._current is None else encode_text(self._current),
             "starts": self._starts,
+            "fresh": sorted(encode_text(form) for form in self._fresh),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to a state that ``state()`` gave."""
         self._rewards = {decode_text(text): reward for text, reward in state["rewards"]}
-        self._current, self._open, self._fresh = None, {}, set()
+        self._current, self._open = None, {}
+        self._fresh = {decode_text(text) for text in state.get("fresh", [])}  # earlier: not kept
         self._starts = state["starts"]
         if state["current"]:
             self._climb(decode_text(state["current"]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from autodl.errors import ConfigError
 from autodl.spaces.chain.space import ChainSpace
+from autodl.spaces.codec import encode_text
 from autodl.spaces.edge_cell.space import EdgeCellSpace
 from autodl.strategies.local_search import LocalSearch
 from autodl.strategies.strategy import Exhausted
@@ -108,6 +111,19 @@ def test_a_neighbour_of_before_is_no_start():
     around = strategy.diagnostics()["unknown_neighbours"]
     strategy.tell(trial(2, chain(0, 1, 1, 1, 1, 1, 1, 1), 0.4))
     assert strategy.diagnostics() == {"update": 3, "starts": 1, "unknown_neighbours": around}
+
+
+def test_a_start_that_runs_is_known_as_one_after_a_pause():
+    strategy = LocalSearch(CHAINS)
+    strategy.tell(trial(0, chain(1, 1, 1, 1, 1, 1, 1, 1), 0.5))
+    near = [encode_text(one) for one in strategy._neighbours(chain(1, 1, 1, 1, 1, 1, 1, 1))]
+    start = strategy.ask_where(rng(1), lambda one: encode_text(one) not in near, ())
+    resumed = LocalSearch(CHAINS)
+    resumed.restore(json.loads(json.dumps(strategy.state())))
+    for one in (strategy, resumed):
+        one.tell(trial(1, start, 0.1))  # worse, and gone on from all the same
+    assert resumed.diagnostics() == strategy.diagnostics()
+    assert resumed.diagnostics()["starts"] == 2
 
 
 def test_a_space_of_one_architecture_is_refused():
