@@ -150,9 +150,12 @@ class ScaleOptions(Section):
 class BranchesOptions(Section):
     """Of blocks that differ from part to part of a network."""
 
+    ADDED = ("scale",)
+
     of: dict[str, Literal["acb", "dbb", "repvgg"]] = Field(
         {}, description="path of a part, such as stage1, and the blocks of its convolutions"
     )
+    scale: float = Field(1.0, gt=0, description="first scale of all batch-norms of acb")
 
 
 class WhiteningOptions(Section):

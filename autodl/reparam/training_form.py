@@ -77,8 +77,9 @@ def branched(network: PlanNetwork, options: BranchesOptions) -> PlanNetwork:
         ]
         if not paths:
             raise ConfigError(f"the form branches: this network has no convolution in {part!r}")
+        own: BlockOptions = {"initial_scale": options.scale} if kind == "acb" else {}
         try:
-            replace_convolutions(network, kind, only=paths)
+            replace_convolutions(network, kind, only=paths, **own)
         except ReparameterisationError as error:
             raise ConfigError(f"the form branches: {part} cannot be {kind}: {error}") from None
     return network

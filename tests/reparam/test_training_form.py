@@ -98,3 +98,13 @@ def test_what_decays_in_repvgg_blocks_as_its_authors_have_it():
     assert own >= {"dense.1.weight", "dense.1.bias", "point.1.weight", "identity.bias"}
     assert "head.classifier.weight" in decayed
     assert "head.classifier.bias" not in decayed
+
+
+def test_a_part_has_blocks_with_their_scale():
+    own = {"name": "branches", "of": {"stage0": "acb", "stage1": "dbb"}, "scale": 0.25}
+    network = training_network(QUICK, TrainOptions(form=own), seed=5)
+    whole = training_network(QUICK, TrainOptions(branches="acb", branch_scale=0.25), seed=5)
+    assert type(network.layer("stage1.conv")) is DiverseBranchBlock
+    first, same = (one.layer("stage0.conv").state_dict() for one in (network, whole))
+    assert all((first[name].numpy() == same[name].numpy()).all() for name in same)
+    assert [float(first[f"{part}.1.weight"][0]) for part in ("square", "vertical")] == [0.25] * 2
