@@ -42,6 +42,11 @@ def load_trained(
         ) from None
     if advice := supernet_advice(folder):
         raise StoreError(advice)
+    if (folder / "network" / "card.md").exists():
+        raise StoreError(
+            f"{folder} is of autodl fit, which has tested and exported its network: see its card.md"
+            f" and deployed/; other commands take it by --model {folder}"
+        )
     name, known = _config_name(folder), list(overrides)
     check_seals(folder, (METRICS, name))
     if name == CONFIG and not any(given.startswith("Global.plugins=") for given in overrides):

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from autodl.errors import ConfigError, StoreError
+from autodl.jobs.export import export
 from autodl.jobs.fit import candidates, plan, speed
 from autodl.jobs.fit.config import fit_config
 from autodl.jobs.fit.contest import Contest
 from autodl.jobs.fit.finish import next_lines
 from autodl.jobs.fit.run import run_fit
+from autodl.jobs.train.final_test import measure_once
 from autodl.release import load
 
 
@@ -76,6 +78,13 @@ def test_the_network_predicts_and_is_deployed(fitted, colours):
     assert deployment["classes"] == ["blue", "green", "red"]
     assert deployment["output"]["temperature"] == network.single_temperature != 1.0
     assert set(result.metrics["exported"]["files"]) >= {"paddle"}
+
+
+def test_what_takes_trainings_says_where_the_network_of_a_fit_is(fitted, tmp_path):
+    with pytest.raises(StoreError, match=r"is of autodl fit, .* see its card.md and deployed/"):
+        measure_once(fitted[0])
+    with pytest.raises(StoreError, match=re.escape(f"--model {fitted[0]}")):
+        export(fitted[0], tmp_path / "out")
 
 
 def test_the_test_part_is_looked_at_once_and_told_by_class(fitted):
