@@ -191,7 +191,9 @@ class Nao(Generic[Arch]):
         self._tried = {}
         for told in state["tried"]:
             row = np.array(told["row"], np.int64)
-            self._tried[self._form(self._space.decode(row))] = row, told["reward"]
+            form = self._form(self._space.decode(row))
+            if form not in self._tried or told["reward"] > self._tried[form][1]:
+                self._tried[form] = row, told["reward"]
         self._candidates = [np.array(row, np.int64) for row in state["candidates"]]
         self._diagnostics = dict(state["diagnostics"])
 

@@ -29,7 +29,7 @@ class RepVGGL2:
             section = setting.recipe.section
             raise ConfigError(
                 f"the term RepVGGL2 of {section} is for RepVGG's blocks; set"
-                f" {section}.branches=repvgg, or leave it out"
+                f" {section}.branches=repvgg (or parts of {section}.form), or leave it out"
             )
         for block in blocks:  # before the optimiser looks at what decays
             block.decay_in_loss()

@@ -22,11 +22,12 @@ _ATTEMPTS = 1000  # random starts
 class LocalSearch(Generic[Arch]):
     """First improvement, with restarts.
 
-    The neighbours of the current architecture, which differ from it in one decision, are proposed
-    in random order; the first that is better becomes the current one. Where none is left, a random
-    architecture is the next start. Rewards are remembered: of neighbours that are known already,
-    the best is moved to without proposing it again, so a start near a known optimum ends there at
-    once. A failed trial, or one that was not trained in full, counts as worse than all others.
+    The neighbours of the current architecture, which differ from it in one decision (as it was
+    written when it was told first), are proposed in random order; the first that is better becomes
+    the current one. Where none is left, a random architecture is the next start. Rewards are
+    remembered: of neighbours that are known already, the best is moved to without proposing it
+    again, so a start near a known optimum ends there at once. A failed trial, or one that was not
+    trained in full, counts as worse than all others.
     Neighbours that will not do, as those over a limit, are passed over; where none is left besides,
     there is a new start, too.
 
@@ -49,7 +50,8 @@ class LocalSearch(Generic[Arch]):
                 " choose another Strategy"
             )
         self._canonical = canonical_form(space)
-        self._rewards: dict[Architecture, float] = {}
+        self._rewards: dict[Architecture, float] = {}  # by canonical form
+        self._told: dict[Architecture, Architecture] = {}  # each form as it was first written
         self._current: Architecture | None = None
         self._open: dict[Architecture, Arch] = {}  # neighbours that are not known, by their form
         self._fresh: set[Architecture] = set()  # starts while there were neighbours left over
@@ -87,6 +89,7 @@ class LocalSearch(Generic[Arch]):
         starts = not self._open or form in self._fresh
         self._fresh.discard(form)
         self._open.pop(form, None)
+        self._told.setdefault(form, trial.architecture)
         self._rewards[form] = max(reward, self._rewards.get(form, -inf))
         if reward == -inf:
             return
@@ -98,7 +101,7 @@ class LocalSearch(Generic[Arch]):
         """Go to an architecture, and on as far as rewards are known."""
         while True:
             self._current = form
-            near = self._neighbours(form)
+            near = self._neighbours(self._told[form])
             known = [one for one in near if one in self._rewards]
             best = max(known, key=self._rewards.__getitem__, default=form)
             if self._rewards[best] <= self._rewards[form]:
@@ -106,10 +109,13 @@ class LocalSearch(Generic[Arch]):
                 return
             form = best
 
-    def _neighbours(self, form: Architecture) -> dict[Architecture, Arch]:
-        row = self._space.encode(self._space.check(form))
+    def _neighbours(self, architecture: Architecture) -> dict[Architecture, Arch]:
+        """By their forms; its own is none of them."""
+        own = self._canonical(architecture)
+        row = self._space.encode(self._space.check(architecture))
         found = (self._space.decode(near) for near in neighbours(row, self._space.sizes))
-        return {self._canonical(one): one for one in found}
+        forms = {self._canonical(one): one for one in found}
+        return {form: one for form, one in forms.items() if form != own}
 
     def diagnostics(self) -> Mapping[str, float]:
         """How many trials were told, how many starts there were, and what is left around."""
@@ -120,19 +126,29 @@ class LocalSearch(Generic[Arch]):
         }
 
     def state(self) -> dict[str, Any]:
-        """Every architecture's reward, the current one, how many starts there were, which run."""
+        """Every architecture's reward, the current one, how many starts there were, which run.
+
+        Of a trial that is only told again, as those behind a run's last snapshot are, nobody knows
+        that it was a start beside open neighbours: it is one if it is better.
+        """
+        current = "" if self._current is None else encode_text(self._told[self._current])
         return {
-            "rewards": [[encode_text(form), reward] for form, reward in self._rewards.items()],
-            "current": "" if self._current is None else encode_text(self._current),
+            "rewards": [[encode_text(self._told[f]), value] for f, value in self._rewards.items()],
+            "current": current,
             "starts": self._starts,
             "fresh": sorted(encode_text(form) for form in self._fresh),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to a state that ``state()`` gave."""
-        self._rewards = {decode_text(text): reward for text, reward in state["rewards"]}
+        self._rewards, self._told = {}, {}
+        for text, reward in state["rewards"]:
+            form = self._canonical(architecture := decode_text(text))
+            self._told.setdefault(form, architecture)
+            self._rewards[form] = max(reward, self._rewards.get(form, -inf))
         self._current, self._open = None, {}
-        self._fresh = {decode_text(text) for text in state.get("fresh", [])}  # earlier: not kept
+        fresh = state.get("fresh", [])  # earlier: not kept
+        self._fresh = {self._canonical(decode_text(text)) for text in fresh}
         self._starts = state["starts"]
         if state["current"]:
-            self._climb(decode_text(state["current"]))
+            self._climb(self._canonical(decode_text(state["current"])))

@@ -31,7 +31,7 @@ def load_trained(
     """Config, architecture and metrics of a finished training; a compression has its source's.
 
     Raises:
-        StoreError: the folder holds none, one that is not finished, or a supernet.
+        StoreError: the folder holds none, one that is not finished, a supernet, or a fit.
         PluginError: a plugin of it is gone; another place is ``Global.plugins=[FILE]``.
     """
     try:
@@ -45,7 +45,7 @@ def load_trained(
     if (folder / "network" / "card.md").exists():
         raise StoreError(
             f"{folder} is of autodl fit, which has tested and exported its network: see its card.md"
-            f" and deployed/; other commands take it by --model {folder}"
+            f" and deployed/; infer, compress and export-model take it by --model {folder}"
         )
     name, known = _config_name(folder), list(overrides)
     check_seals(folder, (METRICS, name))

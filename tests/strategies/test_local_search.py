@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from autodl.errors import ConfigError
 from autodl.spaces.chain.space import ChainSpace
 from autodl.spaces.codec import encode_text
 from autodl.spaces.edge_cell.space import EdgeCellSpace
+from autodl.spaces.stage.architecture import ConvStage, StageArchitecture
+from autodl.spaces.stage.space import StageSpace
 from autodl.strategies.local_search import LocalSearch
 from autodl.strategies.strategy import Exhausted
 from autodl.trial import Evaluation, Trial, TrialState
@@ -124,6 +127,25 @@ def test_a_start_that_runs_is_known_as_one_after_a_pause():
         one.tell(trial(1, start, 0.1))  # worse, and gone on from all the same
     assert resumed.diagnostics() == strategy.diagnostics()
     assert resumed.diagnostics()["starts"] == 2
+
+
+def test_neighbours_are_those_of_an_architecture_as_it_is_written():
+    """Twice the widths are the same network under a budget, but have more neighbours."""
+    space = StageSpace(stages=1, widths=(64, 96, 128), stems=("conv_3x3",), by_ratio=True)
+    wide = StageArchitecture((ConvStage(128, convolutions=2),), stem="conv_3x3", stem_width=64)
+    narrow = space.canonical(wide)
+    assert narrow.stages[0].width == 64
+    strategy = LocalSearch(space)
+    strategy.tell(trial(0, wide, 0.5))
+    middle = replace(wide, stages=(replace(wide.stages[0], width=96),))
+    assert space.canonical(middle) in strategy._open
+    assert space.canonical(wide) not in strategy._open
+    earlier = {
+        **strategy.state(),
+        "rewards": [[encode_text(wide), 0.5], [encode_text(narrow), 0.7]],
+    }
+    strategy.restore(earlier)
+    assert strategy._rewards == {narrow: 0.7}
 
 
 def test_a_space_of_one_architecture_is_refused():

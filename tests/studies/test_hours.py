@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from autodl.jobs.search.parts import make_space
+from autodl.jobs.search.source import find_start
 from autodl.studies.hours import with_total
 from autodl.studies.plot import draw_study
 from autodl.studies.reading import read_results
@@ -21,6 +23,15 @@ SMALL = [
     "Study.vary.random-1.Search={max_trials: 3, max_core_hours: 1}",
     *(f"Study.vary.{arm}.then.train.Train.epochs=1" for arm in ARMS),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["whole", "whole-demo", "stages-start"])
+def test_shipped_studies_begin_with_networks_of_their_spaces(name):
+    study = Study.load(f"study/{name}.yaml", ["Data.path=archive.tar.gz"])
+    begun = [config for config in map(study.config, study.runs) if config.search.start]
+    assert begun
+    for config in begun:
+        assert len(find_start(config, make_space(config))) == len(config.search.start)
 
 
 def test_the_total_is_of_what_there_is():

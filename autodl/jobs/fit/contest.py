@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,14 @@ from autodl.jobs.fit.candidates import (
 from autodl.jobs.fit.clock import Clock, every
 from autodl.jobs.fit.finishing import Finishing
 from autodl.jobs.fit.plan import Plan
-from autodl.runs.folder import ARCHITECTURE, CHECKPOINT, CONFIG, METRICS, TRIALS
+from autodl.runs.folder import (
+    ARCHITECTURE,
+    CHECKPOINT,
+    CONFIG,
+    MANIFEST,
+    METRICS,
+    TRIALS,
+)
 from autodl.runs.store import TrialStore
 from autodl.search.budget import INTERRUPTED
 from autodl.search.observers.observer import RunInfo, SilentObserver
@@ -52,6 +59,17 @@ class Round:
     plan: Plan
 
 
+def _forget_unborn(folder: Path) -> None:
+    """Remove a training that was killed before its configuration was written: nothing is in it.
+
+    What it has as its seconds by now are others.
+    """
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if names and all(name == MANIFEST or name.startswith(".") for name in names):
+        with suppress(OSError):  # then the training itself says what is wrong with it
+            shutil.rmtree(folder)
+
+
 def read_plan(folder: Path) -> Plan:
     """The plan of a round by its folder.
 
@@ -62,7 +80,9 @@ def read_plan(folder: Path) -> Plan:
     try:
         return Plan.from_plain(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"cannot read {path}: {error}; remove {folder}") from None
+        raise StoreError(
+            f"cannot read {path}: {error}; bring it back from a back-up, or remove {folder}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +199,7 @@ class Contest:
 
         folder = self._folder(step, candidate.name)
         kept = (folder / CONFIG).exists()  # also of one that was killed before its first checkpoint
-        if folder.exists() and not kept and not self._begun(step, candidate):
-            shutil.rmtree(folder)  # killed before it knew what to do; now it has other seconds
+        _forget_unborn(folder)
         config = self._kept(candidate, step, max(seconds - _AROUND, _SHORTEST))
         cut = False
 

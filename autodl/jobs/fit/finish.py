@@ -54,6 +54,7 @@ def finish(
     """
     from autodl.jobs.fit.page import fit_page
 
+    plan = read_plan(best.round_folder).to_plain()  # before anything is done that it would end
     tell(f"testing {best.about}, once")
     here = data_overrides(folder / PICTURES)
     test = measure_once(best.folder, here, seen=lambda logits, labels: _keep(best.folder, logits))
@@ -74,7 +75,8 @@ def finish(
             "chosen": best.to_plain(folder),
             "tried": [entrant.to_plain(folder) for entrant in tried],
             "round": this.number,
-            "plan": read_plan(best.round_folder).to_plain(),
+            "plan": plan,
+            "plan_round": best.round_folder.name,
             "classes": list(subset.dataset.classes),
             "left_out": {name: dict(counts) for name, counts in subset.dataset.left_out.items()},
             "test": {**test, **verdict.to_plain()},
@@ -136,7 +138,7 @@ def fit_card(release: Path, place: Path, metrics: dict[str, Any], verdict: Verdi
         f" {verdict.accuracy:.4f}.",
         "\n".join(rows),
         f"Confused most often: {confused}.",
-        "## What was decided, and why",
+        f"## What was decided for {metrics['plan_round']}, and why",
         "\n".join(f"- {name}: {reason}" for name, reason in metrics["plan"]["reasons"].items()),
     ]
     if left:

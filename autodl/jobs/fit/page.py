@@ -29,11 +29,17 @@ def fit_page(
         f"<h1>Fit {escape(name)}</h1>",
         facts(_facts(metrics, verdict)),
         section("What to type next", f"<pre>{escape(chr(10).join(next_lines))}</pre>"),
-        section("What was tried, on held-out pictures", _tried(metrics["tried"])),
+        section(
+            f"What was tried in round-{metrics['round']}, on held-out pictures",
+            _tried(metrics["tried"]),
+        ),
         section("Classes, on the test part", _classes(verdict)),
         section("Confusion", _confusion(verdict)),
         section("The worst mistakes", _mistakes(verdict.worst)),
-        section("What was decided, and why", facts(list(metrics["plan"]["reasons"].items()))),
+        section(
+            f"What was decided for {metrics['plan_round']}, and why",
+            facts(list(metrics["plan"]["reasons"].items())),
+        ),
         f"<footer>AutoDL for PaddlePaddle {__version__}</footer>",
     ]
     return page(f"Fit {name}", "\n".join(part for part in parts if part))
@@ -51,7 +57,8 @@ def _facts(metrics: dict[str, Any], verdict: Verdict) -> list[tuple[str, str]]:
         ("held-out accuracy", f"{chosen['accuracy']:.4f}, balanced {chosen['balanced']:.4f}"),
         ("network", f"{chosen['about']}, {chosen['epochs']} epochs in"
          f" {time_text(chosen['seconds'])}"),
-        ("planned", ", ".join(f"{key} {value:.0f} s" for key, value in shares.items() if value)),
+        (f"planned for {metrics['plan_round']}",
+         ", ".join(f"{key} {value:.0f} s" for key, value in shares.items() if value)),
         ("exported", ", ".join(files)),
         ("left out", f"{left:,} files that are, or may be, pictures" if left else ""),
     ]  # fmt: skip

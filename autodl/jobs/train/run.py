@@ -62,7 +62,7 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
     Of a relaxed supernet the one that it has chosen, by the name ``chosen``.
 
     Raises:
-        ConfigError: the section ``Space`` of the run is damaged.
+        ConfigError: the section ``Space`` or ``Network`` of the run is damaged.
         StoreError: no run there, or no complete trial in it.
         PluginError: a plugin of the run, which may define its operations, cannot be imported.
     """
@@ -92,7 +92,10 @@ def best_of_run(run: Path, top: int) -> list[tuple[str, Architecture]]:
 
 
 def _space(run: Path) -> object:
-    """The space of a search; the default one if a kill came before its config, and any trial."""
+    """The space of a search, as its network has it: with a budget ratios of widths count.
+
+    The default one if a kill came before its config, and any trial.
+    """
     config = run_config(run)
     space = read_component(config, "Space")
     made = space.factory()(**space.arguments())

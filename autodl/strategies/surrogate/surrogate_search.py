@@ -199,7 +199,9 @@ class SurrogateSearch(Generic[Arch]):
         self._told = state["told"]
         self._rows = list(np.array(state["rows"], np.int64))
         self._values = [list(numbers) for numbers in state["values"]]
-        self._tried = {cast(Arch, decode_text(text)): None for text in state["tried"]}
+        # brought into today's form: that of an earlier version may have been another
+        forms = (self._canonical(cast(Arch, decode_text(text))) for text in state["tried"])
+        self._tried = dict.fromkeys(forms)
         self._learner.forget()
 
     def _taught(self) -> Surrogate:
