@@ -60,9 +60,9 @@ class Round:
 
 
 def _forget_unborn(folder: Path) -> None:
-    """Remove a training that was killed before its configuration was written: nothing is in it.
+    """Remove a training that was killed before its configuration was written.
 
-    What it has as its seconds by now are others.
+    Nothing is in it, and now it is to have other seconds than it had then.
     """
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if names and all(name == MANIFEST or name.startswith(".") for name in names):
